@@ -1,0 +1,49 @@
+"""The place of a nonlinearity in a model, where the backward rule acts and diagnostics look."""
+
+import torch
+from torch import Tensor, nn
+
+from repro.backward import Rule
+
+FLAT = 0.02
+"""Slopes smaller than this, in absolute value, count as saturated."""
+
+
+class Nonlinearity(nn.Module):
+    """One elementwise function under one backward rule.
+
+    Args:
+        function: the elementwise module; may hold parameters of its own.
+        rule: how it is differentiated, see `repro.backward`.
+    """
+
+    def __init__(self, function: nn.Module, rule: Rule) -> None:
+        super().__init__()
+        self.function = function
+        self.rule = rule
+
+    def forward(self, a: Tensor) -> Tensor:
+        """Activations of the pre-activations `a`, same shape."""
+        return self.rule(self.function, a)
+
+    def saturated(self, a: Tensor) -> Tensor:
+        """Where the function is too flat to learn from, whatever the backward rule.
+
+        A function that knows its own flat region (a method `saturated`) is asked; for hard and
+        noisy units that is |a| at or beyond the knee. Any other function is flat where its slope
+        is below 0.02 in absolute value.
+
+        Args:
+            a: pre-activations, any shape.
+
+        Returns:
+            Booleans, same shape.
+        """
+        known = getattr(self.function, "saturated", None)
+        if known is not None:
+            flat: Tensor = known(a)
+            return flat
+        # The function is elementwise, so pulling ones back gives every slope. Pushing them forward
+        # (jvp) would too, but compiles deprecated TorchScript on its first call in torch 2.13.
+        slope: Tensor = torch.func.vjp(self.function, a)[1](torch.ones_like(a))[0]
+        return slope.abs() < FLAT

@@ -1,0 +1,74 @@
+"""A small convolutional net."""
+
+from torch import Tensor, nn
+
+from repro.architectures.kit import Kit, whole_sizes
+from repro.architectures.mlp import Hidden
+from repro.errors import UserError
+
+
+class Block(nn.Module):
+    """Convolution → normalization → activation → 2×2 max-pooling, in this order."""
+
+    def __init__(self, inputs: int, channels: int, kernel: int, bias: bool, kit: Kit) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, channels, kernel, padding=kernel // 2, bias=bias)
+        self.normalization = kit.normalize(channels, 2)
+        self.activation = kit.unit(channels)
+        self.pool = nn.MaxPool2d(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs, height, width) to (batch, channels, height // 2, width // 2)."""
+        out: Tensor = self.pool(self.activation(self.normalization(self.convolution(x))))
+        return out
+
+
+class CNN(nn.Module):
+    """Convolutional blocks, fully connected hidden layers, a linear output layer, after LeNet-5 (LeCun et al. 1998).
+
+    Args:
+        shape: of one input, (channels, height, width).
+        outputs: units of the output layer.
+        kit: activation, backward rule and normalization.
+        channels: output channels of the blocks; each halves height and width.
+        kernel: side of the square filters, odd.
+        hidden: units of the fully connected layers.
+        bias: biases in every layer.
+        dropout: probability in [0, 1) that a fully connected unit is dropped in training.
+
+    Raises:
+        UserError: inputs are no images, or too small for so many poolings.
+    """
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, kit: Kit, channels: list[int], kernel: int,
+                 hidden: list[int], bias: bool, dropout: float) -> None:  # fmt: skip
+        super().__init__()
+        if len(shape) != 3:
+            raise UserError(f"architecture=cnn needs images (channels, height, width), but an input has shape {shape}; "
+                            "use architecture=mlp or a data set of images")  # fmt: skip
+        if kernel < 1 or kernel % 2 == 0:
+            raise UserError(f"architecture.kernel must be odd and 1 or more, not {kernel}")
+        side = min(shape[1:]) >> len(channels)
+        if side < 1:
+            raise UserError(f"architecture.channels has {len(channels)} blocks, each halving the image, but the images "
+                            f"are {shape[1]} × {shape[2]}; use fewer")  # fmt: skip
+        counts = [shape[0], *whole_sizes("architecture.channels", channels)]
+        self.blocks = nn.ModuleList(
+            Block(a, b, kernel, bias, kit) for a, b in zip(counts, counts[1:], strict=False)
+        )
+        flat = counts[-1] * (shape[1] >> len(channels)) * (shape[2] >> len(channels))
+        sizes = [flat, *(whole_sizes("architecture.hidden", hidden) if hidden else [])]
+        self.hidden = nn.ModuleList(
+            Hidden(a, b, bias, dropout, kit) for a, b in zip(sizes, sizes[1:], strict=False)
+        )
+        self.output = nn.Linear(sizes[-1], outputs, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) to (batch, outputs)."""
+        for block in self.blocks:
+            x = block(x)
+        x = x.flatten(1)
+        for layer in self.hidden:
+            x = layer(x)
+        out: Tensor = self.output(x)
+        return out

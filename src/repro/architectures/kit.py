@@ -1,0 +1,42 @@
+"""The parts that an architecture is put together from, whatever the architecture."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from repro.activations import Activation, Nonlinearity, Rule, make
+from repro.errors import UserError
+
+
+@dataclass(frozen=True)
+class Kit:
+    """Activation pair, backward rule and normalization of a run.
+
+    Attributes:
+        activation: the pair of hidden unit and gate.
+        rule: the backward rule that wraps each of them.
+        normalize: (features, spatial dimensions) to a module.
+    """
+
+    activation: Activation
+    rule: Rule
+    normalize: Callable[[int, int], nn.Module]
+
+    def unit(self, units: int) -> Nonlinearity:
+        """A layer of tanh-like hidden units."""
+        return Nonlinearity(make(self.activation.unit, units), self.rule)
+
+    def gate(self, units: int) -> Nonlinearity:
+        """A layer of sigmoid-like gates."""
+        return Nonlinearity(make(self.activation.gate, units), self.rule)
+
+
+def whole_sizes(name: str, sizes: int | list[int], count: int | None = None) -> list[int]:
+    """A size or a list of them as a list of positive whole numbers, `count` of them if that is given."""
+    listed = list(sizes) if isinstance(sizes, list | tuple) else [sizes] * (1 if count is None else count)
+    if any(isinstance(n, bool) or n < 1 for n in listed):
+        raise UserError(f"{name} must be whole numbers of 1 or more, not {sizes}")
+    if count is not None and len(listed) != count:
+        raise UserError(f"{name} lists {len(listed)} sizes for {count} layers; give {count} or a single number")
+    return listed

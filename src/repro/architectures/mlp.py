@@ -1,0 +1,60 @@
+"""The fully connected net."""
+
+import math
+
+from torch import Tensor, nn
+
+from repro.activations.noise import Dropout
+from repro.architectures.kit import Kit, whole_sizes
+from repro.errors import UserError
+
+
+class Hidden(nn.Module):
+    """One hidden layer: linear → normalization → activation → dropout."""
+
+    def __init__(self, inputs: int, units: int, bias: bool, dropout: float, kit: Kit) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, units, bias=bias)
+        self.normalization = kit.normalize(units, 1)
+        self.activation = kit.unit(units)
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs) to (batch, units)."""
+        out: Tensor = self.dropout(self.activation(self.normalization(self.linear(x))))
+        return out
+
+
+class MLP(nn.Module):
+    """`depth` hidden layers of `width` units and a linear output layer; inputs of any shape are flattened.
+
+    Args:
+        shape: of one input.
+        outputs: units of the output layer.
+        kit: activation, backward rule and normalization.
+        depth: hidden layers, 0 or more (0: a linear model).
+        width: units of each hidden layer, or one number a layer.
+        bias: biases in every linear layer.
+        dropout: probability in [0, 1) that a hidden unit is dropped in training.
+        activate_output: puts the activation behind the output layer as well.
+    """
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, kit: Kit, depth: int, width: int | list[int],
+                 bias: bool, dropout: float, activate_output: bool) -> None:  # fmt: skip
+        super().__init__()
+        if depth < 0:
+            raise UserError(f"architecture.depth must be a whole number of 0 or more, not {depth}")
+        sizes = [math.prod(shape), *(whole_sizes("architecture.width", width, depth) if depth else [])]
+        self.hidden = nn.ModuleList(
+            Hidden(inputs, units, bias, dropout, kit) for inputs, units in zip(sizes, sizes[1:], strict=False)
+        )
+        self.output = nn.Linear(sizes[-1], outputs, bias=bias)
+        self.activation = kit.unit(outputs) if activate_output else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, *shape) to (batch, outputs)."""
+        x = x.flatten(1)
+        for layer in self.hidden:
+            x = layer(x)
+        out: Tensor = self.activation(self.output(x))
+        return out

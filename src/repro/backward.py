@@ -1,0 +1,42 @@
+"""Backward rules: what gradient a nonlinearity passes back, whatever it computes forward."""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+Rule = Callable[[nn.Module, Tensor], Tensor]
+
+
+def exact(function: nn.Module, a: Tensor) -> Tensor:
+    """Plain back-propagation: the gradient is multiplied by the slope of the function.
+
+    Args:
+        function: an elementwise module.
+        a: pre-activations, any shape.
+
+    Returns:
+        function(a), same shape.
+    """
+    result: Tensor = function(a)
+    return result
+
+
+def linear(function: nn.Module, a: Tensor) -> Tensor:
+    """Linear back-propagation (Yazdani 2018): the gradient passes as if the function were the identity.
+
+    The value is that of `function` for every finite `a`; the slope towards `a` is one everywhere.
+    Parameters inside the function keep their true gradient. The result is no gradient of any loss,
+    so a finite-difference check of it fails by design.
+
+    Args:
+        function: an elementwise module.
+        a: pre-activations, any shape.
+
+    Returns:
+        function(a), same shape.
+    """
+    # The difference is exactly zero and only carries the gradient; adding it last leaves every
+    # bit of the value alone, which a + (f(a) - a) would not.
+    value = a.detach()
+    result: Tensor = function(value) + (a - value)
+    return result

@@ -1,0 +1,150 @@
+"""The only door from configuration to object. Everything below it takes plain Python values."""
+
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+
+from repro.errors import UserError, unknown
+
+ALLOWED = ("repro.", "torch.nn.", "torch.optim.")
+
+
+def build(node: Mapping[str, Any], where: str, trusted: Sequence[str] = (), **arguments: Any) -> Any:
+    """Build the object that a configuration node describes.
+
+    Args:
+        node: plain dict with `_target_` and its arguments; nested nodes are built first.
+        where: the node's key, for error messages.
+        trusted: packages whose targets are allowed besides repro, torch.nn and torch.optim.
+        arguments: what only the program knows (number of inputs, generator ...).
+
+    Raises:
+        UserError: forbidden or unknown target, unknown or wrongly typed argument, a value the component refuses.
+    """
+    check_node(node, where, trusted)
+    try:
+        # In two steps, since Hydra would turn dataclass arguments into configuration nodes.
+        made = instantiate(dict(node), _convert_="all", _partial_=True)
+        return made if node.get("_partial_") else made(**arguments)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    except InstantiationException as error:
+        raise _explained(error.__cause__ or error, where) from error
+    except (ValueError, TypeError) as error:
+        raise _explained(error, where) from error
+
+
+def _explained(error: BaseException, where: str) -> Exception:
+    if isinstance(error, UserError | ValueError | TypeError):
+        return UserError(f"{where}: {_one_line(error)} (see: repro list {where})")
+    return error if isinstance(error, Exception) else RuntimeError(str(error))
+
+
+def check_node(node: Mapping[str, Any], where: str, trusted: Sequence[str] = ()) -> None:
+    """Check targets, argument names and argument types of a node and of the nodes inside it, building nothing."""
+    target = node.get("_target_")
+    if not isinstance(target, str):
+        raise UserError(f"{where} has no _target_; see: repro list {where}")
+    made = _locate(target, where, trusted)
+    names, hints = _signature(made)
+    for key, value in node.items():
+        if key.startswith("_") and key.endswith("_"):
+            continue
+        if names is not None and key not in names:
+            raise unknown(f"option of {target}", f"{where}.{key}", [f"{where}.{name}" for name in names])
+        if isinstance(value, Mapping) and "_target_" in value:
+            check_node(value, f"{where}.{key}", trusted)
+        elif key in hints and not _fits(value, hints[key]):
+            raise UserError(f"{where}.{key} must be {_say(hints[key])}, not {value!r}")
+
+
+def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
+    package = target.partition(".")[0]
+    if package in trusted:
+        _import_beside_working_folder(package)
+    elif not target.startswith(ALLOWED):
+        raise UserError(f"{where}._target_ is {target!r}; allowed: {', '.join(p + '*' for p in ALLOWED)}; "
+                        f"if you trust the package, add: trusted=[{package}]")  # fmt: skip
+    try:
+        return get_object(target)
+    except Exception as error:  # whatever importing the user's module raises
+        raise UserError(f"{where}._target_ {target!r} cannot be imported: {_one_line(error)}") from error
+
+
+def _import_beside_working_folder(package: str) -> None:
+    """A trusted package may simply lie in the working folder; an installed program does not look there."""
+    if package in sys.modules or importlib.util.find_spec(package) is not None:
+        return
+    spec = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
+    if spec is None or spec.loader is None:
+        raise UserError(f"trusted package {package!r} is neither installed nor in the working folder {Path.cwd()}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[package] = module
+    spec.loader.exec_module(module)
+
+
+def _signature(made: Any) -> tuple[list[str] | None, dict[str, Any]]:
+    """Argument names (None: it takes any) and type hints of a class or function."""
+    try:
+        parameters = inspect.signature(made).parameters.values()
+    except (TypeError, ValueError):  # some built-in callables have none
+        return None, {}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    try:
+        hints = typing.get_type_hints(vars(made).get("__init__", made) if isinstance(made, type) else made)
+    except (NameError, TypeError):  # hints that only a type checker can resolve
+        hints = {}
+    return (None if open_ended else [p.name for p in parameters]), hints
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value can stand for a type hint; hints about anything else than plain values pass."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any or hint is None:
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if hint is type(None):
+        return value is None
+    if hint is bool or isinstance(value, bool):
+        return hint not in (int, float, str) and isinstance(value, bool) or hint not in (bool, int, float, str)
+    if hint is float:
+        return isinstance(value, int | float)
+    if hint in (int, str):
+        return isinstance(value, hint)
+    if hint is Path:
+        return isinstance(value, str | Path)
+    if origin in (list, tuple, Sequence) or (isinstance(origin, type) and issubclass(origin, Sequence)):
+        return isinstance(value, list | tuple) and _items_fit(value, origin, arguments)
+    # A plain value can never be a tensor, a module or a callable.
+    return not isinstance(value, int | float | str) if isinstance(hint, type) else True
+
+
+def _items_fit(value: Sequence[Any], origin: Any, arguments: tuple[Any, ...]) -> bool:
+    if origin is tuple and not (len(arguments) == 2 and arguments[1] is Ellipsis):
+        return len(value) == len(arguments) and all(map(_fits, value, arguments))
+    return all(_fits(item, arguments[0]) for item in value) if arguments else True
+
+
+def _say(hint: Any) -> str:
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(words[part] for part in typing.get_args(hint) if part in words) or str(hint)
+    if typing.get_origin(hint) is typing.Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(hint)))
+    return words.get(hint, str(hint))
+
+
+def _one_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

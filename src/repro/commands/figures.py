@@ -1,0 +1,44 @@
+"""`repro figures`: everything that follows from the committed tables, without training."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from repro.cli import parser
+
+EXAMPLES = """\
+  repro figures
+  repro figures training_deep_networks/initialization
+  repro figures training_deep_networks/initialization --scale quick --out figures
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `repro figures`."""
+    verb = parser("figures", EXAMPLES)
+    verb.add_argument("what", nargs="?", help="PAPER or PAPER/EXPERIMENT; none = all")
+    verb.add_argument("--scale", choices=("smoke", "quick", "full", "custom"), default="full", help="which tables")
+    verb.add_argument("--out", type=Path, help="folder for the figures, instead of beside the tables")
+    verb.add_argument("--results-dir", default="results", help="folder of the tables")
+    asked = verb.parse_args(words)
+
+    from repro.errors import UserError
+    from repro.ledger import illustrate, judge, update_page
+    from repro.reproduction import results_folder, select
+
+    drawn = 0
+    for experiment in select(asked.what):
+        folder = results_folder(asked.results_dir, experiment.name, asked.scale)
+        if not (folder / "runs.csv").exists():
+            if asked.what:
+                raise UserError(f"no tables in {folder}; make them with: repro reproduce {experiment.name} scale={asked.scale}")
+            print(f"{experiment.name}: no tables at scale {asked.scale}, left out")
+            continue
+        claims = judge(experiment, folder)
+        if asked.scale == "full" and asked.results_dir == "results":
+            update_page(experiment, claims)
+        out = asked.out / experiment.name if asked.out else None
+        for path in illustrate(experiment, folder, out):
+            print(path)
+            drawn += 1
+    print(f"{drawn} files drawn")
+    return 0

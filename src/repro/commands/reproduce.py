@@ -1,0 +1,75 @@
+"""`repro reproduce`: train what an experiment lacks, then collect, judge and draw."""
+
+from collections.abc import Sequence
+
+from hydra.core.config_store import ConfigStore
+
+from repro.commands.train import sweep
+from repro.errors import UserError, unknown
+from repro.ledger import Plan, gather, illustrate, judge, plan, update_page
+from repro.reproduction import SCALES, select
+from repro.results import report
+
+HELP = """\
+usage: repro reproduce [PAPER[/EXPERIMENT]] [scale=smoke|quick|full] [KEY=VALUE] ...
+
+Train the runs of an experiment that are missing, stale or failed, collect all of them into tables, judge its claims
+and draw its figures. Finished runs are kept; an interrupted one resumes. Without a name: every experiment.
+
+  scale=quick      minutes on two cores (the default); smoke: seconds; full: what is published here
+  KEY=VALUE        any setting of `repro train`; changed settings go to a folder `custom` of their own
+  force=true       train everything anew
+
+examples:
+  repro reproduce training_deep_networks/initialization
+  repro reproduce training_deep_networks/initialization scale=smoke
+  repro reproduce training_deep_networks scale=full
+  repro reproduce training_deep_networks/depth_and_activation hydra/launcher=joblib hydra.launcher.n_jobs=2
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `repro reproduce`; 1 when a run failed."""
+    if "-h" in words or "--help" in words:
+        print(HELP)
+        return 0
+    names = [w for w in words if "=" not in w and not w.startswith("-")]
+    if len(names) > 1:
+        raise UserError(f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help")
+    given = dict(w.split("=", 1) for w in words if "=" in w)
+    scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
+    if scale not in SCALES:
+        raise unknown("scale", scale, SCALES)
+    extra = [f"{k}={v}" for k, v in given.items() if not k.startswith(("hydra/", "hydra."))]
+    launching = [f"{k}={v}" for k, v in given.items() if k.startswith(("hydra/", "hydra."))]
+    plans = [plan(e, scale, results_dir, extra) for e in select(names[0] if names else None)]
+    return max([reproduce(p, launching, results_dir, given.get("force", "false") == "true") for p in plans], default=0)
+
+
+def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: bool) -> int:
+    """Bring one experiment up to date and print its ledger."""
+    before = plan.status()
+    done = set() if force else set(before[before["status"].isin(["done", "diverged"])]["run"])
+    todo = [run for run in plan.jobs if run not in done]
+    print(f"{plan.experiment.name} at scale {plan.scale}: {len(plan.jobs) - len(todo)} of {len(plan.jobs)} runs there, "
+          f"{len(todo)} to train", flush=True)  # fmt: skip
+    failed = _train([plan.jobs[run].overrides for run in todo], launching, results_dir) if todo else 0
+    gather(plan)
+    claims = judge(plan.experiment, plan.folder)
+    figures = illustrate(plan.experiment, plan.folder)
+    if plan.scale == "full":
+        update_page(plan.experiment, claims)
+    print(report.table(report.ledger(claims), "text"))
+    print(f"tables and {len(figures)} figure files: {plan.folder}")
+    return failed
+
+
+def _train(jobs: Sequence[Sequence[str]], launching: Sequence[str], results_dir: str) -> int:
+    """Hand the jobs to Hydra's launcher by way of the sweeper in `hydra_plugins`."""
+    ConfigStore.instance().store(
+        name="reproduction",
+        group="hydra/sweeper",
+        node={"_target_": "hydra_plugins.repro_plugin.sweeper.ReproductionSweeper", "jobs": [list(job) for job in jobs]},
+    )
+    return sweep(["-m", "hydra/sweeper=reproduction", *launching, f"results_dir={results_dir}"])
+

@@ -1,0 +1,1 @@
+def present(folder): print(folder)

@@ -1,0 +1,38 @@
+"""`repro status`: where the runs of every experiment stand."""
+
+from collections.abc import Sequence
+
+from repro.cli import parser
+
+EXAMPLES = """\
+  repro status
+  repro status training_deep_networks --scale quick
+  repro status training_deep_networks/initialization --runs
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `repro status`."""
+    verb = parser("status", EXAMPLES)
+    verb.add_argument("what", nargs="?", help="PAPER or PAPER/EXPERIMENT; none = all")
+    verb.add_argument("--scale", choices=("smoke", "quick", "full"), default="full")
+    verb.add_argument("--runs", action="store_true", help="one line a run")
+    verb.add_argument("--results-dir", default="results", help="folder of the results")
+    asked = verb.parse_args(words)
+
+    import pandas as pd
+
+    from repro.ledger import plan
+    from repro.reproduction import select
+    from repro.results import report
+    from repro.results.collect import counts
+
+    rows = []
+    for experiment in select(asked.what):
+        runs = plan(experiment, asked.scale, asked.results_dir).status()
+        if asked.runs:
+            print(experiment.name)
+            print(report.table(runs, "text"))
+        rows.append({"experiment": experiment.name, "scale": asked.scale} | counts(runs))
+    print(report.table(pd.DataFrame(rows), "text"))
+    return 0

@@ -1,0 +1,124 @@
+"""From overrides to a configuration, for everything that is not Hydra's own command line."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from repro.config import GROUPS
+from repro.errors import UserError, unknown
+from repro.paths import conf_dir
+
+ERRORS = (HydraException, OmegaConfBaseException)
+
+
+def compose(overrides: Sequence[str]) -> DictConfig:
+    """Compose a run's configuration, as `repro train` would from the same words.
+
+    Raises:
+        UserError: unknown option or key, wrong type, bad syntax.
+    """
+    if GlobalHydra.instance().is_initialized():
+        GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        return compose_initialized(overrides)
+
+
+def compose_initialized(overrides: Sequence[str]) -> DictConfig:
+    """`compose` for a caller that has already initialized Hydra and composes many times."""
+    try:
+        cfg = hydra_compose("train", list(overrides), return_hydra_config=True)
+    except ERRORS as error:
+        raise explain(error, overrides) from error
+    return with_choices(cfg, cfg.hydra.runtime.choices)
+
+
+def with_choices(cfg: DictConfig, chosen: Any) -> DictConfig:
+    """The configuration without Hydra's own node, with the names of the chosen options under `choices`."""
+    names = {group: str(chosen[group]) for group in GROUPS if chosen.get(group) not in (None, "null")}
+    with open_dict(cfg):
+        if "hydra" in cfg:
+            del cfg["hydra"]
+        cfg.choices = names
+    return cfg
+
+
+def explain(error: Exception, overrides: Sequence[str]) -> UserError:
+    """Say in one line what was wrong with overrides that Hydra refused."""
+    text = str(error)
+    if isinstance(error, OverrideParseException):
+        return UserError(f"cannot read the override {error.override!r}: {_first_line(text)}")
+    if match := re.search(r"Could not find '([\w-]+)/([^']+)'", text):
+        group, name = match.groups()
+        return unknown(group, name, options(group))
+    if match := re.search(r"(?:Could not override '|Could not append.*?')([\w./@-]+)'", text):
+        return _unknown_key(match.group(1), overrides)
+    if match := re.search(r"Key '([^']+)' (?:not in|is not in)", text):
+        full = re.search(r"full_key: (\S+)", text)
+        return _unknown_key(full.group(1) if full else match.group(1), overrides)
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
+    full = re.search(r"full_key: (\S+)", str(cause or error))
+    key = f"{full.group(1)}: " if full else ""
+    return UserError(f"{key}{_first_line(str(cause or error))}")
+
+
+def options(group: str) -> list[str]:
+    """The names of a group's options, the user's own among them."""
+    found: set[str] = set()
+    for root in (conf_dir(), Path.cwd() / "conf"):
+        folder = root / group
+        found |= {str(f.relative_to(folder).with_suffix("")) for f in folder.rglob("*.yaml")}
+    return sorted(found)
+
+
+def _unknown_key(key: str, overrides: Sequence[str]) -> UserError:
+    parent, _, name = key.rpartition(".")
+    known = _keys(parent, overrides)
+    prefix = f"{parent}." if parent else ""
+    if not parent:
+        known = [k for k in known if k not in ("choices", "reproduction")]
+    if name in known:
+        return UserError(f"{key} cannot be set this way")
+    return unknown("setting", key, [prefix + k for k in known])
+
+
+def _keys(parent: str, overrides: Sequence[str]) -> list[str]:
+    """The keys under a node, with the options chosen that can be chosen."""
+    parser = OverridesParser.create()
+    chosen = [o for o, parsed in zip(overrides, parser.parse_overrides(list(overrides)), strict=True)
+              if parsed.key_or_group in GROUPS and not parsed.is_sweep_override()]  # fmt: skip
+    with initialize_or_keep():
+        try:
+            cfg = hydra_compose("train", chosen)
+        except ERRORS:
+            cfg = hydra_compose("train", [])
+    node = OmegaConf.select(cfg, parent) if parent else cfg
+    return [str(k) for k in node if not str(k).startswith("_")] if isinstance(node, DictConfig) else []
+
+
+class initialize_or_keep:  # noqa: N801 - reads as a word of the with statement
+    """Initialize Hydra unless a caller has done so."""
+
+    def __enter__(self) -> None:
+        self.own = None
+        if not GlobalHydra.instance().is_initialized():
+            self.own = initialize_config_dir(str(conf_dir().resolve()), version_base="1.3")
+            self.own.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self.own is not None:
+            self.own.__exit__(*error)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0].rstrip(".") if text.strip() else "not a valid configuration"
+
+

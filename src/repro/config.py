@@ -1,0 +1,264 @@
+"""The schema of a run, the checks that come before any data are read, and the run's identity."""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+from repro.errors import UserError, unknown
+
+# Raise this when a change moves numbers: every run's identity changes with it, so that
+# `repro status` calls older results stale and `repro reproduce` trains them anew.
+NUMBERS = 1
+
+# What a run is called, where it runs and where it puts things; none of it moves a number.
+NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "force", "trusted", "variant", "experiment",
+                  "choices", "reproduction", "checkpoint_seconds"}  # fmt: skip
+
+QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
+              "gradient_norm", "weight_gradient_norm", "update_ratio")  # fmt: skip
+
+
+@dataclass
+class TrainerConfig:
+    """How long and how; `conf/trainer/default.yaml` explains every key."""
+
+    epochs: int = 20
+    steps: int | None = None
+    batch_size: int | None = 64
+    eval_every: int = 1
+    l2: float = 0.0
+    l1: float = 0.0
+    clip_norm: float | None = None
+    clip_value: float | None = None
+    patience: int | None = None
+    monitor: str = "valid_loss"
+    checkpoint_seconds: float = 30.0
+
+
+@dataclass
+class DiagnosticsConfig:
+    """What is measured in the layers and when; `conf/diagnostics/layers.yaml` explains every key."""
+
+    every: int | None = None
+    log_spaced: int = 12
+    probe: int = 256
+    histogram: int = 30
+    quantities: list[str] = field(default_factory=list)
+
+
+@dataclass
+class RunConfig:
+    """The root of a run's configuration. Groups hold a `_target_` with all its arguments."""
+
+    dataset: Any = None
+    task: Any = None
+    architecture: Any = None
+    activation: Any = None
+    initialization: Any = None
+    normalization: Any = None
+    backward: Any = None
+    optimizer: Any = None
+    schedule: Any = None
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
+    experiment: Any = None
+    variant: str | None = None
+    seed: int = 0
+    replicas: int = 1
+    device: str = "auto"
+    threads: int = 1
+    results_dir: str = "results"
+    data_dir: str | None = None
+    force: bool = False
+    trusted: list[str] = field(default_factory=list)
+    choices: dict[str, str] = field(default_factory=dict)
+    reproduction: Any = None
+
+
+GROUPS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
+          "optimizer", "schedule", "trainer", "diagnostics", "experiment")  # fmt: skip
+
+ConfigStore.instance().store("run_schema", RunConfig)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A resolved configuration: plain values, checked as far as can be done without data.
+
+    Attributes:
+        settings: the whole configuration as plain dicts and lists.
+        id: ten hexadecimal digits, a hash of everything that can move a number.
+        name: a folder name people can read, with the id at its end.
+        folder: where the run's files go.
+    """
+
+    settings: dict[str, Any]
+    id: str
+    name: str
+    folder: Path
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds of the replicas: seed, seed + 1, ..."""
+        first = self.settings["seed"]
+        return tuple(range(first, first + self.settings["replicas"]))
+
+    @property
+    def trainer(self) -> TrainerConfig:
+        """Typed view of the trainer group."""
+        return TrainerConfig(**self.settings["trainer"])
+
+    @property
+    def diagnostics(self) -> DiagnosticsConfig:
+        """Typed view of the diagnostics group."""
+        return DiagnosticsConfig(**self.settings["diagnostics"])
+
+
+def resolve(cfg: DictConfig) -> Run:
+    """Turn a composed configuration into a checked `Run`.
+
+    Raises:
+        UserError: a value is out of its range or two of them do not go together.
+    """
+    missing = sorted(OmegaConf.missing_keys(cfg))
+    if missing:
+        raise UserError(f"{', '.join(missing)} must be given, e.g. {missing[0]}=VALUE")
+    settings = OmegaConf.to_container(cfg, resolve=True)
+    assert isinstance(settings, dict)
+    plain: dict[str, Any] = {str(key): value for key, value in settings.items()}
+    noise = plain["activation"].get("noise") if isinstance(plain["activation"], Mapping) else None
+    if isinstance(noise, float) and math.isnan(noise):
+        plain["activation"]["noise"] = "nan"  # Hydra reads the paper's name of the variant as not-a-number
+    check(plain)
+    run_id = identity(plain)
+    name = f"{_readable(plain)}-{run_id}"
+    return Run(plain, run_id, name, Path(plain["results_dir"]) / "runs" / _shelf(plain) / name)
+
+
+def identity(settings: Mapping[str, Any]) -> str:
+    """Hash of the scientific part of a configuration.
+
+    Files that the configuration names (the user's own table) count by their content, not by their path.
+    """
+    text = json.dumps([NUMBERS, _scientific(settings)], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level of dotted keys, the way they are typed on the command line."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _scientific(value: Any, key: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {k: _scientific(v, k) for k, v in value.items() if k not in NOT_SCIENTIFIC}
+    if isinstance(value, list | tuple):
+        return [_scientific(v) for v in value]
+    if key == "path" and isinstance(value, str) and Path(value).is_file():
+        return hashlib.sha256(Path(value).read_bytes()).hexdigest()
+    if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e15:
+        return int(value)  # 1 and 1.0 are the same setting
+    return value
+
+
+def _shelf(settings: Mapping[str, Any]) -> str:
+    experiment = settings["choices"].get("experiment") or ""
+    return str(experiment or settings["choices"].get("dataset", "custom"))
+
+
+def _readable(settings: Mapping[str, Any]) -> str:
+    choices = settings["choices"]
+    words = [choices.get(group, "") for group in ("architecture", "activation", "initialization", "optimizer")]
+    seeds = f"seed{settings['seed']}" + (f"x{settings['replicas']}" if settings["replicas"] > 1 else "")
+    return "-".join([word.rpartition("/")[2] for word in words if word] + [seeds])
+
+
+def check(settings: Mapping[str, Any]) -> None:
+    """Everything that can be said about a configuration without building or reading anything.
+
+    Raises:
+        UserError: names the key, its value and what would be allowed.
+    """
+    for group in ("dataset", "task", "architecture", "activation", "initialization", "normalization",
+                  "backward", "optimizer", "schedule"):  # fmt: skip
+        node = settings[group]
+        if not (isinstance(node, Mapping) and "_target_" in node):
+            raise UserError(f"{group} needs a file with a _target_; see: repro list {group}")
+    _check_root(settings)
+    _check_trainer(settings["trainer"])
+    _check_diagnostics(settings["diagnostics"])
+    rate = settings["optimizer"].get("lr")
+    if rate is not None and not _above(rate, 0):
+        raise UserError(f"optimizer.lr must be a finite number above 0, not {rate!r}")
+    _check_together(settings)
+
+
+def _check_root(settings: Mapping[str, Any]) -> None:
+    whole("seed", settings["seed"], 0)
+    whole("replicas", settings["replicas"], 1)
+    whole("threads", settings["threads"], 1)
+
+
+def _check_trainer(trainer: Mapping[str, Any]) -> None:
+    whole("trainer.epochs", trainer["epochs"], 0)
+    for key, least in (("steps", 0), ("batch_size", 1), ("patience", 1)):
+        if trainer[key] is not None:
+            whole(f"trainer.{key}", trainer[key], least)
+    whole("trainer.eval_every", trainer["eval_every"], 0)
+    for key in ("l1", "l2", "checkpoint_seconds"):
+        if not (_above(trainer[key], 0) or trainer[key] == 0):
+            raise UserError(f"trainer.{key} must be a finite number, 0 or above, not {trainer[key]}")
+    for key in ("clip_norm", "clip_value"):
+        if trainer[key] is not None and not _above(trainer[key], 0):
+            raise UserError(f"trainer.{key} must be a finite number above 0 or null, not {trainer[key]}")
+    split, _, metric = trainer["monitor"].partition("_")
+    if split not in ("train", "valid", "test") or not metric:
+        raise UserError(f"trainer.monitor must be <split>_<metric>, e.g. valid_loss, not {trainer['monitor']!r}")
+
+
+def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
+    for name in diagnostics["quantities"]:
+        if name not in QUANTITIES:
+            raise unknown("quantity in diagnostics.quantities", name, QUANTITIES)
+    whole("diagnostics.probe", diagnostics["probe"], 1)
+    whole("diagnostics.log_spaced", diagnostics["log_spaced"], 0)
+    whole("diagnostics.histogram", diagnostics["histogram"], 0)
+    if diagnostics["every"] is not None:
+        whole("diagnostics.every", diagnostics["every"], 1)
+
+
+def _check_together(settings: Mapping[str, Any]) -> None:
+    trainer, batch_norm = settings["trainer"], settings["normalization"]["_target_"].endswith(".batch")
+    if batch_norm and trainer["batch_size"] == 1:
+        raise UserError("normalization=batch needs trainer.batch_size of 2 or more: one sample has no variance")
+    if batch_norm and settings["diagnostics"]["probe"] == 1 and settings["diagnostics"]["quantities"]:
+        raise UserError("normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance")
+    if settings["replicas"] > 1:
+        for key, on in (("trainer.patience", trainer["patience"] is not None),
+                        ("schedule=plateau", settings["schedule"]["_target_"].endswith(".Plateau"))):  # fmt: skip
+            if on:
+                raise UserError(f"{key} does not go with replicas={settings['replicas']}: stacked seeds share one "
+                                f"clock; train them one by one with -m seed=range({settings['replicas']})")  # fmt: skip
+
+
+def whole(key: str, value: Any, least: int) -> None:
+    """Raise a `UserError` unless `value` is a whole number of at least `least`."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"{key} must be a whole number of {least} or more, not {value!r}")
+
+
+def _above(value: Any, bound: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > bound

@@ -1,0 +1,132 @@
+"""From raw arrays to `Data`: the options that all data sets share, in one place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from repro.datasets.data import Data, Split
+from repro.datasets.preprocessing import Floats, check_preprocessing, fit
+from repro.datasets.splits import check_count, check_seed, check_subset, cut, keep
+
+Pair = tuple[NDArray[Any], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options that every data set has.
+
+    Attributes:
+        preprocessing: none, center, standardize, pca or whiten.
+        subset: number of training samples kept, each class in proportion; None keeps all.
+        seed: of split, subset and generation.
+        components: coordinates kept by pca and whiten; None keeps all.
+    """
+
+    preprocessing: str
+    subset: int | None
+    seed: int
+    components: int | None = None
+
+    def check(self) -> None:
+        """Raise a `UserError` for a value that no data set can take; called before files are read."""
+        check_preprocessing(self.preprocessing, self.components)
+        check_subset(self.subset)
+        check_seed(self.seed)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Samples of the three splits before preprocessing.
+
+    Attributes:
+        train, valid, test: inputs, shape (n, ...), and what is to be predicted: whole numbers of shape (n,)
+            for classes, floats of shape (n, targets) for values.
+        unit: inputs are divided by it (255 for bytes).
+    """
+
+    train: Pair
+    valid: Pair
+    test: Pair
+    unit: float = 1.0
+
+
+def divide(
+    x: NDArray[Any],
+    y: NDArray[Any],
+    valid_size: int | float,
+    test_size: int | float,
+    seed: int,
+    unit: float = 1.0,
+) -> Raw:
+    """Split samples at random; classes (whole numbers in y) keep their shares in every split."""
+    parts = cut(y, valid_size, test_size, seed, stratified=_classes(y))
+    train, valid, test = ((x[part], y[part]) for part in parts)
+    return Raw(train, valid, test, unit)
+
+
+def generate(
+    sample: Callable[[int, np.random.Generator], Pair], sizes: tuple[int, int, int], seed: int
+) -> Raw:
+    """Draw the three splits of a generated data set, each from a generator of its own.
+
+    So the training samples stay the same when only the other splits' sizes change.
+
+    Args:
+        sample: draws n samples.
+        sizes: of training (at least 1), validation and test split.
+        seed: of all three.
+
+    Raises:
+        UserError: a size or the seed is not allowed.
+    """
+    check_seed(seed)
+    for option, size, least in zip(("train_size", "valid_size", "test_size"), sizes, (1, 0, 0), strict=True):
+        check_count(option, size, least)
+    train, valid, test = (sample(size, np.random.default_rng([seed, 2, i])) for i, size in enumerate(sizes))
+    return Raw(train, valid, test)
+
+
+def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = "") -> Data:
+    """Keep the subset, learn the preprocessing from the training split, apply it to all, make tensors.
+
+    Args:
+        name: public name of the data set.
+        raw: samples by split.
+        outputs: classes, or values to predict per sample.
+        options: shared options.
+        source: which files were read, in words.
+
+    Raises:
+        UserError: an option is not allowed or does not fit the data.
+    """
+    options.check()
+    x, y = raw.train
+    kept = keep(y, options.subset, options.seed, stratified=_classes(y))
+    train = _scaled(x[kept] if options.subset is not None else x, raw.unit)
+    transform = fit(train, options.preprocessing, options.components)
+    valid, test = (_split(transform(_scaled(x, raw.unit)), y) for x, y in (raw.valid, raw.test))
+    return Data(_split(transform(train), y[kept]), valid, test, outputs, name, source)
+
+
+def _classes(y: NDArray[Any]) -> bool:
+    return bool(np.issubdtype(y.dtype, np.integer))
+
+
+def _scaled(x: NDArray[Any], unit: float) -> Floats:
+    """Bytes become float32 in [0, 1]; what is float keeps its precision until the preprocessing is done."""
+    if np.issubdtype(x.dtype, np.floating):
+        return x if unit == 1.0 else np.divide(x, unit, dtype=x.dtype)
+    scaled: Floats = np.divide(x, np.float32(unit), dtype=np.float32)
+    return scaled
+
+
+def _split(x: Floats, y: NDArray[Any]) -> Split:
+    kind = np.int64 if _classes(y) else np.float32
+    return Split(
+        torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)),
+        torch.from_numpy(np.ascontiguousarray(y, dtype=kind)),
+    )

@@ -1,0 +1,70 @@
+"""MNIST: 70,000 handwritten digits of 28×28 pixels (LeCun, Cortes and Burges), from the four idx files."""
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+from repro.datasets.assembly import Options, Raw, divide, finish
+from repro.datasets.data import Data
+from repro.datasets.files import contents
+from repro.datasets.splits import check_size
+from repro.errors import UserError
+
+UNSIGNED_BYTE = 8  # the idx format's code for this type
+
+
+def mnist(
+    valid_size: int | float,
+    preprocessing: str,
+    components: int | None,
+    subset: int | None,
+    seed: int,
+    data_dir: str | None,
+) -> Data:
+    """Images of shape (1, 28, 28), in [0, 1] before preprocessing; the test split is the official one.
+
+    Args:
+        valid_size: number of samples taken from the 60,000 of training, or their share of them.
+        preprocessing: none, center, standardize, pca or whiten.
+        components: coordinates kept by pca and whiten; None keeps all and the shape.
+        subset: number of training samples kept; None keeps all.
+        seed: of split and subset.
+        data_dir: cache folder; None means the user's.
+
+    Raises:
+        UserError: an option is not allowed; a file is missing, truncated or not the official one.
+    """
+    options = Options(preprocessing, subset, seed, components)
+    options.check()
+    check_size("valid_size", valid_size)
+    edition, (train_x, train_y, test_x, test_y) = contents("mnist", data_dir)
+    official = divide(*samples(train_x, train_y), valid_size, 0, seed, unit=255.0)
+    raw = Raw(official.train, official.valid, samples(test_x, test_y), unit=255.0)
+    return finish("mnist", raw, 10, options, f"mnist: {edition.label}")
+
+
+def samples(images: bytes, labels: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images, shape (n, 1, height, width), and classes, shape (n,), of a pair of idx files."""
+    x, y = parse_idx(images), parse_idx(labels)
+    if x.ndim != 3 or y.ndim != 1 or len(x) != len(y):
+        raise UserError(f"idx files do not belong together: images {x.shape}, labels {y.shape}; "
+                        "fetch both anew: repro data fetch mnist")  # fmt: skip
+    return x[:, None], y.astype(np.int64)
+
+
+def parse_idx(data: bytes) -> NDArray[np.uint8]:
+    """An array of bytes in the idx format: two zero bytes, type, number of axes, big-endian lengths, values.
+
+    Raises:
+        UserError: it is another kind of file or another type, or it has too few or too many bytes.
+    """
+    if len(data) < 4 or data[:3] != bytes([0, 0, UNSIGNED_BYTE]):
+        raise UserError("not an idx file of unsigned bytes; fetch it anew: repro data fetch mnist")
+    axes = data[3]
+    start = 4 + 4 * axes
+    shape = struct.unpack(f">{axes}I", data[4:start]) if len(data) >= start else ()
+    if len(shape) != axes or len(data) - start != int(np.prod(shape, dtype=np.int64)):
+        raise UserError(f"idx file is truncated or too long: {len(data)} bytes, its header says shape "
+                        f"{shape}; fetch it anew: repro data fetch mnist")  # fmt: skip
+    return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)

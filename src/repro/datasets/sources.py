@@ -1,0 +1,111 @@
+"""Data sets that come as files: official names, addresses and recorded checksums. Pure data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One official file.
+
+    Attributes:
+        name: official path below the data set's folder, without the suffix of the packing.
+        packed: suffix ("", ".gz", ".xz") to SHA-256 of the file as it is stored under name + suffix.
+        content: SHA-256 of the unpacked bytes; with it, any packing of the same bytes is accepted. None where
+            the unpacked file is not in use.
+        url: where name + the first suffix of `packed` is downloaded from; None where there is no such place.
+    """
+
+    name: str
+    packed: Mapping[str, str] = field(default_factory=dict)
+    content: str | None = None
+    url: str | None = None
+
+    @property
+    def file_name(self) -> str:
+        """Path under which the file is distributed and downloaded."""
+        return self.name + next(iter(self.packed), "")
+
+    @property
+    def expected(self) -> str:
+        """SHA-256 of the file as it is distributed."""
+        return next(iter(self.packed.values()), self.content or "")
+
+    def stored_names(self) -> list[str]:
+        """Every path under which the file may be found, the distributed one first."""
+        suffixes = dict.fromkeys([*self.packed, *([".gz", ".xz", ""] if self.content else [])])
+        return [self.name + suffix for suffix in suffixes]
+
+
+@dataclass(frozen=True)
+class Edition:
+    """One complete set of files from which a data set can be read.
+
+    Attributes:
+        label: for `Data.source` and tables: what these files are.
+        files: all of them are needed.
+    """
+
+    label: str
+    files: tuple[SourceFile, ...]
+
+
+def _idx(name: str, packed: str, content: str) -> SourceFile:
+    # The authors' own server no longer hands the files out to everybody; this copy is byte for byte theirs.
+    url = f"https://ossci-datasets.s3.amazonaws.com/mnist/{name}.gz"
+    return SourceFile(name, {".gz": packed}, content, url)
+
+
+MNIST = Edition(
+    "official files",
+    (
+        _idx("train-images-idx3-ubyte", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
+        _idx("train-labels-idx1-ubyte", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+             "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
+        _idx("t10k-images-idx3-ubyte", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+             "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
+        _idx("t10k-labels-idx1-ubyte", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+             "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+    ),
+)  # fmt: skip
+
+CIFAR10 = Edition(
+    "official archive",
+    (
+        SourceFile("cifar-10-binary.tar",
+                   {".gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
+                   url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),
+    ),
+)  # fmt: skip
+
+
+def _batch(name: str, packed: str, content: str) -> SourceFile:
+    return SourceFile(f"cifar-10-batches-bin/{name}.bin", {".xz": packed}, content)
+
+
+# The binary version put together again from other copies, for places without the official archive. Labels and
+# order are official; 73 training and 20 test images went through JPEG once, hence hashes of its own.
+CIFAR10_REASSEMBLED = Edition(
+    "reassembled files, 93 of 60000 images JPEG-recompressed",
+    (
+        _batch("data_batch_1", "af16eb58e5c6745636575b23b2d92763020c6cabf8e289f5675d12ebba28ca9e",
+               "0def081c410489f98b3935c2d405fc7436d23377894a5d6a710ce1fad8082588"),
+        _batch("data_batch_2", "7b6f3a76069fc8f5cd0d78678cedf911f678a6f5a3b36ed74f0d14eb795178cf",
+               "4d0a9f6a8434c9b3b3de28d817dc3d360a3f82d86a14f3c7bf6d2d8fc64188e2"),
+        _batch("data_batch_3", "84fb666cfe87ccd3af715626260b38ed4aa35ab352eeb1777b3e68baf085c628",
+               "1a4d0920ea06101641902b09fdac800cad7b5105963deee31ddff8e83fbabe6c"),
+        _batch("data_batch_4", "7ba440e3d9da82c3e43b9d3c6d80c4ead0259cd3e550a3dace974fba9dfda791",
+               "20de2186179cc65bcf69a83ca83e90a40786cf2384963ee3419764ef9d41b7ff"),
+        _batch("data_batch_5", "5ff950ae7d5e938f55320f9b15f7f3fbdded902cb1e6666949e3beb3b50fc9a6",
+               "ce4b8267c2f77f8915b4299443568f52defe265996f0a8b7966b63b7adf6d4d2"),
+        _batch("test_batch", "7d04e6546c144d376ac2421e4a8de15bff4f6f53d6f8b69d2f0a874f082edda8",
+               "123ca0dad8f960344d9149742165d4215093c84c8c4bdc5922af93b614bdb501"),
+    ),
+)  # fmt: skip
+
+# Data set to its editions; the first is the official one, the one that is downloaded.
+REGISTRY: dict[str, tuple[Edition, ...]] = {
+    "mnist": (MNIST,),
+    "cifar10": (CIFAR10, CIFAR10_REASSEMBLED),
+}

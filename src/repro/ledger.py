@@ -1,0 +1,100 @@
+"""From an experiment's runs to what is published: tables, verdicts, figures, the page's table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from repro.composition import compose_initialized
+from repro.config import resolve
+from repro.paths import conf_dir, experiments_dir
+from repro.reproduction import Experiment, Job, results_folder
+from repro.results import collect, report, verdicts
+from repro.results.claims import check_claims
+from repro.results.collect import Expected
+from repro.results.files import write_atomic
+from repro.results.tables import read
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of an experiment at a scale.
+
+    Attributes:
+        experiment: what it is.
+        scale: smoke, quick or full; "custom" when the user's own settings are among the overrides.
+        folder: where its tables go.
+        expected: the runs by id.
+        jobs: how to make each, by id.
+    """
+
+    experiment: Experiment
+    scale: str
+    folder: Path
+    expected: dict[str, Expected]
+    jobs: dict[str, Job]
+
+    def status(self) -> pd.DataFrame:
+        """One row a run: done, diverged, failed, missing or stale."""
+        return collect.status(self.expected, self.folder / "runs.csv")
+
+
+def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra: Sequence[str] = ()) -> Plan:
+    """Compose every run of an experiment and check its claims; nothing is written.
+
+    Args:
+        extra: the user's own overrides; runs that differ by them are kept apart from the published ones.
+    """
+    check_claims(experiment.claims, list(experiment.variants))
+    jobs = experiment.jobs(scale, [*extra, f"results_dir={results_dir}"])
+    plain = experiment.jobs(scale) if extra else jobs
+    if GlobalHydra.instance().is_initialized():
+        GlobalHydra.instance().clear()
+    expected, by_id, changed = {}, {}, False
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        for job, published in zip(jobs, plain, strict=True):
+            run = resolve(compose_initialized(job.overrides))
+            if extra and not changed:
+                changed = run.id != resolve(compose_initialized(published.overrides)).id
+            expected[run.id] = Expected(job.variant, job.swept, run.folder, run.seeds)
+            by_id[run.id] = job
+    name = "custom" if changed else scale
+    return Plan(experiment, name, results_folder(results_dir, experiment.name, name), expected, by_id)
+
+
+def gather(plan: Plan) -> None:
+    """Write runs.csv, curves.csv.gz and layers.csv.gz from the runs that are there."""
+    collect.collect(plan.expected, plan.folder, plan.scale)
+
+
+def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
+    """Write claims.csv from the collected tables and return it."""
+    runs, layers = read(folder / "runs.csv"), read(folder / "layers.csv.gz")
+    paper, _, name = experiment.name.partition("/")
+    claims = verdicts.judge(experiment.claims, runs, layers, paper=paper, experiment=name,
+                            variants=list(experiment.variants))  # fmt: skip
+    verdicts.write_claims(folder / "claims.csv", claims)
+    return claims
+
+
+def illustrate(experiment: Experiment, folder: Path, out: Path | None = None) -> list[Path]:
+    """Redraw the experiment's figures from its collected tables."""
+    from repro.plots.experiment import Tables, draw  # matplotlib takes its time
+
+    return draw(experiment.script, Tables(folder), out or folder) if experiment.script.is_file() else []
+
+
+def update_page(experiment: Experiment, claims: pd.DataFrame) -> bool:
+    """Put the ledger into the paper's page, between its markers; False where there is no such page."""
+    paper, _, name = experiment.name.partition("/")
+    page = experiments_dir() / paper / "README.md"
+    if not page.is_file():
+        return False
+    text = page.read_text(encoding="utf-8")
+    fresh = report.replace_between_markers(text, name, report.table(report.ledger(claims), "markdown"))
+    if fresh != text:
+        write_atomic(page, fresh)
+    return True

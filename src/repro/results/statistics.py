@@ -1,0 +1,192 @@
+"""Means and intervals from per-seed values, and how they are written."""
+
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+BOOTSTRAP_FROM = 10
+RESAMPLES = 9999
+SEED = 20180912
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, its interval (None when n = 1 or all values are equal) and the number of values behind it."""
+
+    value: float
+    interval: Interval | None
+    n: int
+
+
+def mean(values: Sequence[float]) -> float:
+    """Arithmetic mean, summed without rounding errors, so that the order of the values does not matter."""
+    if not values:
+        raise ValueError("the mean of no values")
+    return math.fsum(values) / len(values)
+
+
+def interval(values: Sequence[float], level: float = 0.95) -> Interval | None:
+    """Confidence interval of the mean.
+
+    Student-t below ten values; from ten up a BCa bootstrap (Efron 1987) with a fixed seed. The order of the
+    values does not matter, and the interval of the negated values is exactly the mirrored one.
+
+    Args:
+        values: finite numbers, one a seed.
+        level: share of such intervals that hold the true mean, in (0, 1).
+
+    Returns:
+        (low, high), or None when there is one value only or all are equal.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"level {level} is not in (0, 1)")
+    if not all(math.isfinite(value) for value in values):
+        raise ValueError("an interval of values that are not finite")
+    if len(values) < 2 or min(values) == max(values):
+        return None
+    # Of the values and their negatives always the same one is worked on: a sign never changes a verdict.
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    mirror = -ordered[::-1]
+    if tuple(mirror) < tuple(ordered):
+        low, high = _interval(mirror, level)
+        return -high, -low
+    return _interval(ordered, level)
+
+
+def _interval(values: np.ndarray, level: float) -> Interval:
+    center = mean(values.tolist())
+    scale = float(np.max(np.abs(values - center)))
+    # Centred and scaled, so that neither 1e-300 nor 1e300 loses its variance to rounding.
+    units = (values - center) / scale
+    if len(values) < BOOTSTRAP_FROM:
+        low, high = _student(units, level)
+        return center + scale * low, center + scale * high
+    low, high = _bootstrap(units, level)
+    # A mean of resampled values lies between the values; rounding may have pushed it a bit outside.
+    return max(center + scale * low, float(values[0])), min(center + scale * high, float(values[-1]))
+
+
+def _student(units: np.ndarray, level: float) -> Interval:
+    n = len(units)
+    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * float(np.std(units, ddof=1)) / math.sqrt(n)
+    return -half, half
+
+
+def _bootstrap(units: np.ndarray, level: float) -> Interval:
+    for method in ("BCa", "percentile"):
+        with warnings.catch_warnings():
+            # BCa has no answer for values of which nearly all are equal; the percentiles always have one.
+            warnings.simplefilter("ignore")
+            result = stats.bootstrap(
+                (units,),
+                np.mean,
+                n_resamples=RESAMPLES,
+                batch=max(1, 2_000_000 // len(units)),
+                confidence_level=level,
+                method=method,
+                random_state=np.random.default_rng(SEED),
+            )
+        low, high = map(float, result.confidence_interval)
+        if math.isfinite(low) and math.isfinite(high):
+            break
+    return low, high
+
+
+def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
+    """Mean, interval and n of per-seed values (at least one, all finite)."""
+    return Estimate(mean(values), interval(values, level), len(values))
+
+
+def paired(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Estimate:
+    """Mean of first - second, value by value (same seeds, same order), with its interval."""
+    return estimate([a - b for a, b in zip(first, second, strict=True)], level)
+
+
+def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Estimate:
+    """Mean of first minus mean of second for different seeds, with Welch's interval (unequal variances).
+
+    n is the smaller of the two counts. The interval is None when one side has one value only, or when each
+    side's values are all equal.
+    """
+    n = min(len(first), len(second))
+    difference = mean(first) - mean(second)
+    if n < 2 or (min(first) == max(first) and min(second) == max(second)):
+        return Estimate(difference, None, n)
+    scale = max(max(side) - min(side) for side in (first, second))
+    one, two = (float(np.var(np.array(side) / scale, ddof=1)) / len(side) for side in (first, second))
+    freedom = (one + two) ** 2 / (one**2 / (len(first) - 1) + two**2 / (len(second) - 1))
+    half = scale * float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(one + two)
+    return Estimate(difference, (difference - half, difference + half), n)
+
+
+def share(hits: int, n: int, level: float = 0.95) -> Estimate:
+    """Share hits / n with the Clopper-Pearson interval, which covers at least `level` for any n."""
+    if n == 1:
+        return Estimate(float(hits), None, n)
+    bounds = stats.binomtest(hits, n).proportion_ci(confidence_level=level, method="exact")
+    return Estimate(hits / n, (float(bounds.low), float(bounds.high)), n)
+
+
+def number(value: float, digits: int = 4) -> str:
+    """The number with so many significant digits, without trailing zeros; nothing for NaN."""
+    return "" if math.isnan(value) else f"{value:.{digits}g}"
+
+
+def with_interval(value: float, bounds: Interval | None, n: int) -> str:
+    """`0.962 ± 0.003 (n=5)`, or `0.962 [0.959, 0.966] (n=12)` when asymmetric, or `0.962 (n=1)`."""
+    if math.isnan(value):
+        return f"no value (n={n})"
+    if bounds is None:
+        return f"{number(value)} (n={n})"
+    low, high = bounds
+    half = (high - low) / 2
+    if half < 1e-300:
+        return f"{number(value)} (n={n})"
+    # Two percent of the half width cannot be seen; 2e-9 is what the nine digits of a table round away.
+    if abs((high - value) - (value - low)) <= 0.02 * half + 2e-9 * abs(value):
+        return f"{_plus_minus(value, half)} (n={n})"
+    return f"{_between(value, low, high)} (n={n})"
+
+
+def _decimals(spread: float) -> int:
+    """Decimals that show the spread with one digit, or two when the first is a 1."""
+    exponent = math.floor(math.log10(spread))
+    return 1 - exponent if spread < 2 * 10**exponent else -exponent
+
+
+def _fixed(exponent: int, numbers: Sequence[float], decimals: int) -> list[str]:
+    return [f"{value / 10**exponent:.{max(0, decimals + exponent)}f}" for value in numbers]
+
+
+def _exponent(value: float) -> int:
+    """Power of ten to take out: 0 for numbers that are readable as they stand."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return 0
+    return math.floor(math.log10(abs(value)))
+
+
+def _plus_minus(value: float, half: float) -> str:
+    exponent = _exponent(max(abs(value), half))
+    decimals = _decimals(half)
+    if decimals + exponent > 6:
+        return f"{number(value, 7)} ± {half:.1g}"
+    shown, spread = _fixed(exponent, (value, half), decimals)
+    return f"({shown} ± {spread})e{exponent:+03d}" if exponent else f"{shown} ± {spread}"
+
+
+def _between(value: float, low: float, high: float) -> str:
+    exponent = _exponent(max(abs(low), abs(high)))
+    decimals = _decimals(high - low)
+    # Bounds decades apart (ratios) have no common number of decimals.
+    decades = low * high > 0 and max(high / low, low / high) > 100
+    if decimals + exponent > 6 or decades:
+        return f"{number(value)} [{number(low)}, {number(high)}]"
+    shown = _fixed(exponent, (value, low, high), decimals + 1)
+    tail = f"e{exponent:+03d}" if exponent else ""
+    return f"{shown[0]}{tail} [{shown[1]}{tail}, {shown[2]}{tail}]"

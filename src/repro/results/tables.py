@@ -1,0 +1,205 @@
+"""Tables on disk: CSV with a header, appended in whole lines, read without the line a killed process tore."""
+
+import csv
+import gzip
+import io
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from repro.errors import UserError
+from repro.results.files import compressed, csv_line, write_all, write_atomic, writing
+
+# Columns that are words even where every cell looks like a number (run 0012345678, commit 12e4567).
+_RUN_WORDS = ("run", "variant", "status", "scale", "split", "metric", "layer", "quantity", "device", "commit")
+_CLAIM_WORDS = ("paper", "experiment", "claim", "says", "published", "verdict", "source", "note")
+WORDS = frozenset({*_RUN_WORDS, *_CLAIM_WORDS})
+_MISSING = ["", "nan", "NaN"]
+
+
+def cell(value: Any) -> str:
+    """The text of one cell: numbers exact in the fewest digits, None empty, true and false in lower case."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(float(value))
+    return str(value)
+
+
+def short(value: Any) -> str:
+    """As `cell`, but floats with nine significant digits: a float32 survives, and tables stay small."""
+    return f"{value:.9g}" if isinstance(value, float) else cell(value)
+
+
+class Table:
+    """A CSV file that grows by whole lines and survives being killed at any moment.
+
+    Opening creates the file, or drops the torn last line of an earlier process. No descriptor stays
+    open between calls, so there is nothing to close.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        """Opens or creates the table.
+
+        Raises:
+            UserError: the file holds other columns, or cannot be written.
+        """
+        self.path = path
+        self.columns = tuple(columns)
+        self._header = csv_line(self.columns).encode()
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._mend()
+
+    def _mend(self) -> None:
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            found = os.pread(descriptor, len(self._header), 0)
+            if found == self._header:
+                os.ftruncate(descriptor, _whole_lines_size(descriptor))
+            elif self._header.startswith(found):  # new, or killed while it wrote the header
+                os.ftruncate(descriptor, 0)
+                write_all(descriptor, self._header)
+        finally:
+            os.close(descriptor)
+        if not self._header.startswith(found):
+            raise UserError(
+                f"{self.path} holds other columns than {','.join(self.columns)}; "
+                "it is no table of this version: move it away, or train again with force=true"
+            )
+
+    def append(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Adds rows at the end, all of them or none, in one write.
+
+        Args:
+            rows: each with one value a column, in the columns' order.
+
+        Raises:
+            UserError: the disk is full or the file read-only; the table is as before.
+            ValueError: a row of another length, or a cell with a line break.
+        """
+        data = "".join(self._line(row) for row in rows).encode()
+        if not data:
+            return
+        with writing(self.path):
+            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            try:
+                before = os.fstat(descriptor).st_size
+                try:
+                    write_all(descriptor, data)
+                except BaseException:
+                    os.ftruncate(descriptor, before)
+                    raise
+            finally:
+                os.close(descriptor)
+
+    def truncate_after(self, step: int) -> None:
+        """Drops the rows later than `step` (column "step"), replacing the file atomically."""
+        position = self.columns.index("step")
+        with self.path.open(encoding="utf-8", newline="") as file:
+            lines = file.readlines()
+        kept = [lines[0]]
+        kept += [line for line in lines[1:] if int(next(csv.reader([line]))[position]) <= step]
+        if len(kept) < len(lines):
+            write_atomic(self.path, "".join(kept))
+
+    def _line(self, row: Sequence[Any]) -> str:
+        if len(row) != len(self.columns):
+            raise ValueError(f"{len(row)} values for the {len(self.columns)} columns of {self.path}")
+        return csv_line([cell(value) for value in row])
+
+
+def _whole_lines_size(descriptor: int, block: int = 65536) -> int:
+    """Bytes up to and with the last line end, found from the back so that long tables open at once."""
+    end = os.fstat(descriptor).st_size
+    while end > 0:
+        start = max(0, end - block)
+        found = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+def whole_lines(path: Path) -> Iterator[list[str]]:
+    """The table's lines as lists of text, header first, without a torn last one. Reads .csv and .csv.gz.
+
+    Raises:
+        UserError: the file cannot be read, or is no whole gzip file.
+    """
+    return csv.reader(io.StringIO(_text(path), newline=""))
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Reads a table without a torn last line.
+
+    Columns of words stay words, also run ids made of digits. In columns of numbers an empty cell or `nan`
+    is a missing value; in settings (names with a dot) `nan` is a word: it names a kind of noise.
+
+    Raises:
+        UserError: the file cannot be read, or is no table.
+    """
+    text = _text(path)
+    if not text:
+        raise UserError(f"{path} is empty; it needs at least a header: remove it and collect or train again")
+    columns = next(csv.reader([text.split("\n", 1)[0]]))
+    missing = {name: _MISSING for name in columns if name not in WORDS and "." not in name}
+    missing |= {name: [""] for name in columns if "." in name}
+    try:
+        return pd.read_csv(
+            io.StringIO(text),
+            dtype={name: "str" for name in columns if name in WORDS},
+            keep_default_na=False,
+            na_values=missing,
+        )
+    except ValueError as error:
+        raise UserError(f"{path} is no table ({error}); remove it and collect or train again") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+        return data[: data.rfind(b"\n") + 1].decode()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read the table {path}: {reason}; collect or train again") from error
+
+
+def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Writes a whole table atomically, floats with nine digits; compressed when the name ends in .gz.
+
+    Same rows, same bytes.
+
+    Raises:
+        UserError: the folder is read-only or the disk is full; an old file is untouched.
+    """
+    lines = _lines(columns, rows)
+    write_atomic(path, compressed(lines) if path.suffix == ".gz" else "".join(lines))
+
+
+def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    yield csv_line(columns)
+    for row in rows:
+        yield csv_line(["" if value is pd.NA else short(value) for value in row])
+
+
+def is_number(text: str) -> bool:
+    """True for the text of a number, NaN and the infinities included."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def finite(value: Any) -> bool:
+    """True for a number that is neither NaN nor infinite."""
+    return isinstance(value, (int, float)) and math.isfinite(value)

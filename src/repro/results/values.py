@@ -1,0 +1,151 @@
+"""Picks per-seed values out of an experiment's tables, for claims."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from repro.errors import UserError, unknown
+from repro.results.collect import HEAD, TAIL
+from repro.results.tables import cell
+
+# Made from the status: 1 for a run that diverged, 0 for one that did not.
+DIVERGED = "diverged"
+_LAYER_KEYS = ("quantity", "depth", "layer", "step")
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which number of which runs.
+
+    Args:
+        metric: a column of the runs table, or {quantity, depth or layer, step} for a layer quantity.
+        variant: its name; None takes the runs of every variant.
+        where: swept settings by dotted name and the value they must have.
+    """
+
+    metric: str | Mapping[str, Any]
+    variant: str | None = None
+    where: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        text = self.metric_name()
+        text += f" of {self.variant}" if self.variant else ""
+        return text + "".join(f", {name}={cell(value)}" for name, value in self.where.items())
+
+    def metric_name(self) -> str:
+        """The metric in words: `test_accuracy`, `activation_std depth 10 step first`."""
+        if isinstance(self.metric, str):
+            return self.metric
+        quantity, *rest = (f"{key} {cell(self.metric[key])}" for key in _LAYER_KEYS if key in self.metric)
+        return " ".join([quantity.removeprefix("quantity "), *rest])
+
+
+@dataclass(frozen=True)
+class Value:
+    """One run's number; NaN when it has none. The cell is the settings that vary within the selection."""
+
+    seed: int
+    cell: Mapping[str, str]
+    number: float
+    diverged: bool
+
+
+class Measurements:
+    """The tables of one experiment, ready to be asked."""
+
+    def __init__(self, runs: pd.DataFrame, layers: pd.DataFrame | None = None) -> None:
+        """Takes runs.csv and, where a claim needs it, layers.csv.gz, as `read` returns them."""
+        # A failed run says nothing about a claim; one that diverged does.
+        self.runs = runs[runs["status"] != "failed"]
+        self._layers = layers
+        self._quantities: dict[str, pd.DataFrame] | None = None
+        swept = [name for name in runs.columns if name not in {*HEAD, *TAIL}]
+        # A setting has a dotted name or holds words; what is left are the metrics (see collect).
+        self.settings = [n for n in swept if "." in n or not pd.api.types.is_numeric_dtype(runs[n])]
+        self.metrics = [n for n in (*swept, *TAIL[:3]) if n in runs.columns and n not in self.settings]
+        self.metrics.append(DIVERGED)
+
+    def values(self, wanted: Selector, about: str) -> list[Value]:
+        """The selected runs' numbers, in the table's order; empty when no such run is there yet.
+
+        Args:
+            wanted: what to pick.
+            about: the claim, for the error's text.
+
+        Raises:
+            UserError: no such metric, quantity, depth, layer, step or setting.
+        """
+        rows = self.runs
+        if rows.empty:
+            return []
+        if wanted.variant is not None:
+            rows = rows[rows["variant"] == wanted.variant]
+        for name, value in wanted.where.items():
+            if name not in self.settings:
+                raise unknown(f"setting in where of {about}", name, self.settings)
+            rows = rows[_equal(rows[name], value)]
+        numbers = self._numbers(rows, wanted.metric, about)
+        varying = [name for name in self.settings if rows[name].nunique(dropna=False) > 1]
+        cells = [tuple(map(str, row)) for row in rows[varying].itertuples(index=False)]
+        seeds, states = rows["seed"].tolist(), rows["status"].tolist()
+        return [
+            Value(int(seed), dict(zip(varying, where, strict=True)), number, state == "diverged")
+            for seed, where, number, state in zip(seeds, cells, numbers, states, strict=True)
+        ]
+
+    def _numbers(self, rows: pd.DataFrame, metric: str | Mapping[str, Any], about: str) -> list[float]:
+        if not isinstance(metric, str):
+            found = self._layer_values(metric, about) if len(rows) else {}
+            keys = zip(rows["run"].tolist(), rows["seed"].tolist(), strict=True)
+            return [found.get(key, math.nan) for key in keys]
+        if metric == DIVERGED:
+            return [float(state == "diverged") for state in rows["status"]]
+        if metric not in self.metrics:
+            raise unknown(f"metric in {about}", metric, self.metrics)
+        return [float(value) for value in rows[metric]]
+
+    def _layer_values(self, metric: Mapping[str, Any], about: str) -> dict[tuple[str, int], float]:
+        """The quantity's value by run and seed."""
+        if self._layers is None or self._layers.empty:
+            return {}
+        if self._quantities is None:
+            self._quantities = {str(name): rows for name, rows in self._layers.groupby("quantity")}
+        if metric["quantity"] not in self._quantities:
+            raise unknown(f"quantity in {about}", str(metric["quantity"]), self._quantities)
+        rows = self._quantities[metric["quantity"]]
+        key = "layer" if "layer" in metric else "depth"
+        rows = _at(rows, key, metric.get(key, 0), about)
+        if rows["layer"].nunique() > 1 and rows.duplicated(["run", "seed", "step"]).any():
+            names = ", ".join(sorted(rows["layer"].unique()))
+            raise UserError(f"{about}: {key} {metric.get(key)} has several layers ({names}); add layer: NAME")
+        step = metric.get("step", "last")
+        if step in ("first", "last"):
+            steps = rows.groupby(["run", "seed"])["step"]
+            rows = rows[
+                rows["step"] == (steps.transform("min") if step == "first" else steps.transform("max"))
+            ]
+        else:
+            rows = _at(rows, "step", step, about)
+        keys = zip(rows["run"].tolist(), rows["seed"].tolist(), strict=True)
+        return dict(zip(keys, rows["value"].tolist(), strict=True))
+
+
+def _at(rows: pd.DataFrame, column: str, value: Any, about: str) -> pd.DataFrame:
+    found: pd.DataFrame = rows[rows[column] == value]
+    if found.empty:
+        raise unknown(f"{column} in {about}", str(value), map(str, rows[column].unique()))
+    return found
+
+
+def _equal(column: "pd.Series[Any]", value: Any) -> "pd.Series[bool]":
+    if value is None:
+        return column.isna() | (column.astype("str") == "")
+    if isinstance(value, bool):
+        return column.astype("str").str.lower() == cell(value)
+    if isinstance(value, (int, float)):
+        return pd.to_numeric(column, errors="coerce") == value
+    same: pd.Series[bool] = column.astype("str") == value
+    return same

@@ -1,0 +1,63 @@
+"""Checkpoints: plain containers, written atomically, the one before kept until the next is safe."""
+
+import logging
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from repro.errors import UserError
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+NAMES = ("checkpoint.pt", "checkpoint.previous.pt")
+
+
+def save(folder: Path, run_id: str, state: dict[str, Any]) -> None:
+    """Write a checkpoint; a process killed at any moment leaves this one or the one before."""
+    latest, previous = (folder / name for name in NAMES)
+    fresh = folder / "checkpoint.partial.pt"
+    try:
+        torch.save({"format": FORMAT, "run": run_id, "state": state}, fresh)
+        if latest.exists():
+            latest.replace(previous)
+        fresh.replace(latest)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        raise UserError(f"cannot write a checkpoint to {folder}: {error}; free space there or choose another "
+                        "results_dir; the same command then resumes") from error  # fmt: skip
+
+
+def load(folder: Path, run_id: str) -> dict[str, Any] | None:
+    """The newest checkpoint that can be read, or None where there is none at all.
+
+    Raises:
+        UserError: there are checkpoints, but none of them can be read or is of this run.
+    """
+    problems = []
+    for name in NAMES:
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            content = torch.load(path, weights_only=True, map_location="cpu")
+        except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            problems.append(f"{path} is damaged ({type(error).__name__})")
+            continue
+        if not (isinstance(content, dict) and content.get("format") == FORMAT and content.get("run") == run_id):
+            problems.append(f"{path} is not a checkpoint of this run")
+            continue
+        for problem in problems:
+            log.warning("%s; going on from %s", problem, name)
+        state: dict[str, Any] = content["state"]
+        return state
+    if problems:
+        raise UserError(f"{'; '.join(problems)}; start this run again with force=true")
+    return None
+
+
+def remove(folder: Path) -> None:
+    """Delete every checkpoint of a run."""
+    for name in (*NAMES, "checkpoint.partial.pt"):
+        (folder / name).unlink(missing_ok=True)

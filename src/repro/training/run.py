@@ -1,0 +1,188 @@
+"""One run from its settings to its folder: skipped when finished, resumed when not, never half written."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from filelock import FileLock
+from omegaconf import OmegaConf
+
+from repro.config import Run
+from repro.errors import UserError
+from repro.results.files import write_atomic, write_json
+from repro.results.tables import Table
+from repro.training import assemble, checkpoint
+from repro.training.loop import Loop
+from repro.training.progress import Progress
+from repro.training.provenance import describe, now, provenance
+from repro.training.summary import summarize
+
+CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
+LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM: the run was saved and can go on later. Ends a whole sweep, as KeyboardInterrupt does."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        status: done or diverged.
+        folder: where its files are.
+        trained: False when it had been finished before and was skipped.
+    """
+
+    status: str
+    folder: Path
+    trained: bool
+
+
+def train(run: Run) -> Outcome:
+    """Train a run to its end, from wherever an earlier process left it.
+
+    Raises:
+        UserError: the settings, the data or the folder do not allow it; nothing was written then.
+        Interrupted: Ctrl-C or SIGTERM; the same command resumes.
+    """
+    if (found := finished(run)) and not run.settings["force"]:
+        return found
+    torch.set_num_threads(run.settings["threads"])
+    device = assemble.device_of(run.settings["device"])
+    parts = assemble.components(run)
+    data = assemble.read_data(run, parts)
+    loop = assemble.loop(run, parts, data, device)
+    with _locked(run.folder):
+        # Another process may have trained it while this one waited.
+        if (found := finished(run)) and not run.settings["force"]:
+            return found
+        return _train(run, loop, device)
+
+
+def finished(run: Run) -> Outcome | None:
+    """The outcome of a run that was trained to its end before."""
+    if not (run.folder / "done.json").exists():
+        return None
+    status = json.loads((run.folder / "done.json").read_text())["status"]
+    return Outcome(status, run.folder, trained=False)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire()
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another folder with results_dir=...") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _train(run: Run, loop: Loop, device: torch.device) -> Outcome:
+    if run.settings["force"]:
+        _empty(run.folder)
+    began = provenance(device, run.settings["threads"])
+    state = checkpoint.load(run.folder, run.id)
+    if state is not None:
+        loop.restore(state)
+    tables = [Table(run.folder / "curves.csv", CURVES), Table(run.folder / "layers.csv", LAYERS)]
+    for table in tables:
+        table.truncate_after(loop.step if state is not None else -1)
+    (run.folder / "failed.json").unlink(missing_ok=True)
+    write_atomic(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.settings)))
+    try:
+        _advance_to_end(run, loop, tables, fresh=state is None)
+    except (Interrupted, UserError):
+        raise
+    except Exception as error:
+        write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
+        raise
+    write_json(run.folder / "provenance.json", began | {"finished": now()})
+    summary = summarize(run, run.folder, loop, describe(device))
+    write_json(run.folder / "summary.json", summary)
+    write_json(run.folder / "done.json", {"status": summary["status"]})
+    return Outcome(summary["status"], run.folder, trained=True)
+
+
+def _advance_to_end(run: Run, loop: Loop, tables: list[Table], fresh: bool) -> None:
+    progress = Progress(run.name, loop.total, loop.step)
+    saved = time.monotonic()
+    shown = loop.step
+    try:
+        with _stop_signals() as stop:
+            if fresh:
+                progress.evaluated(0, 0, loop.start())
+            while not loop.finished:
+                scored = loop.advance()
+                if scored is not None:
+                    progress.advance(loop.step - shown)
+                    shown = loop.step
+                    progress.evaluated(loop.step, loop.step / loop.per_epoch, scored)
+                due = time.monotonic() - saved >= run.trainer.checkpoint_seconds
+                if stop or (due and not loop.finished):
+                    _save(run, loop, tables)
+                    saved = time.monotonic()
+                if stop:
+                    raise Interrupted(f"interrupted at step {loop.step} of {loop.total}; saved in {run.folder}; "
+                                      "the same command resumes there")  # fmt: skip
+        _flush(run, loop, tables)
+        # Kept after the end too: it holds the trained weights.
+        checkpoint.save(run.folder, run.id, loop.state())
+    finally:
+        progress.close()
+
+
+def _save(run: Run, loop: Loop, tables: list[Table]) -> None:
+    # Tables first: a checkpoint must never be ahead of the rows that led to it.
+    _flush(run, loop, tables)
+    checkpoint.save(run.folder, run.id, loop.state())
+
+
+def _flush(run: Run, loop: Loop, tables: list[Table]) -> None:
+    for table, rows in zip(tables, (loop.rows.curves, loop.rows.layers), strict=True):
+        table.append([(run.id, *row) for row in rows])
+        rows.clear()
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.name != ".lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that receives the first Ctrl-C or SIGTERM, so that the step under way can end; a second one kills."""
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received  # only the main thread may handle signals
+        return
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        if received:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        received.append(number)
+
+    before: dict[int, Any] = {n: signal.signal(n, handle) for n in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

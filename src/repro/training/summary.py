@@ -1,0 +1,59 @@
+"""The end of a run in numbers, taken from its own tables."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from repro.config import Run, flatten
+from repro.results.tables import read
+from repro.training.loop import Loop
+
+LOWER_IS_BETTER = ("loss", "perplexity", "error")
+
+
+def summarize(run: Run, folder: Path, loop: Loop, device: str) -> dict[str, Any]:
+    """Content of `summary.json`."""
+    diverged = {loop.learner.seeds[i]: step for i, step in loop.diverged.items()}
+    statuses = {str(seed): "diverged" if seed in diverged else "done" for seed in run.seeds}
+    curves, layers = read(folder / "curves.csv"), read(folder / "layers.csv")
+    return {
+        "run": run.id,
+        "status": "diverged" if len(diverged) == len(run.seeds) else "done",
+        "statuses": statuses,
+        "diverged_at_step": {str(seed): step for seed, step in diverged.items()},
+        "seeds": list(run.seeds),
+        "steps": loop.step,
+        "epochs": loop.step / loop.per_epoch,
+        "stopped_early": loop.stopped,
+        "seconds": round(loop.seconds, 3),
+        "steps_per_second": round(loop.step / loop.seconds, 3) if loop.seconds else None,
+        "device": device,
+        "samples": {name: len(getattr(loop.data, name).x) for name in ("train", "valid", "test")},
+        "parameters": sum(p.numel() for p in loop.learner.parameters.values()) // len(run.seeds),
+        "data": loop.data.source,
+        "metrics": {s: metrics_of(curves, layers, int(s)) if status == "done" else {} for s, status in statuses.items()},
+        "settings": {k: v for k, v in flatten(run.settings).items() if not k.startswith("reproduction")},
+    }  # fmt: skip
+
+
+def metrics_of(curves: pd.DataFrame, layers: pd.DataFrame, seed: int) -> dict[str, float]:
+    """`<split>_<metric>` at the end, `best_<split>_<metric>`, test at the best valid, and the vanishing ratio."""
+    own = curves[(curves["seed"] == seed) & (curves["metric"] != "learning_rate")]
+    found: dict[str, float] = {}
+    best_steps: dict[str, Any] = {}
+    for (split, metric), rows in own.groupby(["split", "metric"], sort=True):
+        name, values = f"{split}_{metric}", rows.set_index("step")["value"]
+        lower = str(metric).endswith(LOWER_IS_BETTER)
+        found[name] = float(values.iloc[-1])
+        found[f"best_{name}"] = float(values.min() if lower else values.max())
+        best_steps[name] = values.idxmin() if lower else values.idxmax()
+    for name, step in best_steps.items():
+        if name.startswith("valid_"):
+            metric = name.removeprefix("valid_")
+            at = own[(own["split"] == "test") & (own["metric"] == metric) & (own["step"] == step)]["value"]
+            found |= {f"test_{metric}_at_best_valid": float(value) for value in at}
+    ratios = layers[(layers["seed"] == seed) & (layers["quantity"] == "vanishing_ratio")]["value"]
+    if len(ratios):
+        found["first_vanishing_ratio"], found["vanishing_ratio"] = float(ratios.iloc[0]), float(ratios.iloc[-1])
+    return found

@@ -1,0 +1,144 @@
+"""Backward rules against the golden gradients and against a slow twin."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import nn
+from torch.func import functional_call, grad, stack_module_state, vmap
+
+from repro import backward
+from repro.activations import Nonlinearity
+from repro.activations.elementwise import Esp, hard_tanh
+from repro.paths import conf_dir
+
+DATA = Path(__file__).parent / "data"
+FUNCTIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
+with (DATA / "linear-backprop-golden.csv").open() as file:
+    GRADIENTS = list(csv.DictReader(file))
+with (DATA / "linear-backprop-golden-data.csv").open() as file:
+    SAMPLES = list(csv.DictReader(file))
+
+
+class Twin(torch.autograd.Function):
+    """The linear rule written as its definition: tanh forward, the identity backward."""
+
+    @staticmethod
+    def forward(ctx, a):  # noqa: ARG004
+        return torch.tanh(a)
+
+    @staticmethod
+    def backward(ctx, gradient):  # noqa: ARG004
+        return gradient
+
+
+def column(name):
+    return torch.tensor([float(row[name]) for row in SAMPLES], dtype=torch.float64)
+
+
+def net(activation, output, rule):
+    """The 2-3-3-1 net of the golden file, output activated ("act") or linear ("lin")."""
+    function = FUNCTIONS[activation]
+    layers = [nn.Linear(2, 3), nn.Linear(3, 3), nn.Linear(3, 1)]
+    for row in GRADIENTS:
+        if (row["activation"], row["output_layer"]) == (activation, output):
+            layer = layers[int(row["layer"]) - 1].double()
+            with torch.no_grad():
+                if row["tensor"] == "W":
+                    layer.weight[int(row["row"]), int(row["col"])] = float(row["value"])
+                else:
+                    layer.bias[int(row["row"])] = float(row["value"])
+    sites = [Nonlinearity(function(), rule) for _ in range(3)]
+    last = [sites[2]] if output == "act" else []
+    return nn.Sequential(layers[0], sites[0], layers[1], sites[1], layers[2], *last), layers
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [(backward.exact, "backprop"), (backward.linear, "linear_backprop")],
+    ids=["exact", "linear"],
+)
+@pytest.mark.parametrize("output", ["lin", "act"])
+@pytest.mark.parametrize("activation", FUNCTIONS)
+def test_golden(activation, output, rule, name):
+    model, layers = net(activation, output, rule)
+    out = model(torch.stack([column("x1"), column("x2")], 1))[:, 0]
+    torch.testing.assert_close(out, column(f"out_{activation}_{output}"), rtol=0, atol=1e-14)
+    (0.5 * (out - column("target")).square().mean()).backward()
+    rows = [r for r in GRADIENTS if (r["activation"], r["output_layer"]) == (activation, output)]
+    assert len(rows) == 25
+    for row in rows:
+        layer = layers[int(row["layer"]) - 1]
+        weight, bias = layer.weight.grad, layer.bias.grad
+        found = weight[int(row["row"]), int(row["col"])] if row["tensor"] == "W" else bias[int(row["row"])]
+        assert found.item() == pytest.approx(float(row[f"grad_{name}"]), rel=1e-12, abs=1e-14)
+
+
+def test_linear_equals_its_twin():
+    a = torch.randn(4, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    weights = torch.arange(20, dtype=torch.float64).view(4, 5)
+    gradients = []
+    for function in (Twin.apply, lambda a: backward.linear(nn.Tanh(), a)):
+        leaf = a.clone().requires_grad_()
+        (function(leaf) * weights).sum().backward()
+        gradients.append(leaf.grad)
+    assert torch.equal(gradients[0], gradients[1])
+    assert torch.equal(gradients[1], weights)
+
+
+@pytest.mark.parametrize("function", [nn.Tanh(), nn.Sigmoid(), nn.ReLU(), nn.GELU(), hard_tanh()], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_linear_leaves_the_value_alone_and_has_slope_one(function, dtype):
+    a = 100 * torch.randn(2000, generator=torch.Generator().manual_seed(1), dtype=dtype)
+    a[:500] /= 1e4
+    a.requires_grad_()
+    out = backward.linear(function, a)
+    assert torch.equal(out, function(a))
+    out.sum().backward()
+    assert torch.equal(a.grad, torch.ones_like(a))
+
+
+def test_linear_is_no_gradient_of_its_function():
+    site = Nonlinearity(nn.Tanh(), backward.linear)
+    x = torch.tensor([0.7], dtype=torch.float64, requires_grad=True)
+    assert not torch.autograd.gradcheck(site, (x,), raise_exception=False)
+    assert torch.autograd.gradcheck(Nonlinearity(nn.Tanh(), backward.exact), (x,))
+
+
+def test_parameters_of_the_function_keep_their_gradient():
+    x = torch.tensor([[0.5, -2.0, 3.0]], dtype=torch.float64)
+    gradients = []
+    for rule in (backward.exact, backward.linear):
+        function = Esp(3, 1.0, 0.0).double()
+        function.reset(torch.Generator())
+        Nonlinearity(function, rule)(x).sum().backward()
+        gradients.append(function.beta.grad)
+    torch.testing.assert_close(gradients[0], gradients[1])
+    assert gradients[0].abs().min() > 0
+
+
+@pytest.mark.parametrize("rule", [backward.exact, backward.linear], ids=lambda r: r.__name__)
+def test_rules_stack(rule):
+    sites = [nn.Sequential(nn.Linear(3, 4), Nonlinearity(nn.Tanh(), rule), nn.Linear(4, 1)) for _ in range(3)]
+    x = torch.randn(3, 6, 3, generator=torch.Generator().manual_seed(2))
+
+    def loss(parameters, x):
+        return functional_call(sites[0], parameters, (x,)).square().mean()
+
+    stacked = vmap(grad(loss))({k: v.detach() for k, v in stack_module_state(sites)[0].items()}, x)
+    for r, site in enumerate(sites):
+        site(x[r]).square().mean().backward()
+        for name, parameter in site.named_parameters():
+            torch.testing.assert_close(stacked[name][r], parameter.grad)
+
+
+@pytest.mark.parametrize(
+    "path", sorted((conf_dir() / "backward").glob("*.yaml")), ids=lambda p: f"backward/{p.stem}"
+)
+def test_builds(path):
+    rule = instantiate(OmegaConf.load(path))
+    assert rule.func is getattr(backward, path.stem)
+    assert torch.equal(Nonlinearity(nn.ReLU(), rule)(torch.tensor([-1.0, 2.0])), torch.tensor([0.0, 2.0]))

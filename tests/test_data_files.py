@@ -1,0 +1,420 @@
+"""Finding, checking and downloading of data files, with small registries of their own; and the two binary formats."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import lzma
+import os
+import struct
+import subprocess
+import sys
+import tarfile
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from repro.datasets import files
+from repro.datasets.checksums import Stamps, read
+from repro.datasets.cifar10 import MEMBERS, ROW, parse_batch, unpack_archive
+from repro.datasets.mnist import parse_idx, samples
+from repro.datasets.sources import REGISTRY, Edition, SourceFile
+from repro.errors import UserError
+
+CONTENT = b"official bytes " * 400
+PACKED = gzip.compress(CONTENT, mtime=0)
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Home:
+    """A mirror and a cache in a temporary folder, and a data set of one file."""
+
+    def __init__(self, root, monkeypatch):
+        self.mirror, self.cache, self.monkeypatch = root / "mirror", root / "cache", monkeypatch
+        (self.mirror / "tiny").mkdir(parents=True)
+        monkeypatch.setenv("REPRO_DATA", str(self.mirror))
+        self.register("https://example.invalid/values.bin.gz")
+
+    def register(self, url, packed=PACKED):
+        file = SourceFile("values.bin", {".gz": sha(packed)}, sha(CONTENT), url)
+        self.monkeypatch.setitem(REGISTRY, "tiny", (Edition("official", (file,)),))
+
+    def put(self, folder, name, data):
+        path = folder / "tiny" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def find(self):
+        return files.require("tiny", self.cache)[1]
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    return Home(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Every download fails, the way a machine without a network fails."""
+    import pooch
+
+    def refuse(*_, **__):
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr(pooch, "retrieve", refuse)
+
+
+def error_of(call, *arguments):
+    with pytest.raises(UserError) as caught:
+        call(*arguments)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_mirror_comes_before_cache(home, offline):
+    cached = home.put(home.cache, "values.bin.gz", PACKED)
+    assert home.find() == [cached]
+    assert home.find() == [cached]
+    mirrored = home.put(home.mirror, "values.bin.gz", PACKED)
+    assert home.find() == [mirrored]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("values.bin", CONTENT),
+        ("values.bin.xz", lzma.compress(CONTENT)),
+        ("values.bin.gz", PACKED),
+    ],
+)
+def test_any_packing_of_the_recorded_bytes_is_read(home, offline, name, data):
+    path = home.put(home.mirror, name, data)
+    assert home.find() == [path]
+    assert files.contents("tiny", home.cache)[1] == [CONTENT]
+
+
+def test_unset_mirror_is_not_needed(home, offline, monkeypatch):
+    monkeypatch.delenv("REPRO_DATA")
+    cached = home.put(home.cache, "values.bin.gz", PACKED)
+    assert home.find() == [cached]
+
+
+def test_mirror_that_is_no_folder(home, monkeypatch):
+    monkeypatch.setenv("REPRO_DATA", str(home.mirror / "nowhere"))
+    assert "REPRO_DATA" in error_of(home.find)
+
+
+def test_missing_file_without_network(home, offline):
+    text = error_of(home.find)
+    for part in ("values.bin.gz", str(home.mirror / "tiny"), str(home.cache / "tiny"), sha(PACKED),
+                 "https://example.invalid/values.bin.gz", "ConnectionError", "repro data fetch tiny"):  # fmt: skip
+        assert part in text
+    assert not (home.cache / "tiny" / "values.bin.gz").exists()
+
+
+@pytest.mark.parametrize("damaged", [PACKED[:-20], CONTENT, b"", PACKED[:-1] + b"\0"])
+@pytest.mark.parametrize("place", ["mirror", "cache"])
+def test_file_that_is_not_the_recorded_one(home, offline, place, damaged):
+    path = home.put(getattr(home, place), "values.bin.gz", damaged)
+    if damaged == PACKED:
+        pytest.skip("the last byte is zero anyway")
+    text = error_of(home.find)
+    for part in (str(path), sha(PACKED), sha(damaged), f"{len(damaged)} bytes", "repro data fetch tiny"):
+        assert part in text
+    assert ("unset REPRO_DATA" in text) == (place == "mirror")
+
+
+def test_truncated_packing_of_unknown_checksum(home, offline):
+    path = home.put(home.mirror, "values.bin.xz", lzma.compress(CONTENT)[:-30])
+    assert f"{path} is truncated or damaged" in error_of(home.find)
+    assert [row.result for row in files.verify(["tiny"], home.cache)] == ["wrong"]
+
+
+def test_reading_a_truncated_gz(tmp_path):
+    path = tmp_path / "short.gz"
+    path.write_bytes(PACKED[:-20])
+    assert "truncated" in error_of(read, path)
+
+
+def test_second_edition_is_used_and_needs_all_its_files(home, offline, monkeypatch):
+    first = SourceFile("all.bin", {"": sha(b"all")}, url="https://example.invalid/all.bin")
+    parts = [SourceFile(f"part{i}.bin", {".xz": sha(b"?")}, sha(bytes([i]))) for i in (1, 2)]
+    editions = (Edition("official", (first,)), Edition("parts", tuple(parts)))
+    monkeypatch.setitem(REGISTRY, "tiny", editions)
+    home.put(home.mirror, "part1.bin", bytes([1]))
+    text = error_of(home.find)
+    assert "part2.bin" in text
+    assert "repro data fetch tiny" in text
+    (status,) = (row for row in files.statuses(home.cache) if row.name == "tiny")
+    assert (status.where, status.files) == ("missing", 1)
+    home.put(home.mirror, "part2.bin", bytes([2]))
+    edition, paths = files.require("tiny", home.cache)
+    assert (edition.label, len(paths)) == ("parts", 2)
+    home.put(home.mirror, "all.bin", b"all")
+    assert files.require("tiny", home.cache)[0].label == "official"
+
+
+def test_unchanged_files_are_not_hashed_again(home, monkeypatch):
+    hashed = []
+    real = files.digest
+    monkeypatch.setattr("repro.datasets.checksums.digest", lambda *a: hashed.append(a) or real(*a))
+    path = home.put(home.mirror, "values.bin.gz", PACKED)
+    home.find()
+    home.find()
+    assert len(hashed) == 1
+    path.write_bytes(PACKED[:-1] + bytes([PACKED[-1] ^ 1]))
+    os.utime(path, ns=(1, 1))  # the same size; only the time tells
+    error_of(home.find)
+    assert len(hashed) == 2
+
+
+@pytest.mark.parametrize("stamps", ["", "[1]", '{"a": 3}', "not json"])
+def test_unreadable_stamps_are_ignored(home, stamps):
+    home.cache.mkdir()
+    (home.cache / "checked.json").write_text(stamps)
+    home.put(home.mirror, "values.bin.gz", PACKED)
+    assert len(home.find()) == 1
+
+
+def test_cache_that_cannot_be_written_only_forgets(home, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    home.cache = blocked / "cache"
+    home.put(home.mirror, "values.bin.gz", PACKED)
+    assert len(home.find()) == 1
+    stamps = Stamps(home.cache / "checked.json")
+    stamps.digest(home.mirror / "tiny" / "values.bin.gz", False)
+    stamps.save()
+
+
+def test_download_into_a_cache_that_cannot_be_written(home, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    home.cache = tmp_path / "file"
+    text = error_of(home.find)
+    assert str(home.cache) in text
+    assert "NotADirectoryError" in text or "FileExistsError" in text
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Folder and address of a web server on this machine."""
+    for variable in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(variable, "127.0.0.1")
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = lambda *a, **k: _Quiet(*a, directory=str(folder), **k)  # noqa: E731
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield folder, f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+def test_download_is_checked_and_kept(home, server):
+    folder, address = server
+    (folder / "values.bin.gz").write_bytes(PACKED)
+    home.register(f"{address}/values.bin.gz")
+    (status,) = files.fetch(["tiny"], home.cache)
+    assert (status.where, status.files, status.bytes) == ("cache", 1, len(PACKED))
+    (folder / "values.bin.gz").unlink()  # now it has to come from the cache
+    assert home.find() == [home.cache / "tiny" / "values.bin.gz"]
+
+
+def test_wrong_download_is_not_kept(home, server):
+    folder, address = server
+    (folder / "values.bin.gz").write_bytes(b"a page that says: moved")
+    home.register(f"{address}/values.bin.gz")
+    text = error_of(home.find)
+    assert sha(PACKED) in text
+    assert address in text
+    assert not (home.cache / "tiny" / "values.bin.gz").exists()
+    home.register(f"{address}/nothing.gz")
+    assert "HTTPError" in error_of(home.find)
+
+
+def test_fetch_replaces_what_is_broken_in_the_cache(home, server):
+    folder, address = server
+    (folder / "values.bin.gz").write_bytes(PACKED)
+    home.register(f"{address}/values.bin.gz")
+    path = home.put(home.cache, "values.bin.gz", b"broken")
+    error_of(home.find)
+    files.fetch(["tiny"], home.cache)
+    assert path.read_bytes() == PACKED
+    assert home.find() == [path]
+
+
+def test_fetch_leaves_a_broken_mirror_alone(home, offline):
+    path = home.put(home.mirror, "values.bin.gz", b"broken")
+    assert "unset REPRO_DATA" in error_of(files.fetch, ["tiny"], home.cache)
+    assert path.read_bytes() == b"broken"
+
+
+def test_names(home):
+    text = error_of(files.fetch, ["minst"], home.cache)
+    assert "did you mean mnist?" in text
+    (status,) = files.fetch(["digits"], home.cache)
+    assert (status.where, status.files) == ("built in", 0)
+    names = [row.name for row in files.statuses(home.cache)]
+    assert {"tiny", "mnist", "cifar10", "digits", "spiral", "table"} <= set(names)
+
+
+def test_status_and_verify(home):
+    def row():
+        return next(row for row in files.statuses(home.cache) if row.name == "tiny")
+
+    assert (row().where, row().files, row().bytes) == ("missing", 0, 0)
+    assert "values.bin.gz" in row().note
+    assert [check.result for check in files.verify(["tiny"], home.cache)] == ["missing"]
+    path = home.put(home.mirror, "values.bin.gz", PACKED)
+    home.find()
+    assert (row().where, row().files, row().bytes) == ("mirror", 1, len(PACKED))
+    assert [check.result for check in files.verify(["tiny"], home.cache)] == ["ok"]
+    # `verify` does not believe the stamps: same size, same time, other bytes.
+    state = path.stat()
+    path.write_bytes(PACKED[:-1] + bytes([PACKED[-1] ^ 1]))
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    (check,) = files.verify(["tiny"], home.cache)
+    assert check.result == "wrong"
+    assert sha(PACKED) in check.note
+
+
+def test_registry_is_complete():
+    for name, editions in REGISTRY.items():
+        assert all(file.url and file.url.startswith("https://") for file in editions[0].files), name
+        sums = [sum_ for e in editions for f in e.files for sum_ in (*f.packed.values(), f.content) if sum_]
+        assert all(len(one) == 64 for one in sums)
+        assert len(set(sums)) == len(sums)
+
+
+def test_listing_imports_nothing_heavy():
+    code = (
+        "import sys; from repro.datasets import files; files.statuses('nowhere'); "
+        "print([name for name in ('torch', 'pandas', 'sklearn', 'hydra') if name in sys.modules])"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "REPRO_DATA"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+# ---- idx ----
+
+
+def idx(array):
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def test_idx_is_read_in_order():
+    array = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+    np.testing.assert_array_equal(parse_idx(idx(array)), array)
+    x, y = samples(idx(array), idx(np.array([7, 3], dtype=np.uint8)))
+    assert x.shape == (2, 1, 3, 4)
+    assert y.tolist() == [7, 3]
+    assert y.dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: data[:6],
+        lambda data: data[:-1],
+        lambda data: data + b"\0",
+        lambda data: bytes([0, 0, 13]) + data[3:],
+        lambda data: PACKED,
+    ],
+)
+def test_damaged_idx(change):
+    data = idx(np.arange(12, dtype=np.uint8).reshape(3, 2, 2))
+    assert "repro data fetch mnist" in error_of(parse_idx, change(data))
+
+
+def test_idx_files_that_do_not_belong_together():
+    images, labels = np.zeros((3, 2, 2), np.uint8), np.zeros(4, np.uint8)
+    assert "do not belong together" in error_of(samples, idx(images), idx(labels))
+
+
+# ---- CIFAR-10 ----
+
+
+def batch(labels):
+    """Rows whose pixels tell their plane and place."""
+    planes = np.arange(3 * 32 * 32, dtype=np.int64) % 251
+    return b"".join(bytes([label]) + ((planes + label) % 256).astype(np.uint8).tobytes() for label in labels)
+
+
+def archive(members, extra=()):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, data in [*extra, *members]:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def test_cifar_batch():
+    x, y = parse_batch(batch([3, 0, 9]))
+    assert x.shape == (3, 3, 32, 32)
+    assert y.tolist() == [3, 0, 9]
+    assert x[0, 0, 0, 0] == 3
+    assert x[0, 0, 1, 0] == 35  # the second row of red
+    assert x[1, 1, 0, 0] == 1024 % 251  # the first value of green
+    assert x[2, 2, 31, 31] == 3071 % 251 + 9  # the last value of blue
+
+
+@pytest.mark.parametrize("data", [b"", batch([1])[:-1], batch([1, 2]) + b"\0", batch([10])])
+def test_damaged_cifar_batch(data):
+    assert "repro data fetch cifar10" in error_of(parse_batch, data)
+
+
+def test_cifar_archive_reads_the_official_members_only():
+    batches = [batch([i, i + 1]) for i in range(6)]
+    others = [("../../escape.bin", b"x"), ("cifar-10-batches-bin/readme.html", b"hello")]
+    shuffled = [(MEMBERS[i], batches[i]) for i in (5, 2, 0, 1, 4, 3)]
+    assert unpack_archive(archive(shuffled, others)) == batches
+
+
+@pytest.mark.parametrize(
+    "broken", [b"no archive at all", b"", archive([(name, b"") for name in MEMBERS[:5]])]
+)
+def test_damaged_cifar_archive(broken):
+    assert "repro data fetch cifar10" in error_of(unpack_archive, broken)
+
+
+def test_cifar_archive_with_a_member_too_large_or_a_link(monkeypatch):
+    members = [(name, batch([1])) for name in MEMBERS]
+    monkeypatch.setattr("repro.datasets.cifar10.MOST_BYTES", ROW - 1)
+    assert MEMBERS[0] in error_of(unpack_archive, archive(members))
+    monkeypatch.undo()
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as tar:
+        link = tarfile.TarInfo(MEMBERS[0])
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        tar.addfile(link)
+    assert MEMBERS[0] in error_of(unpack_archive, stream.getvalue())
+
+
+# ---- the real files ----
+
+MIRROR = os.environ.get("REPRO_DATA")
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_mirror_holds_the_recorded_files(name, tmp_path):
+    if not MIRROR or not (Path(MIRROR) / name).is_dir():
+        pytest.skip("REPRO_DATA is not set to a mirror with this data set")
+    rows = files.verify([name], tmp_path)
+    assert [row.result for row in rows] == ["ok"] * (4 if name == "mnist" else 6)
