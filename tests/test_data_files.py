@@ -1,25 +1,20 @@
-"""Finding, checking and downloading of data files, with small registries of their own; and the two binary formats."""
+"""Finding, checking and downloading of data files, with small registries; and the two binary formats."""
 
+import gc
 import gzip
 import hashlib
 import http.server
-import io
 import lzma
 import os
-import struct
 import subprocess
 import sys
-import tarfile
 import threading
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from repro.datasets import files
 from repro.datasets.checksums import Stamps, read
-from repro.datasets.cifar10 import MEMBERS, ROW, parse_batch, unpack_archive
-from repro.datasets.mnist import parse_idx, samples
 from repro.datasets.sources import REGISTRY, Edition, SourceFile
 from repro.errors import UserError
 
@@ -78,7 +73,8 @@ def error_of(call, *arguments):
     return text
 
 
-def test_mirror_comes_before_cache(home, offline):
+@pytest.mark.usefixtures("offline")
+def test_mirror_comes_before_cache(home):
     cached = home.put(home.cache, "values.bin.gz", PACKED)
     assert home.find() == [cached]
     assert home.find() == [cached]
@@ -94,13 +90,15 @@ def test_mirror_comes_before_cache(home, offline):
         ("values.bin.gz", PACKED),
     ],
 )
-def test_any_packing_of_the_recorded_bytes_is_read(home, offline, name, data):
+@pytest.mark.usefixtures("offline")
+def test_any_packing_of_the_recorded_bytes_is_read(home, name, data):
     path = home.put(home.mirror, name, data)
     assert home.find() == [path]
     assert files.contents("tiny", home.cache)[1] == [CONTENT]
 
 
-def test_unset_mirror_is_not_needed(home, offline, monkeypatch):
+@pytest.mark.usefixtures("offline")
+def test_unset_mirror_is_not_needed(home, monkeypatch):
     monkeypatch.delenv("REPRO_DATA")
     cached = home.put(home.cache, "values.bin.gz", PACKED)
     assert home.find() == [cached]
@@ -111,27 +109,33 @@ def test_mirror_that_is_no_folder(home, monkeypatch):
     assert "REPRO_DATA" in error_of(home.find)
 
 
-def test_missing_file_without_network(home, offline):
+@pytest.mark.usefixtures("offline")
+def test_missing_file_without_network(home):
     text = error_of(home.find)
-    for part in ("values.bin.gz", str(home.mirror / "tiny"), str(home.cache / "tiny"), sha(PACKED),
-                 "https://example.invalid/values.bin.gz", "ConnectionError", "repro data fetch tiny"):  # fmt: skip
+    assert f"values.bin.gz not found in {home.mirror / 'tiny'} or {home.cache / 'tiny'}" in text
+    for part in (
+        sha(PACKED),
+        "https://example.invalid/values.bin.gz",
+        "ConnectionError",
+        "repro data fetch tiny",
+    ):
         assert part in text
     assert not (home.cache / "tiny" / "values.bin.gz").exists()
 
 
-@pytest.mark.parametrize("damaged", [PACKED[:-20], CONTENT, b"", PACKED[:-1] + b"\0"])
+@pytest.mark.parametrize("damaged", [PACKED[:-20], CONTENT, b"", PACKED[:-1] + b"\1"])
 @pytest.mark.parametrize("place", ["mirror", "cache"])
-def test_file_that_is_not_the_recorded_one(home, offline, place, damaged):
+@pytest.mark.usefixtures("offline")
+def test_file_that_is_not_the_recorded_one(home, place, damaged):
     path = home.put(getattr(home, place), "values.bin.gz", damaged)
-    if damaged == PACKED:
-        pytest.skip("the last byte is zero anyway")
     text = error_of(home.find)
     for part in (str(path), sha(PACKED), sha(damaged), f"{len(damaged)} bytes", "repro data fetch tiny"):
         assert part in text
     assert ("unset REPRO_DATA" in text) == (place == "mirror")
 
 
-def test_truncated_packing_of_unknown_checksum(home, offline):
+@pytest.mark.usefixtures("offline")
+def test_truncated_packing_of_unknown_checksum(home):
     path = home.put(home.mirror, "values.bin.xz", lzma.compress(CONTENT)[:-30])
     assert f"{path} is truncated or damaged" in error_of(home.find)
     assert [row.result for row in files.verify(["tiny"], home.cache)] == ["wrong"]
@@ -143,7 +147,8 @@ def test_reading_a_truncated_gz(tmp_path):
     assert "truncated" in error_of(read, path)
 
 
-def test_second_edition_is_used_and_needs_all_its_files(home, offline, monkeypatch):
+@pytest.mark.usefixtures("offline")
+def test_second_edition_is_used_and_needs_all_its_files(home, monkeypatch):
     first = SourceFile("all.bin", {"": sha(b"all")}, url="https://example.invalid/all.bin")
     parts = [SourceFile(f"part{i}.bin", {".xz": sha(b"?")}, sha(bytes([i]))) for i in (1, 2)]
     editions = (Edition("official", (first,)), Edition("parts", tuple(parts)))
@@ -233,6 +238,7 @@ def test_download_is_checked_and_kept(home, server):
     assert home.find() == [home.cache / "tiny" / "values.bin.gz"]
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_wrong_download_is_not_kept(home, server):
     folder, address = server
     (folder / "values.bin.gz").write_bytes(b"a page that says: moved")
@@ -243,6 +249,7 @@ def test_wrong_download_is_not_kept(home, server):
     assert not (home.cache / "tiny" / "values.bin.gz").exists()
     home.register(f"{address}/nothing.gz")
     assert "HTTPError" in error_of(home.find)
+    gc.collect()  # pooch leaves the connection of a refused download open
 
 
 def test_fetch_replaces_what_is_broken_in_the_cache(home, server):
@@ -256,7 +263,8 @@ def test_fetch_replaces_what_is_broken_in_the_cache(home, server):
     assert home.find() == [path]
 
 
-def test_fetch_leaves_a_broken_mirror_alone(home, offline):
+@pytest.mark.usefixtures("offline")
+def test_fetch_leaves_a_broken_mirror_alone(home):
     path = home.put(home.mirror, "values.bin.gz", b"broken")
     assert "unset REPRO_DATA" in error_of(files.fetch, ["tiny"], home.cache)
     assert path.read_bytes() == b"broken"
@@ -307,104 +315,6 @@ def test_listing_imports_nothing_heavy():
     environment = {key: value for key, value in os.environ.items() if key != "REPRO_DATA"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert done.stdout.strip() == "[]", done.stderr
-
-
-# ---- idx ----
-
-
-def idx(array):
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
-
-
-def test_idx_is_read_in_order():
-    array = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
-    np.testing.assert_array_equal(parse_idx(idx(array)), array)
-    x, y = samples(idx(array), idx(np.array([7, 3], dtype=np.uint8)))
-    assert x.shape == (2, 1, 3, 4)
-    assert y.tolist() == [7, 3]
-    assert y.dtype == np.int64
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda data: b"",
-        lambda data: data[:6],
-        lambda data: data[:-1],
-        lambda data: data + b"\0",
-        lambda data: bytes([0, 0, 13]) + data[3:],
-        lambda data: PACKED,
-    ],
-)
-def test_damaged_idx(change):
-    data = idx(np.arange(12, dtype=np.uint8).reshape(3, 2, 2))
-    assert "repro data fetch mnist" in error_of(parse_idx, change(data))
-
-
-def test_idx_files_that_do_not_belong_together():
-    images, labels = np.zeros((3, 2, 2), np.uint8), np.zeros(4, np.uint8)
-    assert "do not belong together" in error_of(samples, idx(images), idx(labels))
-
-
-# ---- CIFAR-10 ----
-
-
-def batch(labels):
-    """Rows whose pixels tell their plane and place."""
-    planes = np.arange(3 * 32 * 32, dtype=np.int64) % 251
-    return b"".join(bytes([label]) + ((planes + label) % 256).astype(np.uint8).tobytes() for label in labels)
-
-
-def archive(members, extra=()):
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        for name, data in [*extra, *members]:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return stream.getvalue()
-
-
-def test_cifar_batch():
-    x, y = parse_batch(batch([3, 0, 9]))
-    assert x.shape == (3, 3, 32, 32)
-    assert y.tolist() == [3, 0, 9]
-    assert x[0, 0, 0, 0] == 3
-    assert x[0, 0, 1, 0] == 35  # the second row of red
-    assert x[1, 1, 0, 0] == 1024 % 251  # the first value of green
-    assert x[2, 2, 31, 31] == 3071 % 251 + 9  # the last value of blue
-
-
-@pytest.mark.parametrize("data", [b"", batch([1])[:-1], batch([1, 2]) + b"\0", batch([10])])
-def test_damaged_cifar_batch(data):
-    assert "repro data fetch cifar10" in error_of(parse_batch, data)
-
-
-def test_cifar_archive_reads_the_official_members_only():
-    batches = [batch([i, i + 1]) for i in range(6)]
-    others = [("../../escape.bin", b"x"), ("cifar-10-batches-bin/readme.html", b"hello")]
-    shuffled = [(MEMBERS[i], batches[i]) for i in (5, 2, 0, 1, 4, 3)]
-    assert unpack_archive(archive(shuffled, others)) == batches
-
-
-@pytest.mark.parametrize(
-    "broken", [b"no archive at all", b"", archive([(name, b"") for name in MEMBERS[:5]])]
-)
-def test_damaged_cifar_archive(broken):
-    assert "repro data fetch cifar10" in error_of(unpack_archive, broken)
-
-
-def test_cifar_archive_with_a_member_too_large_or_a_link(monkeypatch):
-    members = [(name, batch([1])) for name in MEMBERS]
-    monkeypatch.setattr("repro.datasets.cifar10.MOST_BYTES", ROW - 1)
-    assert MEMBERS[0] in error_of(unpack_archive, archive(members))
-    monkeypatch.undo()
-    stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w") as tar:
-        link = tarfile.TarInfo(MEMBERS[0])
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        tar.addfile(link)
-    assert MEMBERS[0] in error_of(unpack_archive, stream.getvalue())
 
 
 # ---- the real files ----

@@ -117,7 +117,14 @@ def test_summary_of_chosen_columns() -> None:
         summary(runs(), by=("varaint",))
 
 
-PAGE = "# Paper\n<!-- results:one -->\nold\n<!-- /results:one -->\ntext\n<!-- results:two -->\n<!-- /results:two -->\n"
+PAGE = """# Paper
+<!-- results:one -->
+old
+<!-- /results:one -->
+text
+<!-- results:two -->
+<!-- /results:two -->
+"""
 
 
 def test_only_the_named_part_of_a_page_is_rewritten() -> None:

@@ -86,7 +86,9 @@ def _import_beside_working_folder(package: str) -> None:
         return
     spec = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
     if spec is None or spec.loader is None:
-        raise UserError(f"trusted package {package!r} is neither installed nor in the working folder {Path.cwd()}")
+        raise UserError(
+            f"trusted package {package!r} is neither installed nor in the working folder {Path.cwd()}"
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[package] = module
     spec.loader.exec_module(module)
@@ -118,7 +120,9 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is type(None):
         return value is None
     if hint is bool or isinstance(value, bool):
-        return hint not in (int, float, str) and isinstance(value, bool) or hint not in (bool, int, float, str)
+        return (
+            hint not in (int, float, str) and isinstance(value, bool) or hint not in (bool, int, float, str)
+        )
     if hint is float:
         return isinstance(value, int | float)
     if hint in (int, str):

@@ -120,5 +120,3 @@ class initialize_or_keep:  # noqa: N801 - reads as a word of the with statement
 
 def _first_line(text: str) -> str:
     return text.strip().splitlines()[0].rstrip(".") if text.strip() else "not a valid configuration"
-
-

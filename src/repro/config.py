@@ -164,7 +164,8 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _scientific(value: Any, key: str = "") -> Any:
     if isinstance(value, Mapping):
-        return {k: _scientific(v, k) for k, v in value.items() if k not in NOT_SCIENTIFIC}
+        # Null counts as absent, so that a new option that is off by default leaves older identities alone.
+        return {k: _scientific(v, k) for k, v in value.items() if k not in NOT_SCIENTIFIC and v is not None}
     if isinstance(value, list | tuple):
         return [_scientific(v) for v in value]
     if key == "path" and isinstance(value, str) and Path(value).is_file():
@@ -181,7 +182,9 @@ def _shelf(settings: Mapping[str, Any]) -> str:
 
 def _readable(settings: Mapping[str, Any]) -> str:
     choices = settings["choices"]
-    words = [choices.get(group, "") for group in ("architecture", "activation", "initialization", "optimizer")]
+    words = [
+        choices.get(group, "") for group in ("architecture", "activation", "initialization", "optimizer")
+    ]
     seeds = f"seed{settings['seed']}" + (f"x{settings['replicas']}" if settings["replicas"] > 1 else "")
     return "-".join([word.rpartition("/")[2] for word in words if word] + [seeds])
 
@@ -226,7 +229,9 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
             raise UserError(f"trainer.{key} must be a finite number above 0 or null, not {trainer[key]}")
     split, _, metric = trainer["monitor"].partition("_")
     if split not in ("train", "valid", "test") or not metric:
-        raise UserError(f"trainer.monitor must be <split>_<metric>, e.g. valid_loss, not {trainer['monitor']!r}")
+        raise UserError(
+            f"trainer.monitor must be <split>_<metric>, e.g. valid_loss, not {trainer['monitor']!r}"
+        )
 
 
 def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
@@ -243,9 +248,13 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
 def _check_together(settings: Mapping[str, Any]) -> None:
     trainer, batch_norm = settings["trainer"], settings["normalization"]["_target_"].endswith(".batch")
     if batch_norm and trainer["batch_size"] == 1:
-        raise UserError("normalization=batch needs trainer.batch_size of 2 or more: one sample has no variance")
+        raise UserError(
+            "normalization=batch needs trainer.batch_size of 2 or more: one sample has no variance"
+        )
     if batch_norm and settings["diagnostics"]["probe"] == 1 and settings["diagnostics"]["quantities"]:
-        raise UserError("normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance")
+        raise UserError(
+            "normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance"
+        )
     if settings["replicas"] > 1:
         for key, on in (("trainer.patience", trainer["patience"] is not None),
                         ("schedule=plateau", settings["schedule"]["_target_"].endswith(".Plateau"))):  # fmt: skip
@@ -261,4 +270,9 @@ def whole(key: str, value: Any, least: int) -> None:
 
 
 def _above(value: Any, bound: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > bound
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and math.isfinite(value)
+        and value > bound
+    )

@@ -118,7 +118,9 @@ def add_penalties(weights: Mapping[str, Tensor], l2: float, l1: float) -> None:
             weight.grad.add_(weight.detach().sign(), alpha=l1)
 
 
-def clip(gradients: list[Tensor], replicas: int, stacked: bool, norm: float | None, value: float | None) -> None:
+def clip(
+    gradients: list[Tensor], replicas: int, stacked: bool, norm: float | None, value: float | None
+) -> None:
     """Clip gradients in place: each entry to ±value, then each replica's whole gradient to an L2 norm of `norm`.
 
     Args:

@@ -47,7 +47,10 @@ class Experiment:
     @property
     def variants(self) -> dict[str, list[str]]:
         """Override words by the variant's name."""
-        return {str(k): [str(w) for w in v or []] for k, v in self.reproduction.get("variants", {"base": []}).items()}
+        return {
+            str(k): [str(w) for w in v or []]
+            for k, v in self.reproduction.get("variants", {"base": []}).items()
+        }
 
     @property
     def claims(self) -> dict[str, Any]:
@@ -81,7 +84,14 @@ class Experiment:
                 words += more if fnmatchcase(name, pattern) else []
             for first, count in blocks:
                 # Seeds come first: a variant or scale may ask for more or fewer.
-                own = [f"experiment={self.name}", f"variant={name}", f"seed={first}", f"replicas={count}", *words, *extra]
+                own = [
+                    f"experiment={self.name}",
+                    f"variant={name}",
+                    f"seed={first}",
+                    f"replicas={count}",
+                    *words,
+                    *extra,
+                ]
                 jobs.append(Job(name, tuple(last_wins(own)), swept))
         return jobs
 

@@ -16,7 +16,9 @@ def main(words: Sequence[str]) -> int:
     """Run `repro figures`."""
     verb = parser("figures", EXAMPLES)
     verb.add_argument("what", nargs="?", help="PAPER or PAPER/EXPERIMENT; none = all")
-    verb.add_argument("--scale", choices=("smoke", "quick", "full", "custom"), default="full", help="which tables")
+    verb.add_argument(
+        "--scale", choices=("smoke", "quick", "full", "custom"), default="full", help="which tables"
+    )
     verb.add_argument("--out", type=Path, help="folder for the figures, instead of beside the tables")
     verb.add_argument("--results-dir", default="results", help="folder of the tables")
     asked = verb.parse_args(words)
@@ -30,7 +32,9 @@ def main(words: Sequence[str]) -> int:
         folder = results_folder(asked.results_dir, experiment.name, asked.scale)
         if not (folder / "runs.csv").exists():
             if asked.what:
-                raise UserError(f"no tables in {folder}; make them with: repro reproduce {experiment.name} scale={asked.scale}")
+                raise UserError(
+                    f"no tables in {folder}; make them with: repro reproduce {experiment.name} scale={asked.scale}"
+                )
             print(f"{experiment.name}: no tables at scale {asked.scale}, left out")
             continue
         claims = judge(experiment, folder)

@@ -35,7 +35,9 @@ def main(words: Sequence[str]) -> int:
         return 0
     names = [w for w in words if "=" not in w and not w.startswith("-")]
     if len(names) > 1:
-        raise UserError(f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help")
+        raise UserError(
+            f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help"
+        )
     given = dict(w.split("=", 1) for w in words if "=" in w)
     scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
     if scale not in SCALES:
@@ -43,7 +45,10 @@ def main(words: Sequence[str]) -> int:
     extra = [f"{k}={v}" for k, v in given.items() if not k.startswith(("hydra/", "hydra."))]
     launching = [f"{k}={v}" for k, v in given.items() if k.startswith(("hydra/", "hydra."))]
     plans = [plan(e, scale, results_dir, extra) for e in select(names[0] if names else None)]
-    return max([reproduce(p, launching, results_dir, given.get("force", "false") == "true") for p in plans], default=0)
+    return max(
+        [reproduce(p, launching, results_dir, given.get("force", "false") == "true") for p in plans],
+        default=0,
+    )
 
 
 def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: bool) -> int:
@@ -69,7 +74,9 @@ def _train(jobs: Sequence[Sequence[str]], launching: Sequence[str], results_dir:
     ConfigStore.instance().store(
         name="reproduction",
         group="hydra/sweeper",
-        node={"_target_": "hydra_plugins.repro_plugin.sweeper.ReproductionSweeper", "jobs": [list(job) for job in jobs]},
+        node={
+            "_target_": "hydra_plugins.repro_plugin.sweeper.ReproductionSweeper",
+            "jobs": [list(job) for job in jobs],
+        },
     )
     return sweep(["-m", "hydra/sweeper=reproduction", *launching, f"results_dir={results_dir}"])
-

@@ -1,1 +1,2 @@
-def present(folder): print(folder)
+def present(folder):
+    print(folder)

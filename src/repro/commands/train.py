@@ -76,12 +76,17 @@ def sweep(words: Sequence[str]) -> int:
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
     folder = Path(given.get("hydra.sweep.dir", f"{given.get('results_dir', 'results')}/sweeps/{now}"))
     run_hydra(job, [*words, f"hydra.sweep.dir={folder}"])
-    outcomes = [json.loads(f.read_text()) for f in sorted(folder.glob("*/outcome.json"), key=lambda f: int(f.parent.name))]
+    outcomes = [
+        json.loads(f.read_text())
+        for f in sorted(folder.glob("*/outcome.json"), key=lambda f: int(f.parent.name))
+    ]
     failed = [o for o in outcomes if o["status"] == "failed"]
     for outcome in failed:
         print(f"repro: failed: {' '.join(outcome['overrides'])}: {outcome['error']}", file=sys.stderr)
     diverged = sum(o["status"] == "diverged" for o in outcomes)
-    print(f"{len(outcomes)} runs: {len(outcomes) - len(failed) - diverged} done, {diverged} diverged, {len(failed)} failed")
+    print(
+        f"{len(outcomes)} runs: {len(outcomes) - len(failed) - diverged} done, {diverged} diverged, {len(failed)} failed"
+    )
     return 1 if failed else 0
 
 
@@ -103,7 +108,9 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
     except ERRORS as error:
         raise explain(error, [w for w in words if not w.startswith("-")]) from error
     except OSError as error:  # Hydra makes the sweep's folder
-        raise UserError(f"cannot write to {error.filename}: {error.strerror}; choose another results_dir") from error
+        raise UserError(
+            f"cannot write to {error.filename}: {error.strerror}; choose another results_dir"
+        ) from error
     finally:
         sys.argv = before
 

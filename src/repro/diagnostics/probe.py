@@ -62,7 +62,9 @@ def _holder(name: str) -> str:
 
 
 @contextmanager
-def _watched(module: nn.Module, nudges: Mapping[str, Tensor], seen: dict[str, dict[str, Tensor]]) -> Iterator[None]:
+def _watched(
+    module: nn.Module, nudges: Mapping[str, Tensor], seen: dict[str, dict[str, Tensor]]
+) -> Iterator[None]:
     """Add a nudge to every pre-activation and note down what goes in and comes out of every nonlinearity."""
 
     def before(name: str) -> Callable[..., Any]:
@@ -98,7 +100,9 @@ def trace(module: nn.Module, measure: Callable[[Tensor, Tensor], dict[str, Tenso
         shapes: of every site's pre-activation on this batch, as `shapes_of` finds them.
     """
 
-    def loss(nudges: dict[str, Tensor], values: dict[str, Tensor]) -> tuple[Tensor, dict[str, dict[str, Tensor]]]:
+    def loss(
+        nudges: dict[str, Tensor], values: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, dict[str, Tensor]]]:
         seen: dict[str, dict[str, Tensor]] = {"pre": {}, "out": {}, "saturated": {}}
         with _watched(module, nudges, seen):
             output = functional_call(module, (values, buffers), (x,))

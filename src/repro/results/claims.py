@@ -142,9 +142,7 @@ class _Reader:
     def _all(self, body: Mapping[str, Any], pick: Mapping[str, Any]) -> All:
         parts = body.get("claims")
         if not isinstance(parts, list) or not parts:
-            raise UserError(
-                f"{self.about}: claims must be a list of claims; add claims: [{{kind: ...}}, ...]"
-            )
+            raise UserError(f"{self.about} has no parts; add claims: [{{kind: ...}}, ...]")
         read = []
         for number, part in enumerate(parts, 1):
             reader = _Reader(f"{self.about}, part {number}", self.variants)

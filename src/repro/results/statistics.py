@@ -155,9 +155,9 @@ def with_interval(value: float, bounds: Interval | None, n: int) -> str:
 
 
 def _decimals(spread: float) -> int:
-    """Decimals that show the spread with one digit, or two when the first is a 1."""
+    """Decimals that show half an interval with one digit, or two when the first is a 1 or 2."""
     exponent = math.floor(math.log10(spread))
-    return 1 - exponent if spread < 2 * 10**exponent else -exponent
+    return 1 - exponent if spread < 3 * 10**exponent else -exponent
 
 
 def _fixed(exponent: int, numbers: Sequence[float], decimals: int) -> list[str]:
@@ -182,11 +182,11 @@ def _plus_minus(value: float, half: float) -> str:
 
 def _between(value: float, low: float, high: float) -> str:
     exponent = _exponent(max(abs(low), abs(high)))
-    decimals = _decimals(high - low)
+    decimals = _decimals((high - low) / 2)
     # Bounds decades apart (ratios) have no common number of decimals.
     decades = low * high > 0 and max(high / low, low / high) > 100
     if decimals + exponent > 6 or decades:
         return f"{number(value)} [{number(low)}, {number(high)}]"
-    shown = _fixed(exponent, (value, low, high), decimals + 1)
+    shown = _fixed(exponent, (value, low, high), decimals)
     tail = f"e{exponent:+03d}" if exponent else ""
     return f"{shown[0]}{tail} [{shown[1]}{tail}, {shown[2]}{tail}]"

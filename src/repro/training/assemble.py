@@ -111,9 +111,14 @@ def _models(run: Run, parts: Parts, data: Data) -> Iterator[nn.Module]:
 def loop(run: Run, parts: Parts, data: Data, device: torch.device) -> Loop:
     """The loop, ready to start."""
     taught = learner(models(run, parts, data), run.seeds, parts.task, device)
-    there = replace(data, train=_to(data.train, device), valid=_to(data.valid, device), test=_to(data.test, device))
+    there = replace(
+        data, train=_to(data.train, device), valid=_to(data.valid, device), test=_to(data.test, device)
+    )
     rest = [p for name, p in taught.parameters.items() if name not in taught.weights]
-    groups: list[dict[str, Any]] = [{"params": list(taught.weights.values())}, {"params": rest, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [
+        {"params": list(taught.weights.values())},
+        {"params": rest, "weight_decay": 0.0},
+    ]
     with _explained("optimizer"):
         optimizer = parts.optimizer([group for group in groups if group["params"]])
     _check_monitor(run, parts, there)
@@ -130,7 +135,9 @@ def _check_monitor(run: Run, parts: Parts, data: Data) -> None:
     known = [f"{s}_{m}" for s in ("train", "valid", "test") for m in parts.task.measure(output, target)
              if len(getattr(data, s).x)]  # fmt: skip
     if f"{split}_{metric}" not in known:
-        raise UserError(f"trainer.monitor={run.trainer.monitor} is not measured here; known: {', '.join(known)}")
+        raise UserError(
+            f"trainer.monitor={run.trainer.monitor} is not measured here; known: {', '.join(known)}"
+        )
 
 
 def _to(split: Split, device: torch.device) -> Split:

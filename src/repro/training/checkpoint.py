@@ -45,7 +45,9 @@ def load(folder: Path, run_id: str) -> dict[str, Any] | None:
         except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
             problems.append(f"{path} is damaged ({type(error).__name__})")
             continue
-        if not (isinstance(content, dict) and content.get("format") == FORMAT and content.get("run") == run_id):
+        if not (
+            isinstance(content, dict) and content.get("format") == FORMAT and content.get("run") == run_id
+        ):
             problems.append(f"{path} is not a checkpoint of this run")
             continue
         for problem in problems:

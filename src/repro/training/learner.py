@@ -94,7 +94,9 @@ class Single:
 
     stacked = False
 
-    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource) -> None:
+    def __init__(
+        self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource
+    ) -> None:
         (self.module,) = modules
         self.module.train()
         self.seeds, self.task, self.noise = seeds, task, noise
@@ -120,7 +122,9 @@ class Single:
             if self.shapes is None:
                 self.shapes = shapes_of(self.module, parameters, copy.deepcopy(self.buffers), x)
         with _own_noise(self.noise, self.seeds):
-            found = trace(self.module, self.task.measure, parameters, copy.deepcopy(self.buffers), self.shapes, x, y)
+            found = trace(
+                self.module, self.task.measure, parameters, copy.deepcopy(self.buffers), self.shapes, x, y
+            )
         return Traces(*({k: v.unsqueeze(0) for k, v in part.items()} for part in vars(found).values()))
 
 
@@ -129,7 +133,9 @@ class Stacked:
 
     stacked = True
 
-    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource) -> None:
+    def __init__(
+        self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource
+    ) -> None:
         self.module = modules[0].train()
         self.seeds, self.task, self.noise = seeds, task, noise
         parameters, buffers = stack_module_state(modules)
@@ -160,7 +166,9 @@ class Stacked:
         parameters = {k: v.detach() for k, v in self.parameters.items()}
         if self.shapes is None:
             with _own_noise(self.noise, self.seeds[:1]):
-                values, buffers = ({k: v[0].clone() for k, v in d.items()} for d in (parameters, self.buffers))
+                values, buffers = (
+                    {k: v[0].clone() for k, v in d.items()} for d in (parameters, self.buffers)
+                )
                 self.shapes = shapes_of(self.module, values, buffers, x)
 
         def one(values: Scores, buffers: Scores) -> dict[str, Scores]:

@@ -182,11 +182,15 @@ class Loop:
 
     def _note_curve(self, split: str, metric: str, values: np.ndarray) -> None:
         epoch = self.step / self.per_epoch
-        self.rows.curves += [(seed, self.step, epoch, split, metric, float(values[i])) for i, seed in self._alive()]
+        self.rows.curves += [
+            (seed, self.step, epoch, split, metric, float(values[i])) for i, seed in self._alive()
+        ]
 
     def _note_layer(self, layer: str, depth: int, quantity: str, values: Tensor) -> None:
         epoch, listed = self.step / self.per_epoch, values.tolist()
-        self.rows.layers += [(s, self.step, epoch, layer, depth, quantity, listed[i]) for i, s in self._alive()]
+        self.rows.layers += [
+            (s, self.step, epoch, layer, depth, quantity, listed[i]) for i, s in self._alive()
+        ]
 
     def state(self) -> dict[str, Any]:
         """Everything that training needs to go on as if it had never stopped, in plain containers."""

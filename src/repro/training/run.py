@@ -86,7 +86,9 @@ def _locked(folder: Path) -> Iterator[None]:
         lock = FileLock(folder / ".lock")
         lock.acquire()
     except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}; choose another folder with results_dir=...") from error
+        raise UserError(
+            f"cannot write to {folder}: {error.strerror}; choose another folder with results_dir=..."
+        ) from error
     try:
         yield
     finally:
@@ -110,7 +112,9 @@ def _train(run: Run, loop: Loop, device: torch.device) -> Outcome:
     except (Interrupted, UserError):
         raise
     except Exception as error:
-        write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
+        write_json(
+            run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"}
+        )
         raise
     write_json(run.folder / "provenance.json", began | {"finished": now()})
     summary = summarize(run, run.folder, loop, describe(device))

@@ -55,5 +55,8 @@ def metrics_of(curves: pd.DataFrame, layers: pd.DataFrame, seed: int) -> dict[st
             found |= {f"test_{metric}_at_best_valid": float(value) for value in at}
     ratios = layers[(layers["seed"] == seed) & (layers["quantity"] == "vanishing_ratio")]["value"]
     if len(ratios):
-        found["first_vanishing_ratio"], found["vanishing_ratio"] = float(ratios.iloc[0]), float(ratios.iloc[-1])
+        found["first_vanishing_ratio"], found["vanishing_ratio"] = (
+            float(ratios.iloc[0]),
+            float(ratios.iloc[-1]),
+        )
     return found

@@ -1,0 +1,44 @@
+# `make help` lists the targets. Those that run something set themselves up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXPERIMENT ?=
+SCALE ?= full
+JOBS ?= 1
+.DEFAULT_GOAL := help
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,sweep]'
+	touch $@
+
+.PHONY: help setup train test check figures reproduce benchmark clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/installed ## make .venv and install the tested versions into it
+
+train: $(VENV)/installed ## set up, then train a net with noisy tanh units: repro train activation=noisy_tanh
+	$(BIN)/repro train activation=noisy_tanh
+
+check: $(VENV)/installed ## ruff, mypy
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: check ## set up, then ruff, mypy and all tests
+	$(BIN)/pytest --numprocesses 2 --quiet
+
+figures: $(VENV)/installed ## redraw every figure, verdict and page from the committed tables; trains nothing
+	$(BIN)/repro figures $(EXPERIMENT)
+
+reproduce: $(VENV)/installed ## train what is missing or stale (EXPERIMENT=paper/name SCALE=quick JOBS=2)
+	$(BIN)/repro reproduce $(EXPERIMENT) scale=$(SCALE) $(if $(filter-out 1,$(JOBS)),hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS))
+
+benchmark: $(VENV)/installed ## measure the speed bars
+	$(BIN)/python -m benchmarks
+
+clean: ## remove .venv, caches and raw runs; committed results stay
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis results/runs results/sweeps results/*/*/smoke results/*/*/quick results/*/*/custom
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,64 @@
+"""One style for all figures, and files that come out the same, byte for byte, each time."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from repro.results.files import write_atomic
+
+COLUMN = 3.25  # inches: one column of a two-column page
+TEXT = 6.75  # inches: the whole width of a page's text
+SLIDE = 11.0  # inches: a figure made to be projected
+
+# Okabe and Ito's palette.
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
+INK, QUIET, FAINT = "#333333", "#777777", "#E3E3E3"
+
+_STYLE = Path(__file__).with_name("paper.mplstyle")
+# Neither a date nor a version of matplotlib: they would change the bytes of an unchanged figure.
+_METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the project's style; whatever the user's own matplotlibrc says, it has no effect inside."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(matplotlib.rc_params_from_file(_STYLE, use_default_template=False))
+        yield
+
+
+def figure(width: float = TEXT, height: float = 3.0) -> Figure:
+    """An empty figure in inches. It belongs to no window and no global list, so nothing has to close it."""
+    return Figure(figsize=(width, height))
+
+
+def save(fig: Figure, path_without_suffix: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Write a figure in each format, atomically; the same figure gives the same bytes.
+
+    Args:
+        fig: drawn inside `styled()`.
+        path_without_suffix: for example results/paper/experiment/profiles.
+        formats: of png, svg.
+
+    Returns:
+        The files, in the order of the formats.
+
+    Raises:
+        UserError: the folder is read-only or the disk is full; older files stay whole.
+    """
+    written = []
+    for suffix in formats:
+        buffer = io.BytesIO()
+        with styled():
+            fig.savefig(buffer, format=suffix, metadata=_METADATA[suffix])
+        path = path_without_suffix.with_name(f"{path_without_suffix.name}.{suffix}")
+        write_atomic(path, buffer.getvalue())
+        written.append(path)
+    return written

@@ -1,0 +1,38 @@
+"""Building data sets in tests the way the program does."""
+
+import os
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from repro.build import build
+from repro.errors import UserError
+from repro.paths import conf_dir
+
+MIRROR = os.environ.get("REPRO_DATA")
+
+
+def node(name, **changes):
+    """A dataset's configuration as the program sees it."""
+    root = OmegaConf.create({"data_dir": None})
+    root["dataset"] = OmegaConf.load(conf_dir() / "dataset" / f"{name}.yaml")
+    root["dataset"].update(changes)
+    return OmegaConf.to_container(root, resolve=True)["dataset"]
+
+
+def load(name, **changes):
+    return build(node(name, **changes), "dataset")
+
+
+def error_of(name, **changes):
+    with pytest.raises(UserError) as caught:
+        load(name, **changes)
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def need_mirror(name):
+    if not MIRROR or not (Path(MIRROR) / name).is_dir():
+        pytest.skip("REPRO_DATA is not set to a mirror with this data set")
