@@ -1,8 +1,10 @@
 """From an experiment's runs to what is published: tables, verdicts, figures, the page's table."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from hydra import initialize_config_dir
@@ -10,13 +12,17 @@ from hydra.core.global_hydra import GlobalHydra
 
 from repro.composition import compose_initialized
 from repro.config import resolve
-from repro.paths import conf_dir, experiments_dir
+from repro.paths import CLONE, conf_dir, experiments_dir
 from repro.reproduction import Experiment, Job, results_folder
 from repro.results import collect, report, verdicts
 from repro.results.claims import check_claims
 from repro.results.collect import Expected
-from repro.results.files import write_atomic
+from repro.results.files import read_json, write_atomic, write_json
 from repro.results.tables import read
+
+
+# What is told of each run beside the published tables; paths, times and arguments stay with the raw run.
+PROVENANCE = ("commit", "dirty", "versions", "platform", "cpus", "device", "threads")
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,27 @@ def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra
 
 
 def gather(plan: Plan) -> None:
-    """Write runs.csv, curves.csv.gz and layers.csv.gz from the runs that are there."""
+    """Write runs.csv, curves.csv.gz, layers.csv.gz and provenance.json from the runs that are there."""
     collect.collect(plan.expected, plan.folder, plan.scale)
+    _gather_provenance(plan)
+
+
+def _gather_provenance(plan: Plan) -> None:
+    """One entry for each way in which runs came about: code, versions, device, threads, and the runs' ids."""
+    path = plan.folder / "provenance.json"
+    before = read_json(path)["ways"] if path.exists() else []
+    by_run = {run: {k: v for k, v in way.items() if k != "runs"} for way in before for run in way["runs"]}
+    for run, entry in plan.expected.items():
+        own = entry.folder / "provenance.json"
+        if own.exists():
+            by_run[run] = {k: v for k, v in read_json(own).items() if k in PROVENANCE}
+    ways: dict[str, dict[str, Any]] = {}
+    for run in plan.expected:
+        if run in by_run:
+            way = ways.setdefault(json.dumps(by_run[run], sort_keys=True), {**by_run[run], "runs": []})
+            way["runs"].append(run)
+    command = f"repro reproduce {plan.experiment.name} scale={plan.scale}"
+    write_json(path, {"command": command, "ways": list(ways.values())})
 
 
 def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
@@ -87,11 +112,14 @@ def illustrate(experiment: Experiment, folder: Path, out: Path | None = None) ->
     return draw(experiment.script, Tables(folder), out or folder) if experiment.script.is_file() else []
 
 
-def update_page(experiment: Experiment, claims: pd.DataFrame) -> bool:
-    """Put the ledger into the paper's page, between its markers; False where there is no such page."""
+def update_page(experiment: Experiment, claims: pd.DataFrame, folder: Path) -> bool:
+    """Put the ledger into the paper's page, between its markers.
+
+    Only the published tables of a clone have a page; False for any others.
+    """
     paper, _, name = experiment.name.partition("/")
     page = experiments_dir() / paper / "README.md"
-    if not page.is_file():
+    if folder.resolve() != CLONE / "results" / experiment.name or not page.is_file():
         return False
     text = page.read_text(encoding="utf-8")
     fresh = report.replace_between_markers(text, name, report.table(report.ledger(claims), "markdown"))

@@ -38,8 +38,7 @@ def main(words: Sequence[str]) -> int:
             print(f"{experiment.name}: no tables at scale {asked.scale}, left out")
             continue
         claims = judge(experiment, folder)
-        if asked.scale == "full" and asked.results_dir == "results":
-            update_page(experiment, claims)
+        update_page(experiment, claims, folder)
         out = asked.out / experiment.name if asked.out else None
         for path in illustrate(experiment, folder, out):
             print(path)

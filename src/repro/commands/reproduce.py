@@ -62,8 +62,7 @@ def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: boo
     gather(plan)
     claims = judge(plan.experiment, plan.folder)
     figures = illustrate(plan.experiment, plan.folder)
-    if plan.scale == "full":
-        update_page(plan.experiment, claims)
+    update_page(plan.experiment, claims, plan.folder)
     print(report.table(report.ledger(claims), "text"))
     print(f"tables and {len(figures)} figure files: {plan.folder}")
     return failed

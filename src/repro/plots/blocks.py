@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from repro.plots.style import INK, QUIET
 from repro.results.statistics import Estimate, estimate
@@ -97,18 +97,26 @@ def spans_decades(values: Sequence[float] | np.ndarray) -> bool:
     return bool(positive) and math.log10(max(positive)) - math.log10(min(positive)) > LOG_FROM_DECADES
 
 
-def log_axis(axis: Axis, values: Sequence[float] | np.ndarray) -> None:
-    """A logarithmic axis around the positive values, with at least two labelled decades and a few at most."""
-    exponents = [math.log10(v) for v in map(float, values) if 0 < v < math.inf]
-    least, most = (min(exponents), max(exponents)) if exponents else (-1.0, 0.0)
-    pad = 0.04 * (most - least)
-    if math.floor(most) - math.ceil(least) < 1:
-        least, most, pad = math.floor(least), max(math.ceil(most), math.floor(least) + 1), 0.0
-    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-    axis.axes.set(**{f"{axis.axis_name}lim": (10 ** (least - pad), 10 ** (most + pad))})
-    axis.set_major_locator(LogLocator(numticks=6))
+def log_axis(axis: Axis, values: Sequence[float] | np.ndarray, most: int = 6) -> None:
+    """A logarithmic axis around the positive values.
+
+    Args:
+        axis: horizontal or vertical.
+        values: all that is drawn; zeros and what is not finite do not count.
+        most: labelled decades. Values within two decades get plain numbers, 1, 2, 5 or 1, 3.
+    """
+    exponents = [math.log10(v) for v in map(float, values) if 0 < v < math.inf] or [-1.0, 0.0]
+    least, last = min(exponents), max(exponents)
+    pad = max(0.04 * (last - least), (0.3 - (last - least)) / 2, 0.02)
+    name = axis.axis_name  # type: ignore[attr-defined]
+    axis.axes.set(**{f"{name}scale": "log"})
+    axis.axes.set(**{f"{name}lim": (10 ** (least - pad), 10 ** (last + pad))})
     axis.set_minor_locator(NullLocator())
-    axis.set_minor_formatter(NullFormatter())
+    if last - least < 2:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if last - least < 1.3 else (1.0, 3.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
+    else:
+        axis.set_major_locator(LogLocator(numticks=most))
 
 
 def whole_ticks(axis: Axis, most: int = 6) -> None:

@@ -34,7 +34,7 @@ class Histograms:
         """The layers that have one."""
         return sorted(set(self.depth.tolist()))
 
-    def outermost(self, share: float = 0.0005) -> tuple[float, float]:
+    def outermost(self, share: float = 0.01) -> tuple[float, float]:
         """(low, high) that holds all but about `share` of each layer at either end."""
         if not len(self.depth):
             return 0.0, 1.0

@@ -1,9 +1,10 @@
 """One style for all figures, and files that come out the same, byte for byte, each time."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
@@ -26,11 +27,16 @@ _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 
 
 @contextmanager
-def styled() -> Iterator[None]:
-    """Draw in the project's style; whatever the user's own matplotlibrc says, it has no effect inside."""
+def styled(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Draw and save in the project's style; whatever the user's own matplotlibrc says, it has no effect inside.
+
+    Args:
+        changes: rc parameters that differ from the style file's, for example larger letters for a slide.
+    """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(matplotlib.rc_params_from_file(_STYLE, use_default_template=False))
+        matplotlib.rcParams.update(changes or {})
         yield
 
 
@@ -42,8 +48,10 @@ def figure(width: float = TEXT, height: float = 3.0) -> Figure:
 def save(fig: Figure, path_without_suffix: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write a figure in each format, atomically; the same figure gives the same bytes.
 
+    To be called inside the `styled()` that the figure was drawn in: much of the style is read only now.
+
     Args:
-        fig: drawn inside `styled()`.
+        fig: the figure.
         path_without_suffix: for example results/paper/experiment/profiles.
         formats: of png, svg.
 
@@ -56,8 +64,7 @@ def save(fig: Figure, path_without_suffix: Path, formats: Sequence[str] = ("png"
     written = []
     for suffix in formats:
         buffer = io.BytesIO()
-        with styled():
-            fig.savefig(buffer, format=suffix, metadata=_METADATA[suffix])
+        fig.savefig(buffer, format=suffix, metadata=_METADATA[suffix])
         path = path_without_suffix.with_name(f"{path_without_suffix.name}.{suffix}")
         write_atomic(path, buffer.getvalue())
         written.append(path)

@@ -1,0 +1,85 @@
+"""An experiment's figures: its script turns the collected tables into figures, this writes them."""
+
+import importlib.util
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+
+from repro.errors import UserError
+from repro.plots.style import save, styled
+from repro.results.tables import read
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The collected tables of an experiment, each read when it is first asked for.
+
+    Attributes:
+        folder: results/<paper>/<experiment>, or another folder with these tables.
+
+    Raises:
+        UserError: a table is missing or damaged.
+    """
+
+    folder: Path
+
+    @cached_property
+    def runs(self) -> pd.DataFrame:
+        """runs.csv: one row a run and seed."""
+        return read(self.folder / "runs.csv")
+
+    @cached_property
+    def curves(self) -> pd.DataFrame:
+        """curves.csv.gz: one row a run, seed, step, split and metric."""
+        return _numbers(read(self.folder / "curves.csv.gz"))
+
+    @cached_property
+    def layers(self) -> pd.DataFrame:
+        """layers.csv.gz: one row a run, seed, step, layer and quantity."""
+        return _numbers(read(self.folder / "layers.csv.gz"))
+
+    @cached_property
+    def claims(self) -> pd.DataFrame:
+        """claims.csv: one row a claim."""
+        return read(self.folder / "claims.csv")
+
+
+def _numbers(table: pd.DataFrame) -> pd.DataFrame:
+    # A table without rows has no types, and would fail in the first computation.
+    return table.astype({"value": float})
+
+
+def draw(script: Path, tables: Tables, out: Path) -> list[Path]:
+    """Draw an experiment's figures.
+
+    Args:
+        script: experiments/<paper>/<experiment>.py, with a function `figures(tables) -> dict[str, Figure]`.
+            It may leave out figures for which the tables have no rows.
+        tables: what it draws.
+        out: folder for `<name>.png` and `<name>.svg`; made when missing.
+
+    Returns:
+        The files, in the order of the figures.
+
+    Raises:
+        UserError: the script is missing or has no such function, a table is missing, or `out` cannot be written.
+    """
+    figures = getattr(_load(script), "figures", None)
+    if not callable(figures):
+        raise UserError(f"{script} has no function figures(tables); add one that returns figures by name")
+    with styled():
+        return [path for name, fig in figures(tables).items() for path in save(fig, out / name)]
+
+
+def _load(script: Path) -> ModuleType:
+    if not script.is_file():
+        raise UserError(f"no script {script}; an experiment's figures are drawn by a script beside its YAML file")
+    spec = importlib.util.spec_from_file_location(f"repro_figures_{script.stem}", script)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,178 @@
+"""A run at a glance: `overview.png` with its curves, activations and gradients."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from repro.plots import blocks
+from repro.plots.histograms import Histograms, read_histograms, ridges
+from repro.plots.style import BLUE, GREEN, INK, QUIET, SLIDE, VERMILLION, figure, save, styled
+from repro.results.files import read_json
+from repro.results.present import divergence, headline, survivors
+from repro.results.tables import read
+
+SPLITS = {"train": BLUE, "valid": GREEN, "test": VERMILLION}
+# Letters for a slide rather than a page.
+LARGE = {"font.size": 10, "axes.labelsize": 10, "axes.titlesize": 11, "legend.fontsize": 9,
+         "xtick.labelsize": 9, "ytick.labelsize": 9, "savefig.dpi": 160}  # fmt: skip
+BINS = 60
+STEPS_SHOWN = 5
+# Beyond this a linear axis needs a power of ten written above it.
+UNREADABLE = 1e4
+# More layers than this leave no room for each one's number.
+ALL_NUMBERED = 16
+
+
+def draw(folder: Path) -> Path:
+    """Draw `overview.png` in a run's folder: loss, accuracy, activation histograms, gradient norm by layer.
+
+    Lines are medians over the seeds, bands reach from the least to the greatest seed. What was not measured
+    is left out.
+
+    Args:
+        folder: of a finished run, with summary.json, curves.csv and layers.csv.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: a table is missing or damaged, or the folder cannot be written.
+    """
+    summary = read_json(folder / "summary.json")
+    # A table without rows has no types.
+    curves, layers = (read(folder / f"{name}.csv").astype({"value": float}) for name in ("curves", "layers"))
+    with styled(LARGE):
+        return save(_overview(summary, curves, layers), folder / "overview", ("png",))[0]
+
+
+def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataFrame) -> Figure:
+    metrics = [m for m in dict.fromkeys(curves["metric"]) if m != "learning_rate"][:2]
+    layers = survivors(layers, summary)
+    hidden = _healthy(layers[layers["quantity"].isin(("activation_std", "gradient_norm"))])
+    if hidden.empty:
+        fig = figure(SLIDE * 0.75, 3.9)
+        axes = list(fig.subplots(1, max(1, len(metrics)), squeeze=False)[0])
+    else:
+        fig = figure(SLIDE, 6.0)
+        axes = _layers(fig, layers, hidden, max(1, len(metrics)))
+    for ax, metric in zip(axes, metrics, strict=False):
+        _curves(ax, curves[curves["metric"] == metric], str(metric), summary)
+    seeds = len(summary["seeds"])
+    fig.suptitle(headline(summary["settings"]), x=0.01, ha="left", fontsize=13, color=INK)
+    notes = [divergence(summary), f"lines: median of {seeds} seeds; bands: their range" if seeds > 1 else ""]
+    if any(notes):
+        fig.supxlabel("   ·   ".join(filter(None, notes)), x=0.99, ha="right", fontsize=9, color=QUIET)
+    return fig
+
+
+def _healthy(rows: pd.DataFrame) -> pd.DataFrame:
+    """The measurements whose numbers are all finite; a run that diverges ends with some that are not."""
+    sick = rows.loc[~np.isfinite(rows["value"]), "step"].unique()
+    return rows[~rows["step"].isin(sick)]
+
+
+def _curves(ax: Axes, rows: pd.DataFrame, metric: str, summary: Mapping[str, Any]) -> None:
+    shown = rows[np.isfinite(rows["value"])]
+    for split, color in SPLITS.items():
+        own = shown[shown["split"] == split]
+        if len(own):
+            last = own.loc[own["step"] == own["step"].max(), "value"].median()
+            shape = ".3f" if metric == "accuracy" else ".3g"
+            blocks.curve(ax, own, "epoch", label=f"{split}  {last:{shape}}", color=color)
+    ax.set_title(metric.replace("_", " "))
+    ax.set_xlabel("epoch")
+    ends = [0.0, float(summary["epochs"])]
+    ax.set_xlim(-0.02 * max(ends[1], 1), 1.02 * max(ends[1], 1))
+    blocks.whole_ticks(ax.xaxis)
+    if metric == "accuracy":
+        ax.set_ylim(0, 1.02)
+    elif blocks.spans_decades(shown["value"]) or shown["value"].max() > UNREADABLE:
+        blocks.log_axis(ax.yaxis, shown["value"])
+    if len(shown):
+        ax.legend(loc="best")
+    if metric == "loss" and len(summary.get("diverged_at_step", {})) == len(summary["seeds"]):
+        blocks.remark(ax, divergence(summary))
+
+
+def _layers(fig: Figure, layers: pd.DataFrame, hidden: pd.DataFrame, metrics: int) -> list[Axes]:
+    """The panels that share an axis of depth, layer 1 at the bottom; returns the axes left for the metrics."""
+    steps = sorted(hidden["step"].unique().tolist())
+    pictures = {step: read_histograms(layers[layers["step"] == step]) for step in dict.fromkeys((steps[0], steps[-1]))}
+    pictures = {step: found for step, found in pictures.items() if len(found.depth)}
+    gradients = hidden[hidden["quantity"] == "gradient_norm"]
+    columns = len(pictures) + (not gradients.empty)
+    grid = fig.add_gridspec(metrics, 1 + columns, width_ratios=[1.35, *[1.0] * columns], wspace=0.08)
+    names = dict(sorted(set(zip(hidden["depth"].tolist(), hidden["layer"].tolist(), strict=True))))
+    first: Axes | None = None
+    for column, step in enumerate(pictures, 1):
+        ax = fig.add_subplot(grid[:, column], sharey=first)
+        stds = hidden[(hidden["step"] == step) & (hidden["quantity"] == "activation_std")]
+        _activations(ax, pictures[step], pictures.values(), stds)
+        ax.set_title("activations\n" + ("before training" if step == 0 else f"at step {step}"))
+        first = _depth_axis(ax, names, first)
+    if not gradients.empty:
+        ax = fig.add_subplot(grid[:, columns], sharey=first)
+        _gradients(ax, gradients, steps)
+        _depth_axis(ax, names, first)
+    return [fig.add_subplot(grid[row, 0]) for row in range(metrics)]
+
+
+def _depth_axis(ax: Axes, names: Mapping[int, str], first: Axes | None) -> Axes:
+    """Layers upward; their numbers, or their names where not all are alike, at the leftmost panel only."""
+    ax.set_ylim(min(names) - 0.55, max(names) + 0.55)
+    if first is not None:
+        ax.tick_params(axis="y", labelleft=False, length=0)
+        return first
+    if all(name.startswith("hidden.") for name in names.values()):
+        deep = len(names) > ALL_NUMBERED
+        ax.set_yticks([d for d in names if not deep or d == min(names) or d % 5 == 0])
+        ax.set_ylabel("layer (input below)")
+    else:
+        ax.set_yticks(list(names), list(names.values()))
+    return ax
+
+
+def _activations(ax: Axes, own: Histograms, both: Any, stds: pd.DataFrame) -> None:
+    ends = [found.outermost() for found in both]
+    low, high = min(e[0] for e in ends), max(e[1] for e in ends)
+    pad = 0.04 * (high - low) or 0.5
+    edges = np.linspace(low - pad, high + pad, BINS + 1)
+    ridges(ax, own.on(edges), edges, color=BLUE)
+    ax.grid(visible=False, axis="y")
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlabel("activation")
+    means = stds.groupby("depth")["value"].mean()
+    size = 8.0 if len(means) <= ALL_NUMBERED else max(5.0, 8.0 * 24 / len(means))
+    every = 1 + len(means) // 48
+    for depth, value in means.items():
+        if int(str(depth)) % every == 0:
+                ax.text(1.01, float(str(depth)), f"{value:.2g}", transform=ax.get_yaxis_transform(), ha="left", va="center",
+                    fontsize=size, color=BLUE)  # fmt: skip
+    ax.text(1.01, 1.0, "std", transform=ax.transAxes, ha="left", va="bottom", fontsize=8, color=BLUE)
+
+
+def _gradients(ax: Axes, rows: pd.DataFrame, steps: Sequence[int]) -> None:
+    chosen = sorted({steps[i] for i in np.linspace(0, len(steps) - 1, STEPS_SHOWN).round().astype(int)})
+    colors = matplotlib.colormaps["viridis_r"](np.linspace(0.12, 0.95, len(chosen)))
+    shown = rows[rows["step"].isin(chosen)]
+    for step, color in zip(chosen, colors if len(chosen) > 1 else [GREEN], strict=True):
+        own = shown[shown["step"] == step]
+        ends = step in (chosen[0], chosen[-1])
+        blocks.profile(ax, own[own["value"] > 0], label=str(step), color=color, upright=True,
+                       linewidth=1.8 if ends else 1.1, markersize=4.5 if ends and len(own) < 60 else 2.5)  # fmt: skip
+        vanished = sorted(own.loc[own["value"] == 0, "depth"].unique())
+        if vanished:  # zeros lie infinitely far to the left
+            ax.plot([0.0] * len(vanished), vanished, "<", color=color, transform=ax.get_yaxis_transform(), clip_on=False)
+    blocks.log_axis(ax.xaxis, shown["value"], most=4)
+    ax.set_title("gradient norm\nby layer")
+    ax.set_xlabel("of the loss by the pre-activation")
+    ax.legend(title="step", title_fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.0)
+    if not (shown["value"] > 0).any():
+        blocks.remark(ax, "0 everywhere")

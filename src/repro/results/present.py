@@ -1,0 +1,177 @@
+"""One finished run in numbers, as `repro train` and `repro show` print it."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from repro.results.files import read_json
+from repro.results.report import table
+from repro.results.statistics import estimate, number, with_interval
+from repro.results.tables import finite, read
+
+# The columns of the layers' table: heading and quantity.
+_QUANTITIES = {
+    "mean": "activation_mean",
+    "std": "activation_std",
+    "saturated": "saturated_share",
+    "dead": "dead_share",
+    "gradient norm": "gradient_norm",
+    "weight gradient norm": "weight_gradient_norm",
+    "update ratio": "update_ratio",
+}
+# Components that are the rule; only others are worth a word in a headline.
+_USUAL = {"normalization": "none", "backward": "exact", "schedule": "constant"}
+
+
+def text(folder: Path) -> str:
+    """Everything worth reading at the end of a run.
+
+    Args:
+        folder: of a run with summary.json, curves.csv and layers.csv.
+
+    Returns:
+        Lines without a line end after the last: the settings, which seeds diverged, test metrics, the layers
+        at the last measurement, the vanishing ratio, the cost, the folder.
+
+    Raises:
+        UserError: one of the files is missing or damaged.
+    """
+    summary = read_json(folder / "summary.json")
+    layers = read(folder / "layers.csv")
+    parts = [
+        [headline(summary["settings"]), *_diverged(summary)],
+        _metrics(summary["metrics"]),
+        _layers(layers, summary),
+        [*_vanishing(layers, summary), *_cost(summary), _line("folder", str(folder))],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in parts if lines)
+
+
+def headline(settings: Mapping[str, Any]) -> str:
+    """A run's settings in one line of words, for example "digits · mlp 5 × 100 · tanh · xavier · sgd, lr 0.05".
+
+    Args:
+        settings: by dotted name, as in summary.json.
+    """
+    chosen = {name.removeprefix("choices."): v for name, v in settings.items() if name.startswith("choices.")}
+    parts = [str(chosen.get("dataset", ""))]
+    size = [settings.get(f"architecture.{name}") for name in ("depth", "width")]
+    net = str(chosen.get("architecture", ""))
+    parts.append(f"{net} {size[0]} × {size[1]}" if None not in size else net)
+    activation = str(chosen.get("activation", ""))
+    noise = settings.get("activation.noise")
+    parts.append(f"{activation} ({noise})" if noise is not None else activation)
+    initialization = str(chosen.get("initialization", ""))
+    std = settings.get("initialization.std")
+    parts.append(f"{initialization}, std {std:g}" if finite(std) else initialization)
+    parts += [_component(group, chosen[group]) for group in _USUAL if chosen.get(group) not in (None, _USUAL[group])]
+    rate = settings.get("optimizer.lr")
+    optimizer = str(chosen.get("optimizer", ""))
+    parts.append(f"{optimizer}, lr {rate:g}" if finite(rate) else optimizer)
+    seed, replicas = settings.get("seed"), settings.get("replicas", 1)
+    if seed is not None:
+        parts.append(f"seed {seed}" if replicas == 1 else f"{replicas} seeds from {seed}")
+    return " · ".join(part for part in parts if part)
+
+
+def _component(group: str, option: Any) -> str:
+    noun = {"normalization": "norm", "backward": "backprop"}.get(group, group)
+    return f"{option} {noun}"
+
+
+def divergence(summary: Mapping[str, Any]) -> str:
+    """Which seeds diverged, and when, in one sentence; empty when none did."""
+    lost = {int(seed): step for seed, step in summary.get("diverged_at_step", {}).items()}
+    seeds = summary["seeds"]
+    if not lost:
+        return ""
+    if len(lost) == len(seeds):
+        steps = sorted(set(lost.values()))
+        when = str(steps[0]) if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+        return f"{'' if len(seeds) == 1 else f'all {len(seeds)} seeds '}diverged at step {when}"
+    places = ", ".join(f"seed {seed} at step {step}" for seed, step in sorted(lost.items()))
+    return f"{len(lost)} of {len(seeds)} seeds diverged ({places})"
+
+
+def _diverged(summary: Mapping[str, Any]) -> list[str]:
+    said = divergence(summary)
+    if not said:
+        return []
+    partial = len(summary["diverged_at_step"]) < len(summary["seeds"])
+    reason = "their loss was no longer finite" if len(summary["seeds"]) > 1 else "the loss was no longer finite"
+    return [f"{said}: {reason}{'; left out of all means below' if partial else ''}"]
+
+
+def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
+    names = dict.fromkeys(name for own in metrics.values() for name in own)
+    shown = [name for name in names if name.startswith("test_")] or [n for n in names if n.startswith("valid_")]
+    return [
+        _line(name.replace("_", " "), _mean([own[name] for own in metrics.values() if name in own])) for name in shown
+    ]
+
+
+def _line(name: str, value: str) -> str:
+    return f"{name:<28} {value}"
+
+
+def _mean(values: Sequence[float]) -> str:
+    """The value of one run, or mean ± interval (n) of several."""
+    numbers = [float(value) for value in values if finite(value)]
+    if len(values) == 1:
+        return number(numbers[0]) if numbers else "not finite"
+    if not numbers:
+        return with_interval(math.nan, None, 0)
+    found = estimate(numbers)
+    return with_interval(found.value, found.interval, found.n)
+
+
+def survivors(rows: pd.DataFrame, summary: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of the seeds that did not diverge; of all seeds when every one did."""
+    lost = [int(seed) for seed in summary.get("diverged_at_step", {})]
+    return rows if len(lost) == len(summary["seeds"]) else rows[~rows["seed"].isin(lost)]
+
+
+def _layers(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:
+    known = {quantity: heading for heading, quantity in _QUANTITIES.items()}
+    rows = survivors(layers[layers["quantity"].isin(known)], summary)
+    if rows.empty:
+        return ["no layer was measured (diagnostics=layers does)"]
+    last = _last_step(rows)
+    rows = rows[rows["step"] == last]
+    means = rows.pivot_table(index=["depth", "layer"], columns="quantity", values="value", aggfunc="mean")
+    means = means.rename(columns=known).reindex(columns=[h for q, h in known.items() if q in means.columns])
+    shown = means.reset_index().drop(columns="depth")
+    seeds = rows["seed"].nunique()
+    of = f", mean of {seeds} seeds" if seeds > 1 else ""
+    about = f"layers at step {last}{of} (mean, std and shares are those of the activations)"
+    return [about, table(shown, "text")]
+
+
+def _vanishing(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:
+    rows = survivors(layers[layers["quantity"] == "vanishing_ratio"], summary)
+    if rows.empty:
+        return []
+    lines = []
+    for step in dict.fromkeys((int(rows["step"].min()), _last_step(rows))):
+        values = rows.loc[rows["step"] == step, "value"].tolist()
+        lines.append(_line(f"vanishing ratio, step {step}", _mean(values)))
+    lines[0] += "   (the first hidden layer's gradient norm over the last's)"
+    return lines
+
+
+def _last_step(rows: pd.DataFrame) -> int:
+    """The last step whose numbers are all finite: of a run that diverged, what was seen before."""
+    finite_at = np.isfinite(rows["value"]).groupby(rows["step"]).all()
+    return int(finite_at[finite_at].index.max() if finite_at.any() else rows["step"].max())
+
+
+def _cost(summary: Mapping[str, Any]) -> Iterable[str]:
+    epochs, rate = summary["epochs"], summary.get("steps_per_second")
+    stopped = ", stopped early" if summary.get("stopped_early") else ""
+    yield _line("steps", f"{summary['steps']} ({epochs:.4g} epoch{'' if epochs == 1 else 's'}{stopped})")
+    speed = f", {rate:.4g} steps/s" if rate else ""
+    yield _line("seconds", f"{summary['seconds']:.4g}{speed} on {summary['device']}")
