@@ -29,6 +29,7 @@ NAMES = {
 MARKERS = "osD^vXP"
 # Ratios further from 1 than this many powers of ten have the full colour; their numbers stand in the cells.
 FULL_COLOR = 6.0
+LEAST = float(np.finfo(np.float32).smallest_subnormal)
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -55,11 +56,11 @@ def _accuracy_and_ratio(runs: pd.DataFrame) -> Figure:
 
 
 def _after_training(runs: pd.DataFrame) -> Figure:
-    fig = figure(TEXT * 0.6, 3.3)
+    fig = figure(TEXT * 0.62, 3.3)
     ax = fig.subplots()
     _ratio_map(ax, runs, "vanishing_ratio")
     ax.set_title("log₁₀ vanishing ratio after training")
-    fig.supxlabel(_footnote(runs), x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    fig.supxlabel(_footnote(runs, "\n"), x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
 
@@ -70,7 +71,7 @@ def _accuracy_map(ax: Axes, runs: pd.DataFrame) -> None:
 
 
 def _ratio_map(ax: Axes, runs: pd.DataFrame, column: str) -> None:
-    cells = _cells(runs, column, _exponent, lambda mean: f"{mean:+.1f}")
+    cells = _cells(runs, column, _exponent, _signed)
     _map(ax, cells, runs, matplotlib.colormaps["PuOr"], Normalize(-FULL_COLOR, FULL_COLOR))
 
 
@@ -88,13 +89,19 @@ def _cells(
     for (variant, depth), rows in runs.groupby(["variant", DEPTH], sort=False):
         diverged = int((rows["status"] == "diverged").sum())
         values = [scale(value) for value in rows[column].tolist()]
-        cells[str(variant), int(depth)] = blocks.cell(values, show, seeds=len(rows), diverged=diverged, usual=usual)
+        cells[str(variant), int(str(depth))] = blocks.cell(
+            values, show, seeds=len(rows), diverged=diverged, usual=usual
+        )
     return cells
 
 
 def _exponent(ratio: float) -> float:
     """log10 of a ratio; one of exactly 0 is below what float32 can hold, and counts as its least number."""
-    return math.log10(max(ratio, float(np.finfo(np.float32).smallest_subnormal))) if ratio >= 0 else math.nan
+    return math.log10(max(ratio, LEAST)) if ratio >= 0 else math.nan
+
+
+def _signed(exponent: float) -> str:
+    return f"{exponent:+.1f}".replace("-", "−") if abs(exponent) >= 0.05 else "0.0"
 
 
 def _by_depth(runs: pd.DataFrame) -> Figure:
@@ -127,7 +134,7 @@ def _means(rows: pd.DataFrame, column: str) -> tuple[list[int], list[Estimate]]:
         if exponents:
             inner = estimate(exponents)
             bounds = None if inner.interval is None else (_power(inner.interval[0]), _power(inner.interval[1]))
-            depths.append(int(depth))
+            depths.append(int(str(depth)))
             found.append(Estimate(_power(inner.value), bounds, inner.n))
     return depths, found
 
@@ -150,8 +157,8 @@ def _usual(runs: pd.DataFrame) -> int:
     return int(runs.groupby(["variant", DEPTH]).size().mode().max())
 
 
-def _footnote(runs: pd.DataFrame) -> str:
+def _footnote(runs: pd.DataFrame, between: str = " ") -> str:
     scales: Sequence[str] = list(dict.fromkeys(runs["scale"]))
-    small = "" if scales == ["full"] else f"; scale {'+'.join(scales)}"
+    small = "" if scales == ["full"] else f" at scale {'+'.join(scales)}"
     says = "log ratio 0: the gradient is as large in the first hidden layer as in the last"
-    return f"means of n={_usual(runs)} seeds; {says}{small}"
+    return f"means of n={_usual(runs)} seeds{small};{between}{says}"

@@ -21,7 +21,7 @@ BINS = 30  # of the lecture's histograms
 RANGES = {"tanh": (-1.0, 1.0), "relu": (0.0, 3.0)}
 # Scales whose untrained nets have the article's size, which the theory is drawn for.
 FULL_SIZE = ("full", "quick")
-# Bins of the tables are as wide as each layer needs; theory's grid is dense since tanh is nearly a step at std 1.
+# Dense, since tanh is nearly a step for weights of standard deviation 1, where sparse quadratures fail.
 GRID = np.linspace(-12, 12, 100_001)
 
 
@@ -133,7 +133,7 @@ def _profiles(untrained: Mapping[str, pd.DataFrame], theory: bool) -> Figure:
         pairs = zip((left, right), ("activation_mean", "activation_std"), expected, strict=True)
         for ax, quantity, line in pairs:
             own = rows[rows["quantity"] == quantity]
-            blocks.profile(ax, own, label="measured", color=setting.color, linewidth=1.0)
+            blocks.profile(ax, own, label="measured", color=setting.color, linewidth=0 if theory else 1.0)
             if theory:
                 ax.plot(depths, line, color=INK, linewidth=0.8, label="theory", zorder=3)
         left.set_ylabel(setting.label, fontweight="bold", color=setting.color)
@@ -145,6 +145,7 @@ def _profiles(untrained: Mapping[str, pd.DataFrame], theory: bool) -> Figure:
         ax.set_xlabel("layer")
         blocks.whole_ticks(ax.xaxis, 10)
     axes[0][1].legend(loc="lower left")
+    fig.align_ylabels(axes[:, 0])
     _note(fig, untrained)
     return fig
 
@@ -165,7 +166,7 @@ def _std_limits(ax: Axes, rows: pd.DataFrame) -> None:
 
 def _histograms(untrained: Mapping[str, pd.DataFrame]) -> Figure:
     columns = max(len(_depths(rows)) for rows in untrained.values())
-    fig = figure(TEXT, 0.5 + 0.82 * len(untrained))
+    fig = figure(TEXT, 0.5 + 0.82 * len(untrained), gap=0.015)
     axes = fig.subplots(len(untrained), columns, squeeze=False)
     for line, (name, rows) in zip(axes, untrained.items(), strict=True):
         setting = SETTINGS[name]
@@ -177,8 +178,7 @@ def _histograms(untrained: Mapping[str, pd.DataFrame]) -> Figure:
         line[0].set_ylabel(setting.label.replace(", ", "\n"), fontweight="bold", color=setting.color)
     for depth, ax in enumerate(axes[0], 1):
         ax.set_title(f"layer {depth}" if depth == 1 else str(depth), loc="center", fontweight="normal")
-    fig.get_layout_engine().set(w_pad=0.015, wspace=0.0)
-    fig.supxlabel("activation; heights are scaled in each panel, a spike that dwarfs the rest is cut",
+    fig.supxlabel("activation; heights are scaled in each panel, a spike of zeros that dwarfs the rest is cut",
                   x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
     return fig
 
@@ -187,24 +187,26 @@ def _gradients(untrained: Mapping[str, pd.DataFrame], theory: bool) -> Figure:
     fig = figure(TEXT, 3.0)
     left, right = fig.subplots(1, 2)
     values: list[float] = []
-    for name, rows in untrained.items():
+    for order, (name, rows) in enumerate(untrained.items()):
         setting, depths = SETTINGS[name], _depths(rows)
+        # Settings with equal values lie on one another: larger points below show that there are several.
+        look: dict[str, Any] = {"color": setting.color, "label": setting.label, "markersize": 8 - 1.1 * order}
         norms = rows[rows["quantity"] == "gradient_norm"]
-        band = blocks.profile(left, norms, label=setting.label, color=setting.color, linewidth=1.0)
+        band = blocks.profile(left, norms, linewidth=0 if theory else 1.0, **look)
         values += [*band.low, *band.high]
         if theory and len(band.center):
             # Theory gives the gradient's growth from layer to layer; where it starts depends on the output layer.
             line = band.center[-1] * backward(setting.activation, setting.gain, len(depths))
             left.plot(depths, line, color=INK, linewidth=0.8, zorder=3)
         shares = rows[rows["quantity"] == "saturated_share"]
-        blocks.profile(right, shares, label=setting.label, color=setting.color, linewidth=1.0)
+        blocks.profile(right, shares, linewidth=1.0, **look)
     blocks.log_axis(left.yaxis, values)
     left.set(title="gradient norm", xlabel="layer")
     right.set(title="saturated share (slope below 0.02)", xlabel="layer", ylim=(-0.03, 1.03))
     for ax in (left, right):
         blocks.whole_ticks(ax.xaxis, 10)
     right.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    _note(fig, untrained, "thin: theory, from the last layer down" if theory else "")
+    _note(fig, untrained, "lines on the left: theory, from the last layer down" if theory else "")
     return fig
 
 
@@ -233,7 +235,6 @@ def _accuracy(tables: Tables, dataset: str) -> Figure:
             rows = curves[curves["variant"] == f"{dataset}_{activation}_{scheme}"]
             rows = rows[~rows["seed"].isin(_diverged(runs, activation, scheme))]
             if len(rows):
-                # Nets that do not learn lie on one another: narrower lines on top keep all of them visible.
                 blocks.curve(ax, rows, "epoch", label=SCHEME_NAMES[scheme], color=color, spread="interval")
         ax.set(title=f"{DATASETS[dataset]}, {label}", xlabel="epoch", ylim=(0, 1.03))
         blocks.whole_ticks(ax.xaxis)
@@ -267,7 +268,7 @@ def _final(ax: Axes, runs: pd.DataFrame) -> None:
                 text = f"{ACTIVATIONS[activation]}: {lost} of {len(own)} diverged"
                 ax.text(1.0, place, text, ha="right", va="center", fontsize=6.5, color=color)
     ax.axvline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
-    ax.set(title="at the end  (● tanh, □ ReLU)", xlabel="test accuracy", xlim=(0, 1.03))
+    ax.set(title="final  (● tanh, □ ReLU)", xlabel="test accuracy", xlim=(0, 1.03))
     ax.set_yticks(range(len(SCHEMES)), [SCHEME_NAMES[s] for s in SCHEMES])
     for label, color in zip(ax.get_yticklabels(), SCHEMES.values(), strict=True):
         label.set(color=color, fontweight="bold")

@@ -1,5 +1,6 @@
 """The only door from configuration to object. Everything below it takes plain Python values."""
 
+import importlib
 import importlib.machinery
 import importlib.util
 import inspect
@@ -7,15 +8,17 @@ import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 
 from repro.errors import UserError, unknown
 
 ALLOWED = ("repro.", "torch.nn.", "torch.optim.")
+LISTS = (list, tuple, Sequence)
 
 
 def build(node: Mapping[str, Any], where: str, trusted: Sequence[str] = (), **arguments: Any) -> Any:
@@ -36,7 +39,7 @@ def build(node: Mapping[str, Any], where: str, trusted: Sequence[str] = (), **ar
         made = instantiate(dict(node), _convert_="all", _partial_=True)
         return made if node.get("_partial_") else made(**arguments)
     except UserError as error:
-        raise UserError(f"{where}: {error}") from error
+        raise _explained(error, where) from error
     except InstantiationException as error:
         raise _explained(error.__cause__ or error, where) from error
     except (ValueError, TypeError) as error:
@@ -44,7 +47,9 @@ def build(node: Mapping[str, Any], where: str, trusted: Sequence[str] = (), **ar
 
 
 def _explained(error: BaseException, where: str) -> Exception:
-    if isinstance(error, UserError | ValueError | TypeError):
+    if isinstance(error, UserError):  # says by itself what to do
+        return error if str(error).startswith((f"{where}.", f"{where}=")) else UserError(f"{where}: {error}")
+    if isinstance(error, ValueError | TypeError):
         return UserError(f"{where}: {_one_line(error)} (see: repro list {where})")
     return error if isinstance(error, Exception) else RuntimeError(str(error))
 
@@ -75,9 +80,39 @@ def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
         raise UserError(f"{where}._target_ is {target!r}; allowed: {', '.join(p + '*' for p in ALLOWED)}; "
                         f"if you trust the package, add: trusted=[{package}]")  # fmt: skip
     try:
-        return get_object(target)
+        return _imported(target, where)
+    except UserError:
+        raise
     except Exception as error:  # whatever importing the user's module raises
-        raise UserError(f"{where}._target_ {target!r} cannot be imported: {_one_line(error)}") from error
+        reason = f"{type(error).__name__}: {_one_line(error)}"
+        raise UserError(
+            f"{where}._target_ {target!r} cannot be imported ({reason}); mend it or name another"
+        ) from error
+
+
+def _imported(target: str, where: str) -> Any:
+    """The object of a dotted name: the longest part that is a module, then attributes."""
+    names = target.split(".")
+    found: Any = importlib.import_module(names[0])
+    for i, name in enumerate(names[1:], 1):
+        module = ".".join(names[: i + 1])
+        if not hasattr(found, name) and isinstance(found, types.ModuleType) and _is_module(module):
+            importlib.import_module(module)
+        if not hasattr(found, name):
+            inside = ".".join(names[:i])
+            public = [f"{inside}.{n}" for n in dir(found) if not n.startswith("_")]
+            near = get_close_matches(module, public, n=2, cutoff=0.6)
+            hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+            raise UserError(f"{where}._target_ is {target!r}, but there is no {name!r} in {inside}{hint}")
+        found = getattr(found, name)
+    return found
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the name before the last dot is a module without others in it
+        return False
 
 
 def _import_beside_working_folder(package: str) -> None:
@@ -86,9 +121,7 @@ def _import_beside_working_folder(package: str) -> None:
         return
     spec = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
     if spec is None or spec.loader is None:
-        raise UserError(
-            f"trusted package {package!r} is neither installed nor in the working folder {Path.cwd()}"
-        )
+        raise UserError(f"trusted package {package!r} is neither installed nor in the working folder {Path.cwd()}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[package] = module
     spec.loader.exec_module(module)
@@ -120,16 +153,14 @@ def _fits(value: Any, hint: Any) -> bool:
     if hint is type(None):
         return value is None
     if hint is bool or isinstance(value, bool):
-        return (
-            hint not in (int, float, str) and isinstance(value, bool) or hint not in (bool, int, float, str)
-        )
+        return hint not in (int, float, str) if isinstance(value, bool) else hint not in (bool, int, float, str)
     if hint is float:
         return isinstance(value, int | float)
     if hint in (int, str):
         return isinstance(value, hint)
     if hint is Path:
         return isinstance(value, str | Path)
-    if origin in (list, tuple, Sequence) or (isinstance(origin, type) and issubclass(origin, Sequence)):
+    if origin in LISTS:
         return isinstance(value, list | tuple) and _items_fit(value, origin, arguments)
     # A plain value can never be a tensor, a module or a callable.
     return not isinstance(value, int | float | str) if isinstance(hint, type) else True
@@ -143,10 +174,17 @@ def _items_fit(value: Sequence[Any], origin: Any, arguments: tuple[Any, ...]) ->
 
 def _say(hint: Any) -> str:
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return " or ".join(words[part] for part in typing.get_args(hint) if part in words) or str(hint)
-    if typing.get_origin(hint) is typing.Literal:
-        return "one of " + ", ".join(map(str, typing.get_args(hint)))
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        # What nobody can type (a tensor, say) is left out.
+        said = [_say(part) for part in arguments if part in words or typing.get_origin(part) in LISTS]
+        return " or ".join(dict.fromkeys(said)) or str(hint)
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin is tuple and arguments and Ellipsis not in arguments:
+        return f"a list of {len(arguments)}, each {_say(arguments[0])}"
+    if origin in LISTS and arguments:
+        return f"a list, each {_say(arguments[0])}"
     return words.get(hint, str(hint))
 
 

@@ -34,11 +34,19 @@ def compose(overrides: Sequence[str]) -> DictConfig:
 
 def compose_initialized(overrides: Sequence[str]) -> DictConfig:
     """`compose` for a caller that has already initialized Hydra and composes many times."""
+    check_groups(overrides)
     try:
         cfg = hydra_compose("train", list(overrides), return_hydra_config=True)
     except ERRORS as error:
         raise explain(error, overrides) from error
     return with_choices(cfg, cfg.hydra.runtime.choices)
+
+
+def check_groups(overrides: Sequence[str]) -> None:
+    """Refuse `group=null` and `group=`, except for the experiment: every other group is needed."""
+    for group, equals, option in (word.partition("=") for word in overrides):
+        if group in GROUPS and group != "experiment" and equals and option in ("null", ""):
+            raise UserError(f"{group} needs an option, not {option or 'nothing'}; see: repro list {group}")
 
 
 def with_choices(cfg: DictConfig, chosen: Any) -> DictConfig:
@@ -55,8 +63,11 @@ def explain(error: Exception, overrides: Sequence[str]) -> UserError:
     """Say in one line what was wrong with overrides that Hydra refused."""
     text = str(error)
     if isinstance(error, OverrideParseException):
-        return UserError(f"cannot read the override {error.override!r}: {_first_line(text)}")
-    if match := re.search(r"Could not find '([\w-]+)/([^']+)'", text):
+        return UserError(f"cannot read the override {error.override!r} ({_first_line(text)}); write KEY=VALUE or "
+                         "GROUP=OPTION, in quotes where the shell needs them")  # fmt: skip
+    if match := re.search(r"Ambiguous value for argument '(.*)'", text):
+        return UserError(f"{match.group(1)} gives several values; for a sweep add -m, for a list write KEY=[A,B]")
+    if match := re.search(r"Could not find '([\w-]+)/([^']*)'", text):
         group, name = match.groups()
         return unknown(group, name, options(group))
     if match := re.search(r"(?:Could not override '|Could not append.*?')([\w./@-]+)'", text):
@@ -64,10 +75,27 @@ def explain(error: Exception, overrides: Sequence[str]) -> UserError:
     if match := re.search(r"Key '([^']+)' (?:not in|is not in)", text):
         full = re.search(r"full_key: (\S+)", text)
         return _unknown_key(full.group(1) if full else match.group(1), overrides)
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else None
-    full = re.search(r"full_key: (\S+)", str(cause or error))
-    key = f"{full.group(1)}: " if full else ""
-    return UserError(f"{key}{_first_line(str(cause or error))}")
+    cause = str(error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error)
+    full = re.search(r"full_key: (\S+)", cause)
+    return UserError(_plain(full.group(1), cause) if full else _first_line(cause))
+
+
+REFUSALS = (
+    (r"Value '(?P<was>.*)' of type '.*' could not be converted to Integer", "must be a whole number, not '{was}'"),
+    (r"Value '(?P<was>.*)' of type '.*' could not be converted to Float", "must be a number, not '{was}'"),
+    (r"Value '(?P<was>.*)' is not a valid bool", "must be true or false, not '{was}'"),
+    (r"field '.*' is not Optional", "must not be null"),
+    (r"(?P<was>\w+) is not a ListConfig", "must be a list, e.g. {key}=[A,B], not {was}"),
+    (r"does not support deletion", "cannot be taken away; give it a value instead"),
+)
+
+
+def _plain(key: str, text: str) -> str:
+    """A type that the schema refuses, in words a user would use."""
+    for pattern, says in REFUSALS:
+        if match := re.search(pattern, text):
+            return f"{key} {says.format(key=key, **match.groupdict())}"
+    return f"{key}: {_first_line(text)}"
 
 
 def options(group: str) -> list[str]:
@@ -86,7 +114,12 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> UserError:
     if not parent:
         known = [k for k in known if k not in ("choices", "reproduction")]
     if name in known:
-        return UserError(f"{key} cannot be set this way")
+        return UserError(f"{key} cannot be set this way; see: repro train --help")
+    if not known and parent:
+        above = parent.rpartition(".")[0]
+        if parent.rpartition(".")[2] in _keys(above, overrides):
+            return UserError(f"unknown setting {key!r}: {parent} has no settings here")
+        return _unknown_key(parent, overrides)
     return unknown("setting", key, [prefix + k for k in known])
 
 
@@ -100,7 +133,7 @@ def _keys(parent: str, overrides: Sequence[str]) -> list[str]:
             cfg = hydra_compose("train", chosen)
         except ERRORS:
             cfg = hydra_compose("train", [])
-    node = OmegaConf.select(cfg, parent) if parent else cfg
+    node = OmegaConf.select(cfg, parent) if parent else cfg  # None where there is no such node
     return [str(k) for k in node if not str(k).startswith("_")] if isinstance(node, DictConfig) else []
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from repro.errors import UserError, unknown
 NUMBERS = 1
 
 # What a run is called, where it runs and where it puts things; none of it moves a number.
-NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "force", "trusted", "variant", "experiment",
-                  "choices", "reproduction", "checkpoint_seconds"}  # fmt: skip
+NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "dataset.data_dir", "force", "trusted", "variant",
+                  "experiment", "choices", "reproduction", "trainer.checkpoint_seconds"}  # fmt: skip
 
 QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
               "gradient_norm", "weight_gradient_norm", "update_ratio")  # fmt: skip
@@ -163,12 +163,16 @@ def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _scientific(value: Any, key: str = "") -> Any:
+    """What counts of a value; `key` is its dotted name."""
     if isinstance(value, Mapping):
+        inside = {f"{key}.{k}" if key else str(k): (k, v) for k, v in value.items()}
         # Null counts as absent, so that a new option that is off by default leaves older identities alone.
-        return {k: _scientific(v, k) for k, v in value.items() if k not in NOT_SCIENTIFIC and v is not None}
+        return {
+            k: _scientific(v, full) for full, (k, v) in inside.items() if full not in NOT_SCIENTIFIC and v is not None
+        }
     if isinstance(value, list | tuple):
         return [_scientific(v) for v in value]
-    if key == "path" and isinstance(value, str) and Path(value).is_file():
+    if key.rpartition(".")[2] == "path" and isinstance(value, str) and Path(value).is_file():
         return hashlib.sha256(Path(value).read_bytes()).hexdigest()
     if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e15:
         return int(value)  # 1 and 1.0 are the same setting
@@ -182,9 +186,7 @@ def _shelf(settings: Mapping[str, Any]) -> str:
 
 def _readable(settings: Mapping[str, Any]) -> str:
     choices = settings["choices"]
-    words = [
-        choices.get(group, "") for group in ("architecture", "activation", "initialization", "optimizer")
-    ]
+    words = [choices.get(group, "") for group in ("architecture", "activation", "initialization", "optimizer")]
     seeds = f"seed{settings['seed']}" + (f"x{settings['replicas']}" if settings["replicas"] > 1 else "")
     return "-".join([word.rpartition("/")[2] for word in words if word] + [seeds])
 
@@ -195,18 +197,37 @@ def check(settings: Mapping[str, Any]) -> None:
     Raises:
         UserError: names the key, its value and what would be allowed.
     """
+    _check_keys("", settings, RunConfig)
+    _check_keys("trainer.", settings["trainer"], TrainerConfig)
+    _check_keys("diagnostics.", settings["diagnostics"], DiagnosticsConfig)
     for group in ("dataset", "task", "architecture", "activation", "initialization", "normalization",
                   "backward", "optimizer", "schedule"):  # fmt: skip
         node = settings[group]
         if not (isinstance(node, Mapping) and "_target_" in node):
             raise UserError(f"{group} needs a file with a _target_; see: repro list {group}")
+        for key, value in flatten(node, f"{group}.").items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UserError(f"{key} must be a finite number, not {value}")
     _check_root(settings)
     _check_trainer(settings["trainer"])
     _check_diagnostics(settings["diagnostics"])
-    rate = settings["optimizer"].get("lr")
-    if rate is not None and not _above(rate, 0):
+    if "lr" in settings["optimizer"] and not _above(rate := settings["optimizer"]["lr"], 0):
         raise UserError(f"optimizer.lr must be a finite number above 0, not {rate!r}")
     _check_together(settings)
+
+
+def _check_keys(prefix: str, node: Any, schema: type) -> None:
+    """`+key=value` and `~key` get past the schema when a configuration is composed."""
+    known = [field.name for field in fields(schema)]
+    shown = [name for name in known if name not in ("choices", "reproduction")]
+    if not isinstance(node, Mapping):
+        raise UserError(f"{prefix.rstrip('.')} needs its settings {', '.join(known)}; leave it as it is")
+    for key in node:
+        if key not in known:
+            raise unknown("setting", f"{prefix}{key}", [prefix + name for name in shown])
+    for key in known:
+        if key not in node:
+            raise UserError(f"{prefix}{key} cannot be taken away; give it a value instead")
 
 
 def _check_root(settings: Mapping[str, Any]) -> None:
@@ -229,9 +250,7 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
             raise UserError(f"trainer.{key} must be a finite number above 0 or null, not {trainer[key]}")
     split, _, metric = trainer["monitor"].partition("_")
     if split not in ("train", "valid", "test") or not metric:
-        raise UserError(
-            f"trainer.monitor must be <split>_<metric>, e.g. valid_loss, not {trainer['monitor']!r}"
-        )
+        raise UserError(f"trainer.monitor must be <split>_<metric>, e.g. valid_loss, not {trainer['monitor']!r}")
 
 
 def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
@@ -248,13 +267,9 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
 def _check_together(settings: Mapping[str, Any]) -> None:
     trainer, batch_norm = settings["trainer"], settings["normalization"]["_target_"].endswith(".batch")
     if batch_norm and trainer["batch_size"] == 1:
-        raise UserError(
-            "normalization=batch needs trainer.batch_size of 2 or more: one sample has no variance"
-        )
+        raise UserError("normalization=batch needs trainer.batch_size of 2 or more: one sample has no variance")
     if batch_norm and settings["diagnostics"]["probe"] == 1 and settings["diagnostics"]["quantities"]:
-        raise UserError(
-            "normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance"
-        )
+        raise UserError("normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance")
     if settings["replicas"] > 1:
         for key, on in (("trainer.patience", trainer["patience"] is not None),
                         ("schedule=plateau", settings["schedule"]["_target_"].endswith(".Plateau"))):  # fmt: skip
@@ -270,9 +285,4 @@ def whole(key: str, value: Any, least: int) -> None:
 
 
 def _above(value: Any, bound: float) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value > bound
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > bound

@@ -4,12 +4,15 @@ A schedule is a function of the epoch: `schedule(epoch, epochs, ...)` is the fac
 epoch `epoch` = 0, 1, ... of `epochs`. Being stateless, it needs nothing in a checkpoint. `Plateau` is the exception.
 """
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
 
 from repro.errors import UserError
 
@@ -106,6 +109,30 @@ class Plateau:
         """Take note of a new value of the watched metric."""
         if patience.watch(value) >= self.patience:
             self.scale, patience.waited = self.scale * self.factor, 0
+
+
+def make_optimizer(
+    factory: Callable[..., Optimizer], weights: list[Tensor], others: list[Tensor], device: torch.device
+) -> Optimizer:
+    """An optimizer that decays the weights alone, with torch's fused kernels where a CPU has them.
+
+    Those differ from the plain ones in the last bits and take a third to a half of the time.
+
+    Args:
+        factory: an optimizer's class with its options bound; which kernels it uses may be one of them.
+        weights: what `weight_decay` applies to.
+        others: biases and the like.
+        device: of all parameters.
+    """
+    known, bound = inspect.signature(factory).parameters, getattr(factory, "keywords", {})
+    options: dict[str, Any] = {}
+    if device.type == "cpu" and "fused" in known and not {"fused", "foreach", "differentiable"} & set(bound):
+        options["fused"] = True
+    # A second group costs small nets a quarter of the step.
+    if "weight_decay" not in known or known["weight_decay"].default == 0:
+        return factory([*weights, *others], **options)
+    groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    return factory([group for group in groups if group["params"]], **options)
 
 
 def add_penalties(weights: Mapping[str, Tensor], l2: float, l1: float) -> None:

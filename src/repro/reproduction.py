@@ -47,10 +47,7 @@ class Experiment:
     @property
     def variants(self) -> dict[str, list[str]]:
         """Override words by the variant's name."""
-        return {
-            str(k): [str(w) for w in v or []]
-            for k, v in self.reproduction.get("variants", {"base": []}).items()
-        }
+        return {str(k): [str(w) for w in v or []] for k, v in self.reproduction.get("variants", {"base": []}).items()}
 
     @property
     def claims(self) -> dict[str, Any]:
@@ -146,7 +143,7 @@ def select(what: str | None) -> list[Experiment]:
 
 
 def results_folder(results_dir: str | Path, name: str, scale: str) -> Path:
-    """Where an experiment's tables lie: those of scale `full` are published, the others stand one folder further down."""
+    """Where an experiment's tables lie: those of scale `full` are published, the others are one folder further down."""
     folder = Path(results_dir) / name
     return folder if scale == "full" else folder / scale
 

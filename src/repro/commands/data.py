@@ -29,9 +29,7 @@ def main(words: Sequence[str]) -> int:
         print(report.table(pd.DataFrame([asdict(s) for s in files.statuses(asked.data_dir)]), "text"))
         return 0
     if asked.action == "fetch":
-        print(
-            report.table(pd.DataFrame([asdict(s) for s in files.fetch(asked.names, asked.data_dir)]), "text")
-        )
+        print(report.table(pd.DataFrame([asdict(s) for s in files.fetch(asked.names, asked.data_dir)]), "text"))
         return 0
     checks = files.verify(asked.names, asked.data_dir)
     print(report.table(pd.DataFrame([asdict(c) for c in checks]), "text"))

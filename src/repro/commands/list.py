@@ -41,9 +41,7 @@ def main(words: Sequence[str]) -> int:
 
 def options(group: str) -> list[tuple[str, str]]:
     """(name, description) of every option of a group, the user's own `conf/` included."""
-    roots = (
-        [experiments_dir()] if group == "experiment" else [conf_dir() / group, Path.cwd() / "conf" / group]
-    )
+    roots = [experiments_dir()] if group == "experiment" else [conf_dir() / group, Path.cwd() / "conf" / group]
     found: dict[str, str] = {}
     for root in roots:
         for path in root.rglob("*.yaml"):

@@ -33,11 +33,11 @@ def main(words: Sequence[str]) -> int:
     if "-h" in words or "--help" in words:
         print(HELP)
         return 0
-    names = [w for w in words if "=" not in w and not w.startswith("-")]
+    if flags := [w for w in words if w.startswith("-")]:
+        raise UserError(f"unknown flag {flags[0]}; see: repro reproduce --help")
+    names = [w for w in words if "=" not in w]
     if len(names) > 1:
-        raise UserError(
-            f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help"
-        )
+        raise UserError(f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help")
     given = dict(w.split("=", 1) for w in words if "=" in w)
     scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
     if scale not in SCALES:

@@ -76,7 +76,9 @@ def _no_run(run: str, runs: Path, names: Iterable[str]) -> UserError:
     ids = {name.rpartition("-")[2] for name in readable}
     near = get_close_matches(run, sorted(ids), n=2) or get_close_matches(run, sorted(readable), n=3, cutoff=0.4)
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
-    return UserError(f"no run {run!r} among the {len(readable)} in {runs}; give a folder, an id or a part of a name{hint}")
+    return UserError(
+        f"no run {run!r} among the {len(readable)} in {runs}; give a folder, an id or a part of a name{hint}"
+    )
 
 
 def _check_finished(folder: Path) -> None:

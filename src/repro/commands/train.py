@@ -1,9 +1,11 @@
 """`repro train`: Hydra's own command line around one function."""
 
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
-from repro.composition import ERRORS, explain, with_choices
+from repro.composition import ERRORS, check_groups, explain, with_choices
 from repro.config import resolve
 from repro.errors import UserError
 from repro.paths import conf_dir
@@ -63,7 +65,9 @@ def single(words: Sequence[str]) -> None:
             return job(cfg)
         except UserError as mistake:
             mistakes.append(mistake)
-            return None
+        except ERRORS as error:  # a value that refers to another one is looked up only here
+            mistakes.append(explain(error, words))
+        return None
 
     run_hydra(task, words)
     if mistakes:
@@ -75,18 +79,24 @@ def sweep(words: Sequence[str]) -> int:
     given = dict(w.split("=", 1) for w in words if "=" in w)
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
     folder = Path(given.get("hydra.sweep.dir", f"{given.get('results_dir', 'results')}/sweeps/{now}"))
-    run_hydra(job, [*words, f"hydra.sweep.dir={folder}"])
+    made = [f for f in (folder, *folder.parents) if not f.exists()]
+    try:
+        run_hydra(job, [*words, f"hydra.sweep.dir={folder}"])
+    except UserError:
+        if folder.is_dir() and {f.name for f in folder.iterdir()} <= {"multirun.yaml"}:  # no job has started
+            (folder / "multirun.yaml").unlink(missing_ok=True)
+            for empty in made:
+                empty.rmdir()
+        raise
     outcomes = [
-        json.loads(f.read_text())
-        for f in sorted(folder.glob("*/outcome.json"), key=lambda f: int(f.parent.name))
+        json.loads(f.read_text()) for f in sorted(folder.glob("*/outcome.json"), key=lambda f: int(f.parent.name))
     ]
     failed = [o for o in outcomes if o["status"] == "failed"]
     for outcome in failed:
         print(f"repro: failed: {' '.join(outcome['overrides'])}: {outcome['error']}", file=sys.stderr)
     diverged = sum(o["status"] == "diverged" for o in outcomes)
-    print(
-        f"{len(outcomes)} runs: {len(outcomes) - len(failed) - diverged} done, {diverged} diverged, {len(failed)} failed"
-    )
+    done = len(outcomes) - len(failed) - diverged
+    print(f"{len(outcomes)} runs: {done} done, {diverged} diverged, {len(failed)} failed")
     return 1 if failed else 0
 
 
@@ -98,6 +108,7 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
     """
     import hydra
 
+    words = _checked(words)
     # Hydra prints errors and exits by itself unless told to let them through.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     before, sys.argv = sys.argv, ["repro train", *words]
@@ -108,11 +119,33 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
     except ERRORS as error:
         raise explain(error, [w for w in words if not w.startswith("-")]) from error
     except OSError as error:  # Hydra makes the sweep's folder
-        raise UserError(
-            f"cannot write to {error.filename}: {error.strerror}; choose another results_dir"
-        ) from error
+        raise UserError(f"cannot use {error.filename or 'a file'}: {error.strerror or error}; "
+                        "mend it, or choose another results_dir") from error  # fmt: skip
     finally:
         sys.argv = before
+
+
+def _checked(words: Sequence[str]) -> list[str]:
+    """The words without `experiment=null`, which is the default anyway and which Hydra trips over.
+
+    Raises:
+        UserError: a flag that Hydra does not have, or has with other values.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            _, flags = get_args_parser().parse_known_args(list(words))
+    except SystemExit as refusal:
+        if refusal.code == 0:  # --version
+            raise
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise UserError(f"{reason}; see: repro train --help") from None
+    if flags:
+        raise UserError(f"unknown flag {flags[0]}; see: repro train --help")
+    check_groups(words)
+    return [word for word in words if word not in ("experiment=null", "experiment=")]
 
 
 def job(cfg: DictConfig) -> float | None:

@@ -100,8 +100,9 @@ def trace(module: nn.Module, measure: Callable[[Tensor, Tensor], dict[str, Tenso
         shapes: of every site's pre-activation on this batch, as `shapes_of` finds them.
     """
 
+    # Buffers are an argument because `grad` lets a function change only its arguments in place.
     def loss(
-        nudges: dict[str, Tensor], values: dict[str, Tensor]
+        nudges: dict[str, Tensor], values: dict[str, Tensor], buffers: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, dict[str, Tensor]]]:
         seen: dict[str, dict[str, Tensor]] = {"pre": {}, "out": {}, "saturated": {}}
         with _watched(module, nudges, seen):
@@ -109,7 +110,7 @@ def trace(module: nn.Module, measure: Callable[[Tensor, Tensor], dict[str, Tenso
         return measure(output, y)["loss"], seen
 
     nudges = {name: x.new_zeros(shape) for name, shape in shapes.items()}
-    (gradient, weight_gradient), seen = grad(loss, argnums=(0, 1), has_aux=True)(nudges, parameters)
+    (gradient, weight_gradient), seen = grad(loss, argnums=(0, 1), has_aux=True)(nudges, parameters, buffers)
     return Traces(seen["out"], seen["saturated"], gradient, weight_gradient)
 
 

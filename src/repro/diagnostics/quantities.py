@@ -57,7 +57,7 @@ def update_ratio(before: Tensor, after: Tensor) -> Tensor:
 
 
 def vanishing_ratio(first: Tensor, last: Tensor) -> Tensor:
-    """The first hidden layer's gradient_norm over the last hidden layer's: 1 = even, 0 = vanished, above 1 = growing."""
+    """The first hidden layer's gradient_norm over the last hidden one's: 1 = even, 0 = vanished, above 1 = growing."""
     return first / last
 
 

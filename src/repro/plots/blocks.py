@@ -1,7 +1,7 @@
 """Building blocks of figures: curves, layer profiles, heat maps, error bars. Each draws into given axes."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -72,9 +72,7 @@ def curve(
     return band
 
 
-def profile(
-    ax: Axes, rows: pd.DataFrame, *, label: str, color: Any, upright: bool = False, **line: Any
-) -> Band:
+def profile(ax: Axes, rows: pd.DataFrame, *, label: str, color: Any, upright: bool = False, **line: Any) -> Band:
     """A quantity against depth, with its range over the seeds.
 
     Args:
@@ -91,13 +89,13 @@ def profile(
     return band
 
 
-def spans_decades(values: Sequence[float] | np.ndarray) -> bool:
+def spans_decades(values: Iterable[float]) -> bool:
     """Whether the positive ones among the values span so much that only a logarithmic axis shows them all."""
     positive = [v for v in map(float, values) if 0 < v < math.inf]
     return bool(positive) and math.log10(max(positive)) - math.log10(min(positive)) > LOG_FROM_DECADES
 
 
-def log_axis(axis: Axis, values: Sequence[float] | np.ndarray, most: int = 6) -> None:
+def log_axis(axis: Axis, values: Iterable[float], most: int = 6) -> None:
     """A logarithmic axis around the positive values.
 
     Args:
@@ -139,9 +137,7 @@ class Cell:
     note: str = ""
 
 
-def cell(
-    values: Sequence[float], show: Callable[[float], str], *, seeds: int, diverged: int, usual: int
-) -> Cell:
+def cell(values: Sequence[float], show: Callable[[float], str], *, seeds: int, diverged: int, usual: int) -> Cell:
     """The cell of one configuration: the mean over its seeds.
 
     Args:
@@ -179,9 +175,7 @@ def heat_map(
         empty = math.isnan(entry.value)
         color = "#F0F0F0" if empty else cmap(float(np.clip(norm(entry.value), 0, 1)))
         ax.add_patch(
-            Rectangle(
-                (x - 0.5, y - 0.5), 1, 1, facecolor=color, edgecolor="white", hatch="////" if empty else None
-            )
+            Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, edgecolor="white", hatch="////" if empty else None)
         )
         ink = INK if empty or _luminance(color) > 0.45 else "white"
         behind = {"bbox": {"facecolor": "#F0F0F0", "edgecolor": "none", "pad": 1.0}} if empty else {}

@@ -9,8 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 PREFIX = "histogram_share_"
-# A spike (the zeros of ReLU) may be so many times the second greatest share before it sets the scale.
-SPIKE = 4.0
+# A share at the end of the range that is so many times all others is a spike ...
+SPIKE = 2.5
+# ... and is cut at so many times the greatest of them,
+CUT = 2.0
+# which counts as no less than this part of the spike.
+LEAST = 1 / 8
 
 
 @dataclass(frozen=True)
@@ -92,14 +96,21 @@ def rebin(low: np.ndarray, high: np.ndarray, shares: np.ndarray, edges: np.ndarr
 
 
 def heights(shares: np.ndarray) -> np.ndarray:
-    """Bar heights in [0, 1] for shares (bins,): the second greatest sets the scale, a lone spike above it is cut.
+    """Bar heights in [0, 1] for shares (bins,): the greatest has 1, unless it is a spike at either end.
 
-    Otherwise the zeros of a ReLU layer, half of its outputs, would press everything else flat.
+    Half of a ReLU layer's outputs are 0, and would press all others flat: such a spike, with what of it lies in
+    the next two bins, is cut at twice the greatest share elsewhere.
     """
     if not shares.max(initial=0.0) > 0:
         return shares * 0.0
-    second, first = np.sort(shares)[-2:]
-    return np.minimum(shares / max(second, first / SPIKE), 1.0)
+    top, filled = int(shares.argmax()), np.flatnonzero(shares)
+    scale = shares[top]
+    if top in (filled[0], filled[-1]):
+        rest = np.delete(shares, range(max(0, top - 2), min(len(shares), top + 3))).max(initial=0.0)
+        if scale > SPIKE * rest:
+            scale = CUT * max(rest, scale * LEAST)
+    bars: np.ndarray = np.minimum(shares / scale, 1.0)
+    return bars
 
 
 def ridges(ax: Axes, shares: dict[int, np.ndarray], edges: np.ndarray, *, color: Any) -> None:
@@ -124,9 +135,7 @@ def ridges(ax: Axes, shares: dict[int, np.ndarray], edges: np.ndarray, *, color:
     ax.set_xlim(edges[0], edges[-1])
 
 
-def small_multiples(
-    axes: Sequence[Axes], shares: dict[int, np.ndarray], edges: np.ndarray, *, color: Any
-) -> None:
+def small_multiples(axes: Sequence[Axes], shares: dict[int, np.ndarray], edges: np.ndarray, *, color: Any) -> None:
     """One histogram a layer, each in its own axes, in the order of depth; spikes are cut, see `heights`."""
     for ax, (_, values) in zip(axes, sorted(shares.items()), strict=False):
         ax.stairs(heights(values), edges, fill=True, color=color, linewidth=0)

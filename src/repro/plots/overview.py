@@ -153,7 +153,7 @@ def _activations(ax: Axes, own: Histograms, both: Any, stds: pd.DataFrame) -> No
     every = 1 + len(means) // 48
     for depth, value in means.items():
         if int(str(depth)) % every == 0:
-                ax.text(1.01, float(str(depth)), f"{value:.2g}", transform=ax.get_yaxis_transform(), ha="left", va="center",
+            ax.text(1.01, float(str(depth)), f"{value:.2g}", transform=ax.get_yaxis_transform(), ha="left", va="center",
                     fontsize=size, color=BLUE)  # fmt: skip
     ax.text(1.01, 1.0, "std", transform=ax.transAxes, ha="left", va="bottom", fontsize=8, color=BLUE)
 
@@ -169,7 +169,9 @@ def _gradients(ax: Axes, rows: pd.DataFrame, steps: Sequence[int]) -> None:
                        linewidth=1.8 if ends else 1.1, markersize=4.5 if ends and len(own) < 60 else 2.5)  # fmt: skip
         vanished = sorted(own.loc[own["value"] == 0, "depth"].unique())
         if vanished:  # zeros lie infinitely far to the left
-            ax.plot([0.0] * len(vanished), vanished, "<", color=color, transform=ax.get_yaxis_transform(), clip_on=False)
+            ax.plot(
+                [0.0] * len(vanished), vanished, "<", color=color, transform=ax.get_yaxis_transform(), clip_on=False
+            )
     blocks.log_axis(ax.xaxis, shown["value"], most=4)
     ax.set_title("gradient norm\nby layer")
     ax.set_xlabel("of the loss by the pre-activation")

@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from repro.results.files import write_atomic
 
@@ -27,7 +28,7 @@ _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 
 
 @contextmanager
-def styled(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
+def styled(changes: Mapping[Any, Any] | None = None) -> Iterator[None]:
     """Draw and save in the project's style; whatever the user's own matplotlibrc says, it has no effect inside.
 
     Args:
@@ -36,13 +37,21 @@ def styled(changes: Mapping[str, Any] | None = None) -> Iterator[None]:
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(matplotlib.rc_params_from_file(_STYLE, use_default_template=False))
-        matplotlib.rcParams.update(changes or {})
+        for name, value in (changes or {}).items():
+            matplotlib.rcParams[name] = value
         yield
 
 
-def figure(width: float = TEXT, height: float = 3.0) -> Figure:
-    """An empty figure in inches. It belongs to no window and no global list, so nothing has to close it."""
-    return Figure(figsize=(width, height))
+def figure(width: float = TEXT, height: float = 3.0, gap: float | None = None) -> Figure:
+    """An empty figure. It belongs to no window and no global list, so nothing has to close it.
+
+    Args:
+        width: inches.
+        height: inches.
+        gap: inches on either side of each panel; None = the style's.
+    """
+    layout = ConstrainedLayoutEngine() if gap is None else ConstrainedLayoutEngine(w_pad=gap, wspace=0.0)
+    return Figure(figsize=(width, height), layout=layout)
 
 
 def save(fig: Figure, path_without_suffix: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:

@@ -11,9 +11,9 @@ from repro.architectures.kit import Kit
 from repro.build import build, check_node
 from repro.config import Run
 from repro.datasets.data import Data, Split
-from repro.errors import UserError
+from repro.errors import UserError, unknown
 from repro.initialization import initialize
-from repro.optimization import Plateau
+from repro.optimization import Plateau, make_optimizer
 from repro.seeds import generator
 from repro.tasks import Task
 from repro.training.learner import Learner, learner
@@ -62,7 +62,8 @@ def components(run: Run) -> Parts:
     schedule(0, 1)  # a schedule checks its options when it is asked
     parts = Parts(kit, part("initialization"), part("optimizer"), schedule, part("task"))
     # A first look at options that only show when used: weights of a net with two units.
-    parts.optimizer([nn.Parameter(torch.zeros(1))]) if settings["optimizer"].get("_partial_") else None
+    with _explained("optimizer"):
+        parts.optimizer([nn.Parameter(torch.zeros(1))])
     kit.unit(1), kit.gate(1), kit.normalize(1, 1)
     with _explained("initialization"):
         parts.initialization(torch.empty(4, 4), generator(0, "initialization"))
@@ -110,34 +111,29 @@ def _models(run: Run, parts: Parts, data: Data) -> Iterator[nn.Module]:
 
 def loop(run: Run, parts: Parts, data: Data, device: torch.device) -> Loop:
     """The loop, ready to start."""
-    taught = learner(models(run, parts, data), run.seeds, parts.task, device)
-    there = replace(
-        data, train=_to(data.train, device), valid=_to(data.valid, device), test=_to(data.test, device)
-    )
+    try:
+        taught = learner(models(run, parts, data), run.seeds, parts.task, device)
+    except (MemoryError, RuntimeError) as error:
+        if "memory" not in str(error):
+            raise
+        raise UserError("the net does not fit into memory; make architecture smaller or take fewer replicas") from error
+    there = replace(data, train=_to(data.train, device), valid=_to(data.valid, device), test=_to(data.test, device))
     rest = [p for name, p in taught.parameters.items() if name not in taught.weights]
-    groups: list[dict[str, Any]] = [
-        {"params": list(taught.weights.values())},
-        {"params": rest, "weight_decay": 0.0},
-    ]
     with _explained("optimizer"):
-        optimizer = parts.optimizer([group for group in groups if group["params"]])
+        optimizer = make_optimizer(parts.optimizer, list(taught.weights.values()), rest, device)
     _check_monitor(run, parts, there)
     return Loop(taught, there, optimizer, parts.schedule, run.trainer, run.diagnostics)
 
 
 def _check_monitor(run: Run, parts: Parts, data: Data) -> None:
     """A watched metric must exist, or early stopping would never stop."""
-    if run.trainer.patience is None and not isinstance(parts.schedule, Plateau):
-        return
-    split, _, metric = run.trainer.monitor.partition("_")
-    output = torch.zeros(2, data.outputs)
-    target = data.train.y[:2].cpu()
-    known = [f"{s}_{m}" for s in ("train", "valid", "test") for m in parts.task.measure(output, target)
-             if len(getattr(data, s).x)]  # fmt: skip
-    if f"{split}_{metric}" not in known:
-        raise UserError(
-            f"trainer.monitor={run.trainer.monitor} is not measured here; known: {', '.join(known)}"
-        )
+    monitor, watched = run.trainer.monitor, run.trainer.patience is not None or isinstance(parts.schedule, Plateau)
+    metrics = parts.task.measure(torch.zeros(2, data.outputs), data.train.y[:2].cpu())
+    # Without anybody watching it, the default may name a split that has no samples.
+    splits = [s for s in ("train", "valid", "test") if len(getattr(data, s).x) or not watched]
+    known = [f"{split}_{metric}" for split in splits for metric in metrics]
+    if monitor not in known:
+        raise unknown("metric in trainer.monitor", monitor, known)
 
 
 def _to(split: Split, device: torch.device) -> Split:

@@ -1,18 +1,23 @@
 """A model as the loop sees it: one interface, implemented for a single model and for stacked replicas."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import functional_call, grad, stack_module_state, vmap
 
 from repro.activations.noise import NoiseSource, attach_noise
 from repro.diagnostics.probe import Layer, Traces, layers_of, shapes_of, trace
 from repro.seeds import generator
 from repro.tasks import Task
+from repro.training.recorded import TensorFunction, record, recordable
+
+# Batches of one shape before the step is recorded: recording takes as long as it saves in about so many.
+WARM_UP = 100
 
 Scores = dict[str, Tensor]
 
@@ -38,8 +43,11 @@ class Learner(Protocol):
     noise: NoiseSource
     layers: list[Layer]
 
-    def scores(self, x: Tensor, y: Tensor) -> Scores:
-        """Loss and metrics in training mode, each (replicas,), with the graph for `backward`.
+    def gradients(self, x: Tensor, y: Tensor) -> Scores:
+        """Give every parameter the gradient of its replica's loss, in training mode.
+
+        Returns:
+            Loss and metrics, each (replicas,).
 
         Args:
             x: (replicas, batch, ...); y likewise.
@@ -106,9 +114,13 @@ class Single:
         self.weights = _weights(self.layers, self.parameters)
         self.shapes: dict[str, torch.Size] | None = None
 
-    def scores(self, x: Tensor, y: Tensor) -> Scores:
+    def gradients(self, x: Tensor, y: Tensor) -> Scores:
         """See `Learner`."""
-        return {k: v.unsqueeze(0) for k, v in self.task.measure(self.module(x[0]), y[0]).items()}
+        for parameter in self.parameters.values():
+            parameter.grad = None
+        scores = self.task.measure(self.module(x[0]), y[0])
+        torch.autograd.backward(scores["loss"])
+        return {k: v.detach().unsqueeze(0) for k, v in scores.items()}
 
     def evaluate(self, x: Tensor, y: Tensor) -> Scores:
         """See `Learner`."""
@@ -129,7 +141,10 @@ class Single:
 
 
 class Stacked:
-    """A learner of several networks at once: parameters stacked, the first module mapped over them."""
+    """A learner of several networks at once: parameters stacked, the first module mapped over them.
+
+    Gradients come from recorded operations where that is sound, and from autograd otherwise.
+    """
 
     stacked = True
 
@@ -144,16 +159,64 @@ class Stacked:
         self.layers = layers_of(self.module)
         self.weights = _weights(self.layers, self.parameters)
         self.shapes: dict[str, torch.Size] | None = None
+        self.recordable = recordable(self.module, task)
+        self.seen: Counter[Hashable] = Counter()
+        self.recorded: dict[Hashable, TensorFunction] = {}
+        self.names: list[str] = []  # of the scores
         self._own = vmap(self._one, in_dims=(0, 0, 0, 0), randomness="error")
+        self._differentiated = vmap(grad(self._loss, has_aux=True), randomness="error")
         self._shared = vmap(self._one, in_dims=(0, 0, None, None), randomness="error")
 
     def _one(self, parameters: Scores, buffers: Scores, x: Tensor, y: Tensor) -> Scores:
         return self.task.measure(functional_call(self.module, (parameters, buffers), (x,)), y)
 
-    def scores(self, x: Tensor, y: Tensor) -> Scores:
+    def _loss(self, parameters: Scores, buffers: Scores, x: Tensor, y: Tensor) -> tuple[Tensor, Scores]:
+        scores = self._one(parameters, buffers, x, y)
+        return scores["loss"], scores
+
+    def gradients(self, x: Tensor, y: Tensor) -> Scores:
         """See `Learner`."""
+        for parameter in self.parameters.values():
+            parameter.grad = None  # first, so that the new ones find the same place, which is still in the cache
+        if not self.recordable:
+            return self._by_autograd(x, y)
+        inputs = (*self.parameters.values(), *self.buffers.values(), x, y)
+        with torch.no_grad():
+            results = self._function(inputs)(*inputs)
+        gradients, scores = results[: len(self.parameters)], results[len(self.parameters) :]
+        if len({gradient.data_ptr() for gradient in gradients}) < len(gradients):
+            gradients = tuple(gradient.clone() for gradient in gradients)  # penalties and clipping work in place
+        for parameter, gradient in zip(self.parameters.values(), gradients, strict=True):
+            parameter.grad = gradient.contiguous()  # as fused optimizers need it
+        return dict(zip(self.names, scores, strict=True))
+
+    def _by_autograd(self, x: Tensor, y: Tensor) -> Scores:
         scores: Scores = self._own(self.parameters, self.buffers, x, y)
-        return scores
+        torch.autograd.backward(scores["loss"].sum())
+        return {k: v.detach() for k, v in scores.items()}
+
+    def _function(self, inputs: tuple[Tensor, ...]) -> TensorFunction:
+        """`_flat`, or its record once enough batches of this shape have come by."""
+        kind = tuple((v.shape, v.stride(), v.dtype) for v in inputs[-2:])
+        if kind in self.recorded:
+            return self.recorded[kind]
+        self.seen[kind] += 1
+        if self.seen[kind] <= WARM_UP:
+            return self._flat
+        kept = len(self.parameters), len(inputs) - 2
+        copies = [v.clone() for v in inputs[slice(*kept)]]  # recording runs the step, which moves running statistics
+        self.recorded[kind] = record(self._flat, [*inputs[: kept[0]], *copies, *inputs[-2:]])
+        return self.recorded[kind]
+
+    def _flat(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Gradients and scores of parameters, buffers, inputs and targets, as plain sequences."""
+        names, kept = list(self.parameters), list(self.buffers)
+        parameters, rest = tensors[: len(names)], tensors[len(names) :]
+        gradients, scores = self._differentiated(
+            dict(zip(names, parameters, strict=True)), dict(zip(kept, rest[:-2], strict=True)), *rest[-2:]
+        )
+        self.names = list(scores)
+        return (*gradients.values(), *scores.values())
 
     def evaluate(self, x: Tensor, y: Tensor) -> Scores:
         """See `Learner`."""

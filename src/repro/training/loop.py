@@ -19,7 +19,7 @@ from repro.seeds import generator
 from repro.training.learner import Learner
 
 CHUNK = 2000  # samples evaluated at once
-CHECK_EVERY = 100  # steps between two looks for a diverged loss; looking makes a GPU wait
+CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
 
 Scored = dict[tuple[str, str], np.ndarray]  # (split, metric) to values (replicas,)
 
@@ -82,18 +82,18 @@ class Loop:
         """One update and whatever is due after it; the scores, when that was an evaluation."""
         began = time.perf_counter()
         self._update(*self._next_batch())
-        end_of_epoch = self.step % self.per_epoch == 0 or self.step == self.total
-        if end_of_epoch or self.step % CHECK_EVERY == 0:
+        measuring = self.step in self.measured and bool(self.diagnostics.quantities)
+        if measuring or self.step % CHECK_EVERY == 0:
             self._look_for_divergence()
-        if self.step in self.measured and self.diagnostics.quantities:
+        if measuring:
             self._measure()
-        scored = self._evaluate() if end_of_epoch and self._evaluation_due() else None
+        scored = self._evaluate() if self._evaluation_due() else None
         self.seconds += time.perf_counter() - began
         return scored
 
     def _evaluation_due(self) -> bool:
-        every, epoch = self.trainer.eval_every, math.ceil(self.step / self.per_epoch)
-        return self.step == self.total or bool(every and epoch % every == 0)
+        every = self.trainer.eval_every * self.per_epoch
+        return self.step == self.total or bool(every and self.step % every == 0)
 
     def _next_batch(self) -> tuple[Tensor, Tensor]:
         """(replicas, batch, ...) of inputs and targets, each replica in the order of its own seed."""
@@ -112,10 +112,8 @@ class Loop:
         factor = self.schedule(self.step // self.per_epoch, self.epochs)
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
-        self.optimizer.zero_grad()
-        scores = self.learner.scores(x, y)
-        torch.autograd.backward(scores["loss"].sum())
         trainer, learner = self.trainer, self.learner
+        scores = learner.gradients(x, y)
         if trainer.l2 or trainer.l1:
             add_penalties(learner.weights, trainer.l2, trainer.l1)
         if trainer.clip_norm is not None or trainer.clip_value is not None:
@@ -127,8 +125,8 @@ class Loop:
         self.step += 1
         self.counted += x.shape[1]
         for name, value in scores.items():
-            share = value.detach() * x.shape[1]
-            self.sums[name] = self.sums[name] + share if name in self.sums else share
+            sums, samples = self.sums, x.shape[1]
+            sums[name] = torch.add(sums[name], value, alpha=samples) if name in sums else value * samples
         for layer in learner.layers if watched else []:
             old, new = before[layer.weight], learner.weights[layer.weight].detach()
             ratio = update_ratio(*((old, new) if learner.stacked else (old[None], new[None])))

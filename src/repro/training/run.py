@@ -112,9 +112,7 @@ def _train(run: Run, loop: Loop, device: torch.device) -> Outcome:
     except (Interrupted, UserError):
         raise
     except Exception as error:
-        write_json(
-            run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"}
-        )
+        write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
     write_json(run.folder / "provenance.json", began | {"finished": now()})
     summary = summarize(run, run.folder, loop, describe(device))
@@ -142,8 +140,9 @@ def _advance_to_end(run: Run, loop: Loop, tables: list[Table], fresh: bool) -> N
                     _save(run, loop, tables)
                     saved = time.monotonic()
                 if stop:
+                    how = "the same command" + (" without force=true" if run.settings["force"] else "")
                     raise Interrupted(f"interrupted at step {loop.step} of {loop.total}; saved in {run.folder}; "
-                                      "the same command resumes there")  # fmt: skip
+                                      f"{how} resumes there")  # fmt: skip
         _flush(run, loop, tables)
         # Kept after the end too: it holds the trained weights.
         checkpoint.save(run.folder, run.id, loop.state())

@@ -32,7 +32,9 @@ def summarize(run: Run, folder: Path, loop: Loop, device: str) -> dict[str, Any]
         "samples": {name: len(getattr(loop.data, name).x) for name in ("train", "valid", "test")},
         "parameters": sum(p.numel() for p in loop.learner.parameters.values()) // len(run.seeds),
         "data": loop.data.source,
-        "metrics": {s: metrics_of(curves, layers, int(s)) if status == "done" else {} for s, status in statuses.items()},
+        "metrics": {
+            seed: metrics_of(curves, layers, int(seed)) if status == "done" else {} for seed, status in statuses.items()
+        },
         "settings": {k: v for k, v in flatten(run.settings).items() if not k.startswith("reproduction")},
     }  # fmt: skip
 

@@ -1,0 +1,150 @@
+"""The end of a run in words, and `repro show`."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import fabricated
+from repro.cli import main
+from repro.commands import show
+from repro.errors import UserError
+from repro.results.present import headline, text
+
+
+def line(said: str, start: str) -> str:
+    return next(row for row in said.splitlines() if row.startswith(start))
+
+
+def test_text_of_one_run_has_metrics_layers_ratio_cost_and_folder(tmp_path: Path) -> None:
+    folder = fabricated.run_folder(tmp_path / "run", depth=30)
+    said = text(folder)
+    metrics = json.loads((folder / "summary.json").read_text())["metrics"]["0"]
+    assert line(said, "test accuracy").split()[-1] == f"{metrics['test_accuracy']:.4g}"
+    assert "±" not in said
+    assert "layers at step 40" in said
+    header = line(said, "layer ")
+    for heading in ("mean", "std", "saturated", "dead", "gradient norm", "weight gradient norm"):
+        assert heading in header
+    assert [row.split()[0] for row in said.splitlines() if row.startswith("hidden.")] == [
+        f"hidden.{i}" for i in range(30)
+    ]
+    assert line(said, "hidden.4 ").split()[1:5] == ["0.01", "0.55", "0.25", "0"]
+    assert len({len(row) for row in said.splitlines() if row.startswith("hidden.")}) == 1, "columns are not aligned"
+    assert line(said, "vanishing ratio, step 0").split()[4] == f"{0.3**29:.4g}"
+    assert line(said, "vanishing ratio, step 40")
+    assert line(said, "steps").split(maxsplit=1)[1] == "40 (2 epochs)"
+    assert line(said, "seconds").split(maxsplit=1)[1] == "1.5, 26.67 steps/s on cpu"
+    assert line(said, "folder").split(maxsplit=1)[1] == str(folder)
+
+
+def test_text_of_replicas_gives_mean_interval_and_n(tmp_path: Path) -> None:
+    said = text(fabricated.run_folder(tmp_path, seeds=range(5)))
+    assert re.search(r"test accuracy +0\.\d+ ± 0\.\d+ \(n=5\)", said)
+    assert "layers at step 40, mean of 5 seeds" in said
+
+
+def test_text_says_who_diverged_and_leaves_it_out(tmp_path: Path) -> None:
+    said = text(fabricated.run_folder(tmp_path, seeds=range(3), diverged={2: 20}))
+    assert "1 of 3 seeds diverged (seed 2 at step 20)" in said
+    assert "left out" in said
+    assert "(n=2)" in line(said, "test accuracy")
+    assert "mean of 2 seeds" in said
+
+
+def test_text_of_a_diverged_run_shows_the_last_finite_layers(tmp_path: Path) -> None:
+    said = text(fabricated.run_folder(tmp_path, diverged={0: 20}))
+    assert "diverged at step 20: the loss was no longer finite" in said
+    assert "layers at step 0" in said
+    assert "test accuracy" not in said
+    assert "vanishing ratio, step 5" not in said
+
+
+def test_text_without_layers_or_steps(tmp_path: Path) -> None:
+    assert "no layer was measured" in text(fabricated.run_folder(tmp_path / "a", measured=False))
+    said = text(fabricated.run_folder(tmp_path / "b", steps=(0,)))
+    assert said.count("vanishing ratio") == 1
+    assert "steps/s" not in said
+    linear = text(fabricated.run_folder(tmp_path / "c", depth=0))
+    assert line(linear, "output").split()[1:] == ["0.7"]
+    assert "vanishing" not in linear
+
+
+def test_headline_names_only_what_is_unusual() -> None:
+    plain = {"choices.dataset": "digits", "choices.architecture": "cnn", "choices.activation": "relu", "seed": 0,
+             "choices.normalization": "none", "choices.backward": "exact", "choices.initialization": "normal",
+             "initialization.std": 0.01, "choices.optimizer": "adam"}  # fmt: skip
+    assert headline(plain) == "digits · cnn · relu · normal, std 0.01 · adam · seed 0"
+    assert "linear backprop" in headline(plain | {"choices.backward": "linear"})
+    assert "noisy_tanh (nah)" in headline(plain | {"choices.activation": "noisy_tanh", "activation.noise": "nah"})
+
+
+# --- the verb ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "digits/mlp-tanh-seed0-aaaa111111",
+        "digits/mlp-tanh-seed1-bbbb222222",
+        "mnist/cnn-relu-seed0-cccc333333",
+    ):
+        fabricated.run_folder(tmp_path / "results" / "runs" / name)
+    return tmp_path / "results" / "runs"
+
+
+def test_show_prints_and_draws(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "cccc333333"]) == 0
+    said = capsys.readouterr().out
+    assert "test accuracy" in said
+    assert said.splitlines()[-1].endswith("results/runs/mnist/cnn-relu-seed0-cccc333333/overview.png")
+    assert (runs / "mnist/cnn-relu-seed0-cccc333333/overview.png").is_file()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["results/runs/digits/mlp-tanh-seed1-bbbb222222", "bbbb222222", "bbbb", "tanh-seed1", "digits/mlp-tanh-seed1"],
+)
+def test_a_run_is_found_by_folder_id_or_part_of_its_name(runs: Path, asked: str) -> None:
+    assert show.find(asked, Path("results")).resolve() == runs / "digits/mlp-tanh-seed1-bbbb222222"
+
+
+def test_an_id_that_is_part_of_another_name_is_still_found(runs: Path) -> None:
+    fabricated.run_folder(runs / "digits" / "mlp-bbbb222222-seed9-dddd444444")
+    assert show.find("bbbb222222", Path("results")).name == "mlp-tanh-seed1-bbbb222222"
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ("tanh", "2 runs have 'tanh' in their name"),
+        ("bbbb222223", r"did you mean bbbb222222\?"),
+        ("cnn-relo-seed0", "did you mean cnn-relu-seed0-cccc333333"),
+        ("zzz", "no run 'zzz' among the 3"),
+    ],
+)
+def test_unknown_and_ambiguous_runs_are_mistakes(runs: Path, asked: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        show.find(asked, runs.parent)
+
+
+@pytest.mark.usefixtures("runs")
+def test_no_runs_at_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "tanh", "--results-dir", "elsewhere"]) == 2
+    assert "repro train" in capsys.readouterr().err
+    assert main(["show"]) == 2
+
+
+def test_unfinished_and_failed_runs_say_so(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = runs / "mnist/cnn-relu-seed0-cccc333333"
+    (folder / "done.json").unlink()
+    assert main(["show", "cccc333333"]) == 2
+    said = capsys.readouterr()
+    assert "has not finished yet" in said.err
+    assert not said.out
+    (folder / "failed.json").write_text(json.dumps({"status": "failed", "error": "ValueError: no"}))
+    assert main(["show", "cccc333333"]) == 2
+    assert "failed: ValueError: no" in capsys.readouterr().err
+    assert not (folder / "overview.png").exists()
