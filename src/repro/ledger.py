@@ -20,8 +20,8 @@ from repro.results.collect import Expected
 from repro.results.files import read_json, write_atomic, write_json
 from repro.results.tables import read
 
-# What is told of each run beside the published tables; paths, times and arguments stay with the raw run.
-PROVENANCE = ("commit", "dirty", "versions", "platform", "cpus", "device", "threads")
+# What is told of each run beside the published tables; machine, times and arguments stay with the raw run.
+PROVENANCE = ("commit", "dirty", "versions", "device", "threads")
 
 
 @dataclass(frozen=True)
