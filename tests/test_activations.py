@@ -247,9 +247,7 @@ def test_a_stacked_draw_is_the_single_draws(method, dims):
 def test_draws_depend_on_the_shape_alone():
     like = torch.zeros(4, 3, 6, 5)
     one = NoiseSource([torch.Generator().manual_seed(0)]).normal(like)
-    other = NoiseSource([torch.Generator().manual_seed(0)]).normal(
-        like.to(memory_format=torch.channels_last) + 7
-    )
+    other = NoiseSource([torch.Generator().manual_seed(0)]).normal(like.to(memory_format=torch.channels_last) + 7)
     assert torch.equal(one, other)
 
 

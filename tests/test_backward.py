@@ -135,9 +135,7 @@ def test_rules_stack(rule):
             torch.testing.assert_close(stacked[name][r], parameter.grad)
 
 
-@pytest.mark.parametrize(
-    "path", sorted((conf_dir() / "backward").glob("*.yaml")), ids=lambda p: f"backward/{p.stem}"
-)
+@pytest.mark.parametrize("path", sorted((conf_dir() / "backward").glob("*.yaml")), ids=lambda p: f"backward/{p.stem}")
 def test_builds(path):
     rule = instantiate(OmegaConf.load(path))
     assert rule.func is getattr(backward, path.stem)

@@ -104,9 +104,7 @@ def test_cifar_archive_reads_the_official_members_only():
     assert unpack_archive(archive(shuffled, others)) == batches
 
 
-@pytest.mark.parametrize(
-    "broken", [b"no archive at all", b"", archive([(name, b"") for name in MEMBERS[:5]])]
-)
+@pytest.mark.parametrize("broken", [b"no archive at all", b"", archive([(name, b"") for name in MEMBERS[:5]])])
 def test_damaged_cifar_archive(broken):
     assert "repro data fetch cifar10" in error_of(unpack_archive, broken)
 

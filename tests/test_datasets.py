@@ -34,9 +34,7 @@ CHANNELS = {
 def test_builds(name, tmp_path):
     changes = {}
     if name == "table":
-        (tmp_path / "table.csv").write_text(
-            "a,b,y\n" + "".join(f"{i},{i % 7}.5,{'pq'[i % 2]}\n" for i in range(60))
-        )
+        (tmp_path / "table.csv").write_text("a,b,y\n" + "".join(f"{i},{i % 7}.5,{'pq'[i % 2]}\n" for i in range(60)))
         changes = {"path": str(tmp_path / "table.csv"), "target": "y"}
     check_data(name, load(name, **changes))
 

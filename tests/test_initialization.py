@@ -209,9 +209,7 @@ def test_normalization_builds_and_normalizes(path, dims):
         assert torch.equal(out, x)
     else:
         torch.testing.assert_close(out.mean(over), torch.zeros_like(out.mean(over)), rtol=0, atol=1e-9)
-        torch.testing.assert_close(
-            out.var(over, correction=0), torch.ones_like(out.mean(over)), rtol=0, atol=1e-4
-        )
+        torch.testing.assert_close(out.var(over, correction=0), torch.ones_like(out.mean(over)), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize(

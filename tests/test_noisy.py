@@ -56,9 +56,7 @@ def value_and_slopes(module, x):
 def from_row(row, dtype):
     kind, _, test = row["mode"].partition("_")
     number = {key: float(row[key]) if row[key] else None for key in row if key not in ("fn", "mode")}
-    module = unit(
-        row["fn"], kind.lower(), number["alpha"] or 0.0, number["c"], number["c"], number["p"], 1, dtype
-    )
+    module = unit(row["fn"], kind.lower(), number["alpha"] or 0.0, number["c"], number["c"], number["p"], 1, dtype)
     if not test:
         module.noise = Given(torch.tensor([number["xi"]], dtype=torch.float64))
     module.train(not test)

@@ -31,7 +31,17 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (site,) = (place / "lib").glob("python*/site-packages")
     # Paths in a .pth file are importable, but .pth files found there are not followed: no editable install.
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--ignore-installed"]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--ignore-installed",
+    ]
     subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
     return place
 

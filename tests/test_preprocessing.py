@@ -18,8 +18,7 @@ def twin(train, x, kind, components):
         return centered
     if kind == "standardize":
         deviations = [
-            (sum((v - m) ** 2 for v in column) / len(column)) ** 0.5
-            for column, m in zip(train.T, means, strict=True)
+            (sum((v - m) ** 2 for v in column) / len(column)) ** 0.5 for column, m in zip(train.T, means, strict=True)
         ]
         return centered / [d if d > 1e-12 else 1.0 for d in deviations]
     train_centered = train - np.array(means)

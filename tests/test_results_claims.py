@@ -17,9 +17,7 @@ VARIANTS = ("a", "b", "xavier")
 YES, NO, OPEN = "reproduced", "not reproduced", "inconclusive"
 
 
-def runs_of(
-    columns: dict[str, list[float]], seeds: dict[str, list[int]] | None = None, **extra: Any
-) -> pd.DataFrame:
+def runs_of(columns: dict[str, list[float]], seeds: dict[str, list[int]] | None = None, **extra: Any) -> pd.DataFrame:
     """runs.csv with the given test accuracies by variant."""
     rows = []
     for variant, values in columns.items():
@@ -148,9 +146,7 @@ def test_ratio_is_a_geometric_mean_on_the_log_scale() -> None:
 
 
 def test_a_ratio_with_zeros_says_so() -> None:
-    found = verdict(
-        {"kind": "ratio", "over": "b", "below": 2}, runs_of({"a": [0.0, 1.0, 1.1], "b": [1.0] * 3})
-    )
+    found = verdict({"kind": "ratio", "over": "b", "below": 2}, runs_of({"a": [0.0, 1.0, 1.1], "b": [1.0] * 3}))
     assert found["n"] == 2
     assert found["note"] == "1.049 against 1; 1 of 3 without a positive value (test_accuracy of a)"
 
@@ -161,9 +157,7 @@ def test_diverged_runs_are_left_out_and_noted() -> None:
     assert found["note"] == "1 of 4 diverged (test_accuracy of a)"
     gone = verdict({"kind": "above", "bound": 0.5}, runs_of({"a": [math.nan] * 4}))
     assert (gone["n"], gone["verdict"]) == (0, OPEN)
-    pair = verdict(
-        {"kind": "above", "than": "b"}, runs_of({"a": [0.9, math.nan, 0.92], "b": [0.1, 0.2, 0.1]})
-    )
+    pair = verdict({"kind": "above", "than": "b"}, runs_of({"a": [0.9, math.nan, 0.92], "b": [0.1, 0.2, 0.1]}))
     assert (pair["n"], pair["ours"]) == (2, pytest.approx(0.81))
 
 
@@ -184,9 +178,7 @@ def test_share_of_seeds_counts_diverged_ones() -> None:
     assert (found["low"], found["high"]) == pytest.approx((0.683, 0.9877), abs=1e-4)
     assert verdict({"kind": "share", "claim": inner, "at_least": 0.8}, runs)["verdict"] == OPEN
     assert verdict({"kind": "share", "claim": inner, "at_least": 0.99}, runs)["verdict"] == NO
-    assert (
-        verdict({"kind": "share", "claim": inner, "at_least": 0.01}, runs_of({"a": [1.0]}))["verdict"] == OPEN
-    )
+    assert verdict({"kind": "share", "claim": inner, "at_least": 0.01}, runs_of({"a": [1.0]}))["verdict"] == OPEN
 
 
 def grid() -> pd.DataFrame:
@@ -198,9 +190,7 @@ def grid() -> pd.DataFrame:
                 for seed in range(3):
                     wins = variant == "a" and depth < 30
                     value = 0.5 + 0.1 * wins + 0.01 * seed
-                    rows.append(
-                        (f"{variant}{depth}{width}", variant, seed, "done", "full", depth, width, value)
-                    )
+                    rows.append((f"{variant}{depth}{width}", variant, seed, "done", "full", depth, width, value))
     columns = ["run", "variant", "seed", "status", "scale", "architecture.depth", "architecture.width"]
     return pd.DataFrame(rows, columns=[*columns, "test_accuracy"])
 
@@ -224,9 +214,7 @@ def test_where_chooses_and_many_runs_a_seed_are_refused() -> None:
     assert (found["ours"], found["n"]) == (pytest.approx(0.1), 3)
     with pytest.raises(UserError, match=r"several runs a seed; choose .*architecture.width \(5, 9\)"):
         verdict({"kind": "above", "bound": 0.5, "where": {"architecture.depth": 10}}, grid())
-    with pytest.raises(
-        UserError, match=r"unknown setting in where of claim c 'architecture.dept'.*did you mean"
-    ):
+    with pytest.raises(UserError, match=r"unknown setting in where of claim c 'architecture.dept'.*did you mean"):
         verdict({"kind": "above", "bound": 0.5, "where": {"architecture.dept": 10}}, grid())
 
 
@@ -307,10 +295,7 @@ def test_all_parts(bounds: list[float], expected: str, ours: int) -> None:
 
 def test_parts_inherit_what_they_look_at() -> None:
     base = {"quantity": "activation_std", "step": "first"}
-    parts = [
-        {"kind": "within", "metric": {"depth": depth}, "target": depth, "tolerance": 0.1}
-        for depth in (1, 2, 10)
-    ]
+    parts = [{"kind": "within", "metric": {"depth": depth}, "target": depth, "tolerance": 0.1} for depth in (1, 2, 10)]
     found = verdict({"kind": "all", "metric": base, "claims": parts}, runs_of({"a": SPREAD[:3]}), layers())
     assert (found["verdict"], found["ours"]) == (YES, 3)
 
@@ -323,10 +308,7 @@ def test_claims_csv_is_byte_stable_and_reads_back(tmp_path: Path) -> None:
         "one": {**GOOD, "published": 0.95, "source": "table 2", "unit": "share"},
         "two": {**GOOD, "published": "about 0.9, by eye", "says": 'Says "so", twice.', "variant": "b"},
     }
-    made = [
-        judge(claims, runs_of({"a": SPREAD}), None, paper="p", experiment="e", variants=VARIANTS)
-        for _ in "12"
-    ]
+    made = [judge(claims, runs_of({"a": SPREAD}), None, paper="p", experiment="e", variants=VARIANTS) for _ in "12"]
     write_claims(tmp_path / "one.csv", made[0])
     found = read(tmp_path / "one.csv")
     assert list(found.columns) == list(COLUMNS)

@@ -29,9 +29,7 @@ def make_run(folder: Path, run: str, seeds: tuple[int, ...] = (0, 1), ended: str
         return folder
     marker = "failed.json" if ended == "failed" else "done.json"
     (folder / marker).write_text("{}")
-    accuracy = {
-        seed: math.nan if ended == "diverged" and seed == seeds[-1] else 0.9 + seed / 30 for seed in seeds
-    }
+    accuracy = {seed: math.nan if ended == "diverged" and seed == seeds[-1] else 0.9 + seed / 30 for seed in seeds}
     summary: dict[str, Any] = {
         "run": run,
         "status": ended,
@@ -95,9 +93,7 @@ def test_rows_come_from_the_folders(tmp_path: Path, expected: dict[str, Expected
     assert layers["variant"].tolist() == ["xavier"] * 4 + ["small"] * 8
 
 
-def test_twice_the_same_bytes_wherever_the_rows_come_from(
-    tmp_path: Path, expected: dict[str, Expected]
-) -> None:
+def test_twice_the_same_bytes_wherever_the_rows_come_from(tmp_path: Path, expected: dict[str, Expected]) -> None:
     collect(expected, tmp_path / "one", "full")
     first = contents(tmp_path / "one")
     collect(expected, tmp_path / "one", "full")
@@ -135,9 +131,7 @@ def test_a_setting_no_longer_swept_loses_its_column(tmp_path: Path, expected: di
     assert columns[5:9] == ["trainer.epochs", "test_accuracy", "best_valid_loss", "vanishing_ratio"]
 
 
-def test_an_unfinished_run_has_no_rows_and_a_torn_line_is_no_row(
-    tmp_path: Path, expected: dict[str, Expected]
-) -> None:
+def test_an_unfinished_run_has_no_rows_and_a_torn_line_is_no_row(tmp_path: Path, expected: dict[str, Expected]) -> None:
     expected["cc"] = Expected("xavier", {}, make_run(tmp_path / "runs" / "c", "cc", ended="unfinished"))
     curves = expected["00000000aa"].folder / "curves.csv"
     curves.write_bytes(curves.read_bytes()[:-3])
@@ -146,9 +140,7 @@ def test_an_unfinished_run_has_no_rows_and_a_torn_line_is_no_row(
     assert (read(tmp_path / "curves.csv.gz")["run"] == "00000000aa").sum() == 3
 
 
-def test_failed_runs_have_rows_unless_an_earlier_result_stands(
-    tmp_path: Path, expected: dict[str, Expected]
-) -> None:
+def test_failed_runs_have_rows_unless_an_earlier_result_stands(tmp_path: Path, expected: dict[str, Expected]) -> None:
     collect(expected, tmp_path, "full")
     first = contents(tmp_path)
     shutil.rmtree(expected["00000000aa"].folder)
@@ -172,9 +164,7 @@ def test_runs_without_layers_give_an_empty_table(tmp_path: Path, expected: dict[
     assert not read(tmp_path / "curves.csv.gz").empty
 
 
-def test_damaged_runs_are_named_and_nothing_is_replaced(
-    tmp_path: Path, expected: dict[str, Expected]
-) -> None:
+def test_damaged_runs_are_named_and_nothing_is_replaced(tmp_path: Path, expected: dict[str, Expected]) -> None:
     collect(expected, tmp_path, "full")
     first = contents(tmp_path)
     (expected["00000000aa"].folder / "summary.json").write_text("{")

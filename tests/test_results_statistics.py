@@ -137,9 +137,7 @@ def test_share_is_clopper_pearson() -> None:
         (-3.0, (-5.0, -2.0), 11, "-3.0 [-5.0, -2.0] (n=11)"),
     ],
 )
-def test_how_intervals_are_written(
-    value: float, bounds: tuple[float, float] | None, n: int, text: str
-) -> None:
+def test_how_intervals_are_written(value: float, bounds: tuple[float, float] | None, n: int, text: str) -> None:
     assert with_interval(value, bounds, n) == text
 
 

@@ -142,18 +142,14 @@ def test_all_rows_of_a_batch_or_none_on_a_full_disk(tmp_path: Path, monkeypatch:
         return real(descriptor, bytes(data)[:10])
 
     monkeypatch.setattr(os, "write", nearly_full)
-    with pytest.raises(
-        UserError, match=r"no space left to write .*curves.csv; free some space or .*results_dir"
-    ):
+    with pytest.raises(UserError, match=r"no space left to write .*curves.csv; free some space or .*results_dir"):
         table.append([row(2), row(3)])
     monkeypatch.undo()
     assert len(calls) == 2
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("number", "says"), [(errno.EROFS, "not allowed to write"), (errno.EIO, "cannot write")]
-)
+@pytest.mark.parametrize(("number", "says"), [(errno.EROFS, "not allowed to write"), (errno.EIO, "cannot write")])
 def test_a_failed_replacement_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, says: str
 ) -> None:
@@ -184,9 +180,7 @@ def test_words_stay_words(tmp_path: Path) -> None:
         ("0012345678", "nan", "nan", "none", math.nan, True),
         ("12e4567890", "none", "nah", "relu", 0.1, None),
     ]
-    write(
-        path, ("run", "variant", "activation.noise", "normalization", "test_accuracy", "dataset.noisy"), rows
-    )
+    write(path, ("run", "variant", "activation.noise", "normalization", "test_accuracy", "dataset.noisy"), rows)
     found = read(path)
     assert found["run"].tolist() == ["0012345678", "12e4567890"]
     assert found["variant"].tolist() == ["nan", "none"]

@@ -62,14 +62,27 @@ def check_node(node: Mapping[str, Any], where: str, trusted: Sequence[str] = ())
     made = _locate(target, where, trusted)
     names, hints = _signature(made)
     for key, value in node.items():
+        if key != "_target_":
+            _check_inside(value, f"{where}.{key}", trusted)
         if key.startswith("_") and key.endswith("_"):
             continue
         if names is not None and key not in names:
             raise unknown(f"option of {target}", f"{where}.{key}", [f"{where}.{name}" for name in names])
-        if isinstance(value, Mapping) and "_target_" in value:
-            check_node(value, f"{where}.{key}", trusted)
-        elif key in hints and not _fits(value, hints[key]):
+        built = isinstance(value, Mapping) and "_target_" in value
+        if key in hints and not built and not _fits(value, hints[key]):
             raise UserError(f"{where}.{key} must be {_say(hints[key])}, not {value!r}")
+
+
+def _check_inside(value: Any, where: str, trusted: Sequence[str]) -> None:
+    """Check every node under a value, however deep: Hydra would build each of them."""
+    if isinstance(value, Mapping) and "_target_" in value:
+        check_node(value, where, trusted)
+    elif isinstance(value, Mapping):
+        for key, inside in value.items():
+            _check_inside(inside, f"{where}.{key}", trusted)
+    elif isinstance(value, list | tuple):
+        for i, inside in enumerate(value):
+            _check_inside(inside, f"{where}.{i}", trusted)
 
 
 def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
@@ -77,10 +90,12 @@ def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
     if package in trusted:
         _import_beside_working_folder(package)
     elif not target.startswith(ALLOWED):
-        raise UserError(f"{where}._target_ is {target!r}; allowed: {', '.join(p + '*' for p in ALLOWED)}; "
-                        f"if you trust the package, add: trusted=[{package}]")  # fmt: skip
+        allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED)
+        raise UserError(
+            f"{where}._target_ is {target!r}; allowed: {allowed}; if you trust the package, add: trusted=[{package}]"
+        )
     try:
-        return _imported(target, where)
+        found = _imported(target, where)
     except UserError:
         raise
     except Exception as error:  # whatever importing the user's module raises
@@ -88,6 +103,11 @@ def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
         raise UserError(
             f"{where}._target_ {target!r} cannot be imported ({reason}); mend it or name another"
         ) from error
+    # A module of ours may import `os`, but `repro.that_module.os.system` is none of our components.
+    home = f"{getattr(found, '__module__', None)}."
+    if package not in trusted and not home.startswith(ALLOWED):
+        raise UserError(f"{where}._target_ is {target!r}, which is no part of {package}; see: repro list")
+    return found
 
 
 def _imported(target: str, where: str) -> Any:

@@ -49,9 +49,7 @@ def layer(features: int, dims: int, eps: float) -> nn.Module:
 
 def _checked(dims: int) -> int:
     if dims not in (1, 2):
-        raise UserError(
-            f"normalization of {dims}-dimensional outputs is not known; use 1 (vectors) or 2 (images)"
-        )
+        raise UserError(f"normalization of {dims}-dimensional outputs is not known; use 1 (vectors) or 2 (images)")
     return dims
 
 

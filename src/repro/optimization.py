@@ -131,7 +131,7 @@ def make_optimizer(
     # A second group costs small nets a quarter of the step.
     if "weight_decay" not in known or known["weight_decay"].default == 0:
         return factory([*weights, *others], **options)
-    groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
     return factory([group for group in groups if group["params"]], **options)
 
 
@@ -145,9 +145,7 @@ def add_penalties(weights: Mapping[str, Tensor], l2: float, l1: float) -> None:
             weight.grad.add_(weight.detach().sign(), alpha=l1)
 
 
-def clip(
-    gradients: list[Tensor], replicas: int, stacked: bool, norm: float | None, value: float | None
-) -> None:
+def clip(gradients: list[Tensor], replicas: int, stacked: bool, norm: float | None, value: float | None) -> None:
     """Clip gradients in place: each entry to ±value, then each replica's whole gradient to an L2 norm of `norm`.
 
     Args:

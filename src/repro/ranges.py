@@ -5,9 +5,7 @@ import math
 from repro.errors import UserError
 
 
-def number(
-    name: str, value: object, low: float = -math.inf, high: float = math.inf, ends: str = "[]"
-) -> float:
+def number(name: str, value: object, low: float = -math.inf, high: float = math.inf, ends: str = "[]") -> float:
     """`value` as a finite float between `low` and `high`.
 
     Args:

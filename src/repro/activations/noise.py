@@ -91,8 +91,7 @@ def required(source: NoiseSource | None, module: nn.Module) -> NoiseSource:
     """The source a module draws from; `RuntimeError` when nobody has given it one."""
     if source is None:
         raise RuntimeError(
-            f"{type(module).__name__} needs noise while training; "
-            "call attach_noise(model, NoiseSource([generator]))"
+            f"{type(module).__name__} needs noise while training; call attach_noise(model, NoiseSource([generator]))"
         )
     return source
 

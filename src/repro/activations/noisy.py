@@ -218,9 +218,7 @@ def noisy_sigmoid(noise: str | float, alpha: float, c: float, sigma: float) -> A
     return Activation(unit=one, gate=one)
 
 
-def noisy(
-    hard: Callable[[], Hard], units: int, noise: str, alpha: float, c: float, sigma: float
-) -> nn.Module:
+def noisy(hard: Callable[[], Hard], units: int, noise: str, alpha: float, c: float, sigma: float) -> nn.Module:
     """One noisy module for a layer of `units` units; `noise` as `variant` returns it."""
     units = whole("units", units, 1)
     if noise in OUTPUT_NOISE:

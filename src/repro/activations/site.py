@@ -26,7 +26,7 @@ class Nonlinearity(nn.Module):
         """Activations of the pre-activations `a`, same shape."""
         return self.rule(self.function, a)
 
-    def saturated(self, a: Tensor) -> Tensor:
+    def saturated(self, a: Tensor, mapped: bool = True) -> Tensor:
         """Where the function is too flat to learn from, whatever the backward rule.
 
         A function that knows its own flat region (a method `saturated`) is asked; for hard and
@@ -35,6 +35,7 @@ class Nonlinearity(nn.Module):
 
         Args:
             a: pre-activations, any shape.
+            mapped: False promises that no `torch.func` transform is active, which halves the cost.
 
         Returns:
             Booleans, same shape.
@@ -45,5 +46,12 @@ class Nonlinearity(nn.Module):
             return flat
         # The function is elementwise, so pulling ones back gives every slope. Pushing them forward
         # (jvp) would too, but compiles deprecated TorchScript on its first call in torch 2.13.
-        slope: Tensor = torch.func.vjp(self.function, a)[1](torch.ones_like(a))[0]
+        if mapped:
+            slope: Tensor = torch.func.vjp(self.function, a)[1](torch.ones_like(a))[0]
+            return slope.abs() < FLAT
+        with torch.enable_grad():
+            at = a.detach().requires_grad_()
+            out = self.function(at)
+            # A step made of comparisons has no graph.
+            slope = torch.autograd.grad(out, at, torch.ones_like(at))[0] if out.requires_grad else torch.zeros_like(a)
         return slope.abs() < FLAT

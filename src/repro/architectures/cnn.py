@@ -1,5 +1,7 @@
 """A small convolutional net."""
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from repro.architectures.kit import Kit, whole_sizes
@@ -53,14 +55,10 @@ class CNN(nn.Module):
             raise UserError(f"architecture.channels has {len(channels)} blocks, each halving the image, but the images "
                             f"are {shape[1]} × {shape[2]}; use fewer")  # fmt: skip
         counts = [shape[0], *whole_sizes("architecture.channels", channels)]
-        self.blocks = nn.ModuleList(
-            Block(a, b, kernel, bias, kit) for a, b in zip(counts, counts[1:], strict=False)
-        )
+        self.blocks = nn.ModuleList(Block(a, b, kernel, bias, kit) for a, b in pairwise(counts))
         flat = counts[-1] * (shape[1] >> len(channels)) * (shape[2] >> len(channels))
         sizes = [flat, *(whole_sizes("architecture.hidden", hidden) if hidden else [])]
-        self.hidden = nn.ModuleList(
-            Hidden(a, b, bias, dropout, kit) for a, b in zip(sizes, sizes[1:], strict=False)
-        )
+        self.hidden = nn.ModuleList(Hidden(a, b, bias, dropout, kit) for a, b in pairwise(sizes))
         self.output = nn.Linear(sizes[-1], outputs, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:

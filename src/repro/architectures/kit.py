@@ -38,7 +38,5 @@ def whole_sizes(name: str, sizes: int | list[int], count: int | None = None) -> 
     if any(isinstance(n, bool) or n < 1 for n in listed):
         raise UserError(f"{name} must be whole numbers of 1 or more, not {sizes}")
     if count is not None and len(listed) != count:
-        raise UserError(
-            f"{name} lists {len(listed)} sizes for {count} layers; give {count} or a single number"
-        )
+        raise UserError(f"{name} lists {len(listed)} sizes for {count} layers; give {count} or a single number")
     return listed

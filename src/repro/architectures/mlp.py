@@ -1,6 +1,7 @@
 """The fully connected net."""
 
 import math
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -45,9 +46,7 @@ class MLP(nn.Module):
         if depth < 0:
             raise UserError(f"architecture.depth must be a whole number of 0 or more, not {depth}")
         sizes = [math.prod(shape), *(whole_sizes("architecture.width", width, depth) if depth else [])]
-        self.hidden = nn.ModuleList(
-            Hidden(inputs, units, bias, dropout, kit) for inputs, units in zip(sizes, sizes[1:], strict=False)
-        )
+        self.hidden = nn.ModuleList(Hidden(inputs, units, bias, dropout, kit) for inputs, units in pairwise(sizes))
         self.output = nn.Linear(sizes[-1], outputs, bias=bias)
         self.activation = kit.unit(outputs) if activate_output else nn.Identity()
 

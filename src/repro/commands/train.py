@@ -92,8 +92,11 @@ def sweep(words: Sequence[str]) -> int:
         json.loads(f.read_text()) for f in sorted(folder.glob("*/outcome.json"), key=lambda f: int(f.parent.name))
     ]
     failed = [o for o in outcomes if o["status"] == "failed"]
+    by_error: dict[str, list[str]] = {}
     for outcome in failed:
-        print(f"repro: failed: {' '.join(outcome['overrides'])}: {outcome['error']}", file=sys.stderr)
+        by_error.setdefault(outcome["error"], []).append(" ".join(outcome["overrides"]))
+    for error, jobs in by_error.items():
+        print(f"repro: failed: {error}", *jobs, sep="\n  ", file=sys.stderr)
     diverged = sum(o["status"] == "diverged" for o in outcomes)
     done = len(outcomes) - len(failed) - diverged
     print(f"{len(outcomes)} runs: {done} done, {diverged} diverged, {len(failed)} failed")

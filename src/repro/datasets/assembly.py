@@ -68,9 +68,7 @@ def divide(
     return Raw(train, valid, test, unit)
 
 
-def generate(
-    sample: Callable[[int, np.random.Generator], Pair], sizes: tuple[int, int, int], seed: int
-) -> Raw:
+def generate(sample: Callable[[int, np.random.Generator], Pair], sizes: tuple[int, int, int], seed: int) -> Raw:
     """Draw the three splits of a generated data set, each from a generator of its own.
 
     So the training samples stay the same when only the other splits' sizes change.

@@ -231,12 +231,7 @@ def _verified(name: str, one: _Found) -> Check:
 
 def _discard_broken(name: str, data_dir: str | Path | None) -> None:
     for one in _locate(name, data_dir)[1]:
-        if (
-            one.path is not None
-            and not one.in_mirror
-            and one.file.url
-            and _verified(name, one).result == "wrong"
-        ):
+        if one.path is not None and not one.in_mirror and one.file.url and _verified(name, one).result == "wrong":
             one.path.unlink()
 
 

@@ -76,9 +76,7 @@ def _affine(x: Floats, mean: Floats, scale: Floats | None) -> Floats:
 def _rotation(flat: Floats, mean: Floats, kind: str, components: int | None) -> Transform:
     features = flat.shape[1]
     if components is not None and components > features:
-        raise UserError(
-            f"components={components} is more than the {features} features; lower it, or null keeps all"
-        )
+        raise UserError(f"components={components} is more than the {features} features; lower it, or null keeps all")
     axes, variances = principal_axes(flat, mean)
     axes = axes[:, :components]
     if kind == "whiten":

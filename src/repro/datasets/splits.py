@@ -25,12 +25,7 @@ def check_count(option: str, value: int, least: int = 1) -> None:
 
 def check_number(option: str, value: float, least: float = 0.0) -> None:
     """Raise a `UserError` unless `value` is a finite number of at least `least`."""
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or value < least
-    ):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < least:
         raise UserError(f"{option} must be a finite number of {least:g} or more, not {value!r}")
 
 
@@ -101,9 +96,7 @@ def keep(y: NDArray[Any], subset: int | None, seed: int, stratified: bool) -> In
     if subset is None:
         return np.arange(len(y))
     if subset > len(y):
-        raise UserError(
-            f"subset {subset} is more than the {len(y)} training samples; lower it, or null keeps all"
-        )
+        raise UserError(f"subset {subset} is more than the {len(y)} training samples; lower it, or null keeps all")
     labels = y if stratified else np.zeros(len(y), dtype=np.int64)
     return draw(labels, subset, np.random.default_rng([seed, 1]))[0]
 

@@ -84,9 +84,7 @@ def _read(path: str, separator: str) -> pd.DataFrame:
     except PermissionError as error:
         raise UserError(f"table {path} cannot be read: permission denied") from error
     if len(frame) < LEAST_ROWS:
-        raise UserError(
-            f"table {path} has {len(frame)} rows below its header; at least {LEAST_ROWS} are needed"
-        )
+        raise UserError(f"table {path} has {len(frame)} rows below its header; at least {LEAST_ROWS} are needed")
     return frame.rename(columns=lambda name: str(name).strip())
 
 
@@ -105,9 +103,7 @@ class _Sheet:
         names = [str(name) for name in self.frame.columns if name != target and name not in drop]
         if not names:
             raise UserError(f"table {self.path} has no column besides {target!r} to predict it from")
-        return np.stack(
-            [self._numbers(name, f"or leave the column out: dataset.drop=[{name}]") for name in names], 1
-        )
+        return np.stack([self._numbers(name, f"or leave the column out: dataset.drop=[{name}]") for name in names], 1)
 
     def target(self, name: str, kind: str) -> tuple[NDArray[Any], int]:
         """What is to be predicted, and how many classes or values that makes."""
@@ -146,9 +142,7 @@ class _Sheet:
             raise self._bad(name, infinite, "an infinite number", f"correct it, {cure}")
         return numbers
 
-    def _bad(
-        self, name: str, where: NDArray[np.bool_], what: str, cure: str, needed: str = "number"
-    ) -> UserError:
+    def _bad(self, name: str, where: NDArray[np.bool_], what: str, cure: str, needed: str = "number") -> UserError:
         row = int(np.flatnonzero(where)[0]) + 1
         return UserError(f"column {name!r} of table {self.path} has {what} in row {row} below the header, "
                          f"where a {needed} is needed; {cure}")  # fmt: skip

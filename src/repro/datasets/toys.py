@@ -108,9 +108,7 @@ def spiral(
 
     def sample(n: int, rng: np.random.Generator) -> Pair:
         y = np.sort(_balanced(n, classes, rng))
-        along = np.concatenate(
-            [np.linspace(0.0, 1.0, points) for points in np.bincount(y, minlength=classes)]
-        )
+        along = np.concatenate([np.linspace(0.0, 1.0, points) for points in np.bincount(y, minlength=classes)])
         angle = (y + along) * turn + noise * rng.standard_normal(n)
         order = rng.permutation(n)  # so that the first samples are not all of one arm
         return (along[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1))[order], y[order]

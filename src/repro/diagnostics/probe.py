@@ -3,16 +3,19 @@
 Written as a pure function of parameters and buffers, so that `torch.func.vmap` carries it over to stacked replicas.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad
+from torch.func import functional_call
 
 from repro.activations import Nonlinearity
+
+Values = dict[str, Tensor]
+Pass = Callable[[Values, Values, Values], tuple[Tensor, Values, Values]]
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,16 @@ def _holder(name: str) -> str:
     return name.rpartition(".")[0]
 
 
+@dataclass(frozen=True)
+class _Seen:
+    mapped: bool
+    out: Values = field(default_factory=dict)
+    saturated: Values = field(default_factory=dict)
+
+
 @contextmanager
-def _watched(
-    module: nn.Module, nudges: Mapping[str, Tensor], seen: dict[str, dict[str, Tensor]]
-) -> Iterator[None]:
-    """Add a nudge to every pre-activation and note down what goes in and comes out of every nonlinearity."""
+def _watched(module: nn.Module, nudges: Mapping[str, Tensor], seen: _Seen) -> Iterator[None]:
+    """Add a nudge to every pre-activation and note down what comes out of every nonlinearity."""
 
     def before(name: str) -> Callable[..., Any]:
         return lambda _module, args: (args[0] + nudges[name],) if name in nudges else None
@@ -73,8 +81,7 @@ def _watched(
     def after(name: str) -> Callable[..., Any]:
         def note(site: nn.Module, args: tuple[Tensor], out: Tensor) -> None:
             assert isinstance(site, Nonlinearity)
-            seen["pre"][name], seen["out"][name] = args[0], out
-            seen["saturated"][name] = site.saturated(args[0])
+            seen.out[name], seen.saturated[name] = out, site.saturated(args[0].detach(), seen.mapped)
 
         return note
 
@@ -88,36 +95,55 @@ def _watched(
             handle.remove()
 
 
-def trace(module: nn.Module, measure: Callable[[Tensor, Tensor], dict[str, Tensor]], parameters: dict[str, Tensor],
-          buffers: dict[str, Tensor], shapes: Mapping[str, torch.Size], x: Tensor, y: Tensor) -> Traces:  # fmt: skip
-    """Activations and gradients of one replica, without the replica axis.
-
-    The gradient with respect to a pre-activation is that with respect to a nudge of zero added to it.
+def one_pass(
+    module: nn.Module, measure: Callable[[Tensor, Tensor], Values], x: Tensor, y: Tensor, mapped: bool
+) -> Pass:
+    """One replica's pass of a batch, as a function of nudges, parameters and buffers.
 
     Args:
         module: the network, whose own parameters are not used.
         measure: the task's loss and metrics.
-        shapes: of every site's pre-activation on this batch, as `shapes_of` finds them.
+        mapped: whether the pass will run under `torch.func.vmap`.
+
+    Returns:
+        A function whose results are the loss, the activations and where they saturate. A nudge is added to its site's
+        pre-activation: the gradient with respect to a nudge of zero is that with respect to the pre-activation.
     """
 
-    # Buffers are an argument because `grad` lets a function change only its arguments in place.
-    def loss(
-        nudges: dict[str, Tensor], values: dict[str, Tensor], buffers: dict[str, Tensor]
-    ) -> tuple[Tensor, dict[str, dict[str, Tensor]]]:
-        seen: dict[str, dict[str, Tensor]] = {"pre": {}, "out": {}, "saturated": {}}
+    def run(nudges: Values, parameters: Values, buffers: Values) -> tuple[Tensor, Values, Values]:
+        seen = _Seen(mapped)
         with _watched(module, nudges, seen):
-            output = functional_call(module, (values, buffers), (x,))
-        return measure(output, y)["loss"], seen
+            output = functional_call(module, (parameters, buffers), (x,))
+        return measure(output, y)["loss"], seen.out, seen.saturated
 
-    nudges = {name: x.new_zeros(shape) for name, shape in shapes.items()}
-    (gradient, weight_gradient), seen = grad(loss, argnums=(0, 1), has_aux=True)(nudges, parameters, buffers)
-    return Traces(seen["out"], seen["saturated"], gradient, weight_gradient)
+    return run
 
 
-def shapes_of(module: nn.Module, parameters: dict[str, Tensor], buffers: dict[str, Tensor],
-              x: Tensor) -> dict[str, torch.Size]:  # fmt: skip
+def trace(run: Pass, shapes: Mapping[str, torch.Size], parameters: Values, buffers: Values,
+          weights: Iterable[str]) -> Traces:  # fmt: skip
+    """Activations and gradients of a pass, with the replica axis if the pass has one.
+
+    Args:
+        run: from `one_pass`, mapped over replicas where parameters are stacked.
+        shapes: of every site's pre-activation on the batch.
+        parameters: neither they nor their gradients are changed.
+        buffers: changed as training does.
+        weights: names of the parameters whose gradients are wanted.
+    """
+    like = next(iter(parameters.values()))
+    nudges = {k: torch.zeros(v, dtype=like.dtype, device=like.device, requires_grad=True) for k, v in shapes.items()}
+    values = {k: v.detach() for k, v in parameters.items()}
+    wanted = {k: values[k].requires_grad_() for k in weights}
+    loss, out, saturated = run(nudges, values, buffers)
+    gradients = torch.autograd.grad(loss.sum(), [*nudges.values(), *wanted.values()], materialize_grads=True)
+    of_nudges, of_weights = gradients[: len(nudges)], gradients[len(nudges) :]
+    return Traces({k: v.detach() for k, v in out.items()}, saturated, dict(zip(nudges, of_nudges, strict=True)),
+                  dict(zip(wanted, of_weights, strict=True)))  # fmt: skip
+
+
+def shapes_of(module: nn.Module, parameters: Values, buffers: Values, x: Tensor) -> dict[str, torch.Size]:
     """The shape of every site's pre-activation on a batch."""
-    seen: dict[str, dict[str, Tensor]] = {"pre": {}, "out": {}, "saturated": {}}
+    seen = _Seen(mapped=False)
     with torch.no_grad(), _watched(module, {}, seen):
         functional_call(module, (parameters, buffers), (x,))
-    return {name: value.shape for name, value in seen["pre"].items()}
+    return {name: value.shape for name, value in seen.out.items()}

@@ -30,7 +30,8 @@ def saturated_share(saturated: Tensor) -> Tensor:
 
 def dead_share(out: Tensor) -> Tensor:
     """Share of units (channels of a convolution) whose output is exactly 0 for every sample and place; in [0, 1]."""
-    return (out == 0).transpose(1, 2).flatten(2).all(2).double().mean(1)
+    samples = out.flatten(3).movedim(-1, 1).flatten(1, 2) if out.dim() > 3 else out  # (replicas, samples, units)
+    return ((samples.amin(1) == 0) & (samples.amax(1) == 0)).double().mean(1)
 
 
 def gradient_norm(gradient: Tensor) -> Tensor:
@@ -70,10 +71,11 @@ def histogram(out: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
     flat = out.double().flatten(1).nan_to_num()
     low, high = flat.amin(1), flat.amax(1)
     width = torch.where(high > low, high - low, 1.0)
-    places = ((flat - low[:, None]) / width[:, None] * bins).long().clamp_(0, bins - 1)
+    # In place, since fresh memory costs more than the arithmetic.
+    places = flat.sub_(low[:, None]).div_(width[:, None]).mul_(bins).long().clamp_(0, bins - 1)
     places += bins * torch.arange(len(flat), device=out.device)[:, None]
     counts = torch.bincount(places.flatten(), minlength=bins * len(flat)).view(len(flat), bins)
-    return low, high, counts / flat.shape[1]
+    return low, high, counts.double() / flat.shape[1]
 
 
 def of_layers(layers: list[Layer], traces: Traces, wanted: Iterable[str], bins: int) -> Iterator[Row]:
@@ -91,7 +93,7 @@ def of_layers(layers: list[Layer], traces: Traces, wanted: Iterable[str], bins: 
 
 def _of_layer(layer: Layer, traces: Traces, wanted: set[str], bins: int) -> Iterator[tuple[str, Tensor]]:
     if layer.site is not None:
-        out = traces.out[layer.site]
+        out = traces.out[layer.site].double()  # once for all that need it
         for quantity, measure, of in (("activation_mean", activation_mean, out),
                                       ("activation_std", activation_std, out),
                                       ("saturated_share", saturated_share, traces.saturated[layer.site]),

@@ -214,9 +214,7 @@ class _Reader:
         if isinstance(metric, Mapping):
             self._layer_metric(metric)
         elif not isinstance(metric, str):
-            raise UserError(
-                f"{self.about} has no metric; add metric: COLUMN, or metric: {{quantity: ..., depth: ...}}"
-            )
+            raise UserError(f"{self.about} has no metric; add metric: COLUMN, or metric: {{quantity: ..., depth: ...}}")
         return Selector(metric, variant, dict(pick.get("where", {})))
 
     def _layer_metric(self, metric: Mapping[str, Any]) -> None:

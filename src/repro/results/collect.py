@@ -207,9 +207,7 @@ def _nine_digits(text: str) -> str:
     return text if text.isdigit() or not text else f"{float(text):.9g}"
 
 
-def _labelled(
-    series: Iterable[tuple[str, list[list[str]]]], expected: Mapping[str, Expected]
-) -> Iterator[list[str]]:
+def _labelled(series: Iterable[tuple[str, list[list[str]]]], expected: Mapping[str, Expected]) -> Iterator[list[str]]:
     for run, rows in series:
         variant = expected[run].variant
         for row in rows:

@@ -64,9 +64,7 @@ def ledger(claims: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "published", "ours", "verdict"])
 
 
-def summary(
-    runs: pd.DataFrame, metrics: Sequence[str] = (), by: Sequence[str] = ("variant",)
-) -> pd.DataFrame:
+def summary(runs: pd.DataFrame, metrics: Sequence[str] = (), by: Sequence[str] = ("variant",)) -> pd.DataFrame:
     """One row a variant with each metric's mean, interval and n, as text.
 
     Args:
@@ -80,9 +78,7 @@ def summary(
     Raises:
         UserError: no such column.
     """
-    numbers = [
-        name for name in runs.columns if name not in HEAD and pd.api.types.is_numeric_dtype(runs[name])
-    ]
+    numbers = [name for name in runs.columns if name not in HEAD and pd.api.types.is_numeric_dtype(runs[name])]
     for name in metrics:
         if name not in numbers:
             raise unknown("metric", name, numbers)

@@ -124,9 +124,7 @@ class Measurements:
         step = metric.get("step", "last")
         if step in ("first", "last"):
             steps = rows.groupby(["run", "seed"])["step"]
-            rows = rows[
-                rows["step"] == (steps.transform("min") if step == "first" else steps.transform("max"))
-            ]
+            rows = rows[rows["step"] == (steps.transform("min") if step == "first" else steps.transform("max"))]
         else:
             rows = _at(rows, "step", step, about)
         keys = zip(rows["run"].tolist(), rows["seed"].tolist(), strict=True)

@@ -118,9 +118,7 @@ def _simple(claim: Simple, data: Measurements, about: str) -> Outcome:
     verdict = INCONCLUSIVE if found.n < 2 else _verdict(claim, found)
     if claim.ratio:
         found = _exponential(found)
-    return Outcome(
-        _metric(claim), found.value, found.interval, found.n, verdict, "; ".join(filter(None, note))
-    )
+    return Outcome(_metric(claim), found.value, found.interval, found.n, verdict, "; ".join(filter(None, note)))
 
 
 def _share(claim: Share, data: Measurements, about: str) -> Outcome:

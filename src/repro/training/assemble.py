@@ -16,7 +16,7 @@ from repro.initialization import initialize
 from repro.optimization import Plateau, make_optimizer
 from repro.seeds import generator
 from repro.tasks import Task
-from repro.training.learner import Learner, learner
+from repro.training.learner import learner
 from repro.training.loop import Loop
 
 
@@ -102,8 +102,14 @@ def _models(run: Run, parts: Parts, data: Data) -> Iterator[nn.Module]:
     for seed in run.seeds:
         # torch's layers fill themselves from the global generator; what they draw is overwritten below.
         with torch.random.fork_rng(devices=[]):
-            module: nn.Module = build(run.settings["architecture"], "architecture", run.settings["trusted"],
-                                      shape=tuple(data.train.x.shape[1:]), outputs=data.outputs, kit=parts.kit)  # fmt: skip
+            module: nn.Module = build(
+                run.settings["architecture"],
+                "architecture",
+                run.settings["trusted"],
+                shape=tuple(data.train.x.shape[1:]),
+                outputs=data.outputs,
+                kit=parts.kit,
+            )
         with _explained("initialization"):
             initialize(module, parts.initialization, generator(seed, "initialization"))
         yield module

@@ -2,7 +2,7 @@
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from repro.activations.noise import NoiseSource, attach_noise
-from repro.diagnostics.probe import Layer, Traces, layers_of, shapes_of, trace
+from repro.diagnostics.probe import Layer, Traces, layers_of, one_pass, shapes_of, trace
 from repro.seeds import generator
 from repro.tasks import Task
 from repro.training.recorded import TensorFunction, record, recordable
@@ -102,9 +102,7 @@ class Single:
 
     stacked = False
 
-    def __init__(
-        self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource
-    ) -> None:
+    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource) -> None:
         (self.module,) = modules
         self.module.train()
         self.seeds, self.task, self.noise = seeds, task, noise
@@ -129,14 +127,12 @@ class Single:
 
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """See `Learner`."""
-        parameters = {k: v.detach() for k, v in self.parameters.items()}
+        if self.shapes is None:
+            with _own_noise(self.noise, self.seeds):
+                self.shapes = shapes_of(self.module, self.parameters, copy.deepcopy(self.buffers), x)
+        run = one_pass(self.module, self.task.measure, x, y, mapped=False)
         with _own_noise(self.noise, self.seeds):
-            if self.shapes is None:
-                self.shapes = shapes_of(self.module, parameters, copy.deepcopy(self.buffers), x)
-        with _own_noise(self.noise, self.seeds):
-            found = trace(
-                self.module, self.task.measure, parameters, copy.deepcopy(self.buffers), self.shapes, x, y
-            )
+            found = trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights)
         return Traces(*({k: v.unsqueeze(0) for k, v in part.items()} for part in vars(found).values()))
 
 
@@ -148,9 +144,7 @@ class Stacked:
 
     stacked = True
 
-    def __init__(
-        self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource
-    ) -> None:
+    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource) -> None:
         self.module = modules[0].train()
         self.seeds, self.task, self.noise = seeds, task, noise
         parameters, buffers = stack_module_state(modules)
@@ -226,18 +220,11 @@ class Stacked:
 
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """See `Learner`."""
-        parameters = {k: v.detach() for k, v in self.parameters.items()}
         if self.shapes is None:
+            one = [{k: v.detach()[0].clone() for k, v in d.items()} for d in (self.parameters, self.buffers)]
             with _own_noise(self.noise, self.seeds[:1]):
-                values, buffers = (
-                    {k: v[0].clone() for k, v in d.items()} for d in (parameters, self.buffers)
-                )
-                self.shapes = shapes_of(self.module, values, buffers, x)
-
-        def one(values: Scores, buffers: Scores) -> dict[str, Scores]:
-            assert self.shapes is not None
-            return dict(vars(trace(self.module, self.task.measure, values, buffers, self.shapes, x, y)))
-
-        mapped: Callable[..., dict[str, Scores]] = vmap(one, randomness="error")
+                shapes = shapes_of(self.module, one[0], one[1], x)
+            self.shapes = {k: torch.Size((len(self.seeds), *shape)) for k, shape in shapes.items()}
+        run = vmap(one_pass(self.module, self.task.measure, x, y, mapped=True), randomness="error")
         with _own_noise(self.noise, self.seeds):
-            return Traces(**mapped(parameters, copy.deepcopy(self.buffers)))
+            return trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from repro.config import DiagnosticsConfig, TrainerConfig
 from repro.datasets.data import Data, Split
-from repro.diagnostics.quantities import of_layers, update_ratio
+from repro.diagnostics.quantities import Row, of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps
 from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip
 from repro.seeds import generator
@@ -127,10 +127,14 @@ class Loop:
         for name, value in scores.items():
             sums, samples = self.sums, x.shape[1]
             sums[name] = torch.add(sums[name], value, alpha=samples) if name in sums else value * samples
-        for layer in learner.layers if watched else []:
-            old, new = before[layer.weight], learner.weights[layer.weight].detach()
-            ratio = update_ratio(*((old, new) if learner.stacked else (old[None], new[None])))
-            self._note_layer(layer.name, layer.depth, "update_ratio", ratio)
+        if watched:
+            self._note_layers(self._update_ratios(before))
+
+    def _update_ratios(self, before: Mapping[str, Tensor]) -> Iterator[Row]:
+        for layer in self.learner.layers:
+            pair = before[layer.weight], self.learner.weights[layer.weight].detach()
+            old, new = pair if self.learner.stacked else (v.unsqueeze(0) for v in pair)
+            yield layer.name, layer.depth, "update_ratio", update_ratio(old, new)
 
     def _look_for_divergence(self) -> None:
         if not self.sums:
@@ -171,31 +175,31 @@ class Loop:
         if not self.diagnostics.quantities:
             return
         traces = self.learner.probe(self.probe.x, self.probe.y)
-        rows = of_layers(self.learner.layers, traces, self.diagnostics.quantities, self.diagnostics.histogram)
-        for layer, depth, quantity, values in rows:
-            self._note_layer(layer, depth, quantity, values)
+        self._note_layers(
+            of_layers(self.learner.layers, traces, self.diagnostics.quantities, self.diagnostics.histogram)
+        )
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)
 
     def _note_curve(self, split: str, metric: str, values: np.ndarray) -> None:
         epoch = self.step / self.per_epoch
-        self.rows.curves += [
-            (seed, self.step, epoch, split, metric, float(values[i])) for i, seed in self._alive()
-        ]
+        self.rows.curves += [(seed, self.step, epoch, split, metric, float(values[i])) for i, seed in self._alive()]
 
-    def _note_layer(self, layer: str, depth: int, quantity: str, values: Tensor) -> None:
-        epoch, listed = self.step / self.per_epoch, values.tolist()
-        self.rows.layers += [
-            (s, self.step, epoch, layer, depth, quantity, listed[i]) for i, s in self._alive()
-        ]
+    def _note_layers(self, found: Iterable[Row]) -> None:
+        rows, epoch, alive = list(found), self.step / self.per_epoch, list(self._alive())
+        # One copy from the device for all of them.
+        values = torch.stack([row[-1] for row in rows]).tolist() if rows else []
+        self.rows.layers += [(seed, self.step, epoch, *row[:-1], value[i])
+                             for row, value in zip(rows, values, strict=True) for i, seed in alive]  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Everything that training needs to go on as if it had never stopped, in plain containers."""
         return {
             "step": self.step, "seconds": self.seconds, "stopped": self.stopped, "diverged": dict(self.diverged),
-            "stopping": vars(self.stopping), "plateau": vars(self.plateau), "scale": getattr(self.schedule, "scale", None),
-            "sums": self.sums, "counted": self.counted, "optimizer": self.optimizer.state_dict(),
+            "stopping": vars(self.stopping), "plateau": vars(self.plateau),
+            "scale": getattr(self.schedule, "scale", None), "sums": self.sums, "counted": self.counted,
+            "optimizer": self.optimizer.state_dict(),
             "parameters": {k: v.detach() for k, v in self.learner.parameters.items()},
             "buffers": self.learner.buffers, "noise": [g.get_state() for g in self.learner.noise.generators],
         }  # fmt: skip

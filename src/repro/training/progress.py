@@ -18,9 +18,7 @@ class Progress:
 
     def __init__(self, name: str, total: int, done: int) -> None:
         self.total = total
-        self.bar = tqdm(
-            total=total, initial=done, desc=name, unit="step", disable=None, leave=False, file=sys.stderr
-        )
+        self.bar = tqdm(total=total, initial=done, desc=name, unit="step", disable=None, leave=False, file=sys.stderr)
 
     def advance(self, steps: int) -> None:
         """So many updates more."""
@@ -28,9 +26,7 @@ class Progress:
 
     def evaluated(self, step: int, epoch: float, scores: Mapping[tuple[str, str], np.ndarray]) -> None:
         """Show the scores of an evaluation; with several replicas their mean over those that are finite."""
-        text = "  ".join(
-            f"{split} {metric} {_mean(values):.4f}" for (split, metric), values in scores.items()
-        )
+        text = "  ".join(f"{split} {metric} {_mean(values):.4f}" for (split, metric), values in scores.items())
         if self.bar.disable:
             print(f"epoch {epoch:g}  step {step}/{self.total}  {text}", file=sys.stderr, flush=True)
         else:

@@ -48,7 +48,7 @@ def record(function: TensorFunction, inputs: Sequence[Tensor]) -> TensorFunction
         function: must not decide anything by the values of its arguments, nor draw random numbers.
         inputs: where `function` changes some of them in place, they are changed.
     """
-    # Some 0.3 s of imports that only long runs of replicas need.
+    # Half of torch's compiler comes with it.
     from torch.fx.experimental.proxy_tensor import make_fx
 
     recorded: fx.GraphModule = make_fx(function)(*inputs)
@@ -87,8 +87,18 @@ def _idle(node: fx.Node, changing: bool) -> Any:
         return source if node.meta["val"].shape == source.meta["val"].shape else None
     if node.target is aten.transpose.int and source.target is aten.transpose.int:
         return source.args[0] if options == list(source.args[1:]) else None
-    # A multiplication by one is a copy, which matters where something is changed in place.
-    return source if node.target is aten.mul.Scalar and options == [1] and not changing else None
+    if changing:  # then it matters that a multiplication by one is a copy
+        return None
+    if node.target is aten.mul.Tensor and _ones(options[0]):
+        return source if node.meta["val"].shape == source.meta["val"].shape else None
+    return source if node.target is aten.mul.Scalar and options == [1] else None
+
+
+def _ones(value: Any) -> bool:
+    """Whether a value is the ones that the gradient of a loss starts from, in whatever shape."""
+    while isinstance(value, fx.Node) and value.target in VIEWS:
+        value = value.args[0]
+    return isinstance(value, fx.Node) and value.target is torch.ops.aten.ones_like.default
 
 
 def _changes(node: fx.Node) -> bool:

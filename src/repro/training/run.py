@@ -98,6 +98,8 @@ def _locked(folder: Path) -> Iterator[None]:
 def _train(run: Run, loop: Loop, device: torch.device) -> Outcome:
     if run.settings["force"]:
         _empty(run.folder)
+    for unfinished in run.folder.glob(".*.tmp"):  # of a process killed while it wrote
+        unfinished.unlink()
     began = provenance(device, run.settings["threads"])
     state = checkpoint.load(run.folder, run.id)
     if state is not None:

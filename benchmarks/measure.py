@@ -1,0 +1,69 @@
+"""How everything here is measured."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from repro.composition import compose
+from repro.config import Run, resolve
+from repro.datasets.data import Data
+from repro.training import assemble
+from repro.training.loop import Loop
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        bar: what is measured.
+        measured: the figure with its unit.
+        required: the same for the bar; empty where there is none.
+        met: None where there is no bar, or nothing could be measured.
+    """
+
+    bar: str
+    measured: str
+    required: str = ""
+    met: bool | None = None
+
+
+def in_turns(jobs: Sequence[Callable[[], object]], repeats: int) -> list[list[float]]:
+    """Seconds of processor time of each job, measured one after the other, `repeats` times."""
+    seconds: list[list[float]] = [[] for _ in jobs]
+    for _ in range(repeats):
+        for found, job in zip(seconds, jobs, strict=True):
+            began = time.process_time()
+            job()
+            found.append(time.process_time() - began)
+    return seconds
+
+
+def ratio(above: Sequence[float], below: Sequence[float]) -> float:
+    """Median of the ratios of measurements that were made in turn."""
+    return statistics.median(a / b for a, b in zip(above, below, strict=True))
+
+
+def run_of(*words: str) -> Run:
+    """The run that `repro train` would make of these words."""
+    return resolve(compose(list(words)))
+
+
+def loop_of(run: Run, data: Data | None = None) -> Loop:
+    """Its loop, on the CPU, on other data if they are given."""
+    torch.set_num_threads(run.settings["threads"])
+    parts = assemble.components(run)
+    return assemble.loop(run, parts, data or assemble.read_data(run, parts), torch.device("cpu"))
+
+
+def times(loop: Loop, steps: int) -> Callable[[], None]:
+    """A job: so many steps of a loop."""
+
+    def job() -> None:
+        for _ in range(steps):
+            loop.advance()
+
+    return job

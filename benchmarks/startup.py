@@ -1,0 +1,59 @@
+"""How soon the command line answers."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+
+from benchmarks.measure import Row
+
+BAR = 0.6
+PARTS = ("torch", "torch._dynamo", "pandas", "hydra")
+
+
+def rows() -> Iterator[Row]:
+    """Wall-clock seconds of whole processes."""
+    for words in (["--help"], ["list"]):
+        code = f"import sys; from repro.cli import main; main({words!r}); sys.exit('torch' in sys.modules)"
+        seconds, torch_free = [], True
+        for _ in range(5):
+            began = time.perf_counter()
+            torch_free &= _python("-c", code) == 0
+            seconds.append(time.perf_counter() - began)
+        found = statistics.median(seconds)
+        yield Row(
+            f"repro {' '.join(words)}",
+            f"{found:.2f} s, torch {'not ' if torch_free else ''}imported",
+            f"{BAR} s, torch not imported",
+            found <= BAR and torch_free,
+        )
+    yield _first_step()
+
+
+def _first_step() -> Row:
+    """Everything around a single step: imports, composing, data, the tables and the figure at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = ["train", "trainer.steps=1", "diagnostics=none", "force=true", f"results_dir={folder}"]
+        seconds = []
+        for _ in range(3):
+            began = time.perf_counter()
+            _python("-m", "repro", *words)
+            seconds.append(time.perf_counter() - began)
+    parts = ", ".join(f"{name} {_import(name):.1f}" for name in PARTS)
+    return Row("repro train, one step", f"{statistics.median(seconds):.1f} s (imports: {parts})")
+
+
+def _import(name: str) -> float:
+    """Seconds to import a package, those that it needs counted as well, torch itself only for torch."""
+    first = "import torch; " if name != "torch" else ""
+    code = f"{first}import time; began = time.perf_counter(); import {name}; print(time.perf_counter() - began)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return float(done.stdout)
+
+
+def _python(*words: str) -> int:
+    quiet = subprocess.DEVNULL
+    return subprocess.run([sys.executable, *words], stdout=quiet, stderr=quiet, env=os.environ, check=False).returncode

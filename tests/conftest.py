@@ -1,0 +1,119 @@
+"""One thread, no windows, and the few words that every test of the program needs."""
+
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# Before matplotlib is first imported, here or in a subprocess.
+os.environ["MPLBACKEND"] = "Agg"
+
+import pytest
+import torch
+
+from repro.cli import main
+from repro.composition import compose
+from repro.config import Run, resolve
+from repro.training.run import Outcome, train
+
+torch.set_num_threads(1)
+
+TINY = ("dataset=xor", "dataset.train_size=48", "dataset.valid_size=16", "dataset.test_size=16", "architecture.width=8",
+        "architecture.depth=2", "trainer.epochs=1", "trainer.batch_size=16", "diagnostics.probe=16")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command line came to."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def mistake(self) -> str:
+        """The one line of a user's mistake, checked to be one line, with exit status 2."""
+        lines = self.err.splitlines()
+        assert self.status == 2, self
+        assert len(lines) == 1, self.err
+        assert lines[0].startswith("repro: ")
+        assert self.out == ""
+        return lines[0].removeprefix("repro: ")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that was trained in this process."""
+
+    run: Run
+    outcome: Outcome
+
+    @property
+    def folder(self) -> Path:
+        return self.outcome.folder
+
+    @property
+    def summary(self) -> dict:
+        return json.loads((self.folder / "summary.json").read_text())
+
+    @property
+    def state(self) -> dict:
+        return torch.load(self.folder / "checkpoint.pt", weights_only=True)["state"]
+
+
+@pytest.fixture
+def tiny() -> tuple[str, ...]:
+    """Words of `repro train` that make a run take a moment: 3 steps of a net of 2 × 8 units."""
+    return TINY
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Callable[..., Trained]:
+    """Trains the tiny run, changed by further words, without the command line around it."""
+
+    def run(*words: str) -> Trained:
+        resolved = resolve(compose([*TINY, f"results_dir={tmp_path / 'results'}", *words]))
+        return Trained(resolved, train(resolved))
+
+    return run
+
+
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable]:
+    """Runs a command line in this process, in an empty working folder."""
+    monkeypatch.chdir(tmp_path)
+    root = logging.getLogger()
+    before = root.handlers[:], root.level
+
+    def run(*words: str) -> Said:
+        capsys.readouterr()
+        try:
+            status = main(words)
+        except SystemExit as leaving:
+            status = leaving.code
+        said = capsys.readouterr()
+        return Said(status, said.out, said.err)
+
+    yield run
+    # Hydra gives the root logger handlers that write to this test's captured streams.
+    root.handlers[:], root.level = before
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves out the table and figure at the end of `repro train`, which take longer than a tiny run."""
+    monkeypatch.setattr("repro.commands.show.present", lambda folder: print(folder))
+
+
+def equal(one: object, other: object) -> bool:
+    """Whether nested containers of tensors and plain values are the same, bit for bit; NaN equals NaN."""
+    if isinstance(one, torch.Tensor):
+        same = isinstance(other, torch.Tensor) and one.shape == other.shape and one.dtype == other.dtype
+        return same and bool(((one == other) | ((one != one) & (other != other))).all())
+    if isinstance(one, dict):
+        return isinstance(other, dict) and one.keys() == other.keys() and all(equal(one[k], other[k]) for k in one)
+    if isinstance(one, Sequence) and not isinstance(one, str):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return one == other or (one != one and other != other)

@@ -1,0 +1,344 @@
+"""The door from configuration to object: every YAML file goes through it, and nothing that must not."""
+
+import inspect
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+from loading import need_mirror
+from repro.architectures.kit import Kit
+from repro.backward import exact
+from repro.build import build, check_node
+from repro.commands.list import describe
+from repro.config import GROUPS, DiagnosticsConfig, TrainerConfig
+from repro.errors import UserError
+from repro.normalization import none
+from repro.paths import conf_dir, experiments_dir
+
+FILES = {f"{path.parent.name}/{path.stem}": path for path in sorted(conf_dir().glob("*/*.yaml"))}
+COMPONENTS = [name for name in FILES if not name.startswith(("trainer/", "diagnostics/"))]
+EXPERIMENTS = {f"experiment/{path.relative_to(experiments_dir()).with_suffix('')}": path
+               for path in sorted(experiments_dir().glob("*/*.yaml"))}  # fmt: skip
+
+TABLE = "size,weight,value\n" + "".join(f"{i},{(7 * i) % 5},{i % 2 + i / 10}\n" for i in range(40))
+
+# What the default net needs besides the option itself, so that one step can be trained on few samples.
+POINTS = ["dataset.train_size=24", "dataset.valid_size=8", "dataset.test_size=8"]
+FEW = ["dataset.subset=24"]
+EXTRA = {
+    "architecture/cnn": ["dataset=digits", *FEW],
+    "dataset/digits": FEW, "dataset/mnist": FEW, "dataset/cifar10": FEW,
+    "dataset/table": ["dataset.path=table.csv", "dataset.target=value", "task=regression"],
+    "task/regression": ["dataset=table", "dataset.path=table.csv", "dataset.target=value"],
+}  # fmt: skip
+# Nets whose hidden activations are 0 pass nothing on to a weight; only biases learn.
+NOTHING_TO_LEARN_FROM = {"initialization/zeros"}
+
+
+def node(name: str) -> dict[str, Any]:
+    """A file's content, as the program sees it."""
+    root = OmegaConf.create({"data_dir": None})
+    root["it"] = OmegaConf.load(FILES[name])
+    container = OmegaConf.to_container(root, resolve=True)
+    return container["it"]
+
+
+def build_one(name: str, tmp_path: Path) -> Any:
+    group, settings = name.partition("/")[0], node(name)
+    if name == "dataset/table":
+        (tmp_path / "table.csv").write_text(TABLE)
+        settings |= {"path": str(tmp_path / "table.csv"), "target": "value"}
+    if group == "architecture":
+        kit = Kit(build(node("activation/tanh"), "activation"), exact, none)
+        return build(settings, group, shape=(1, 8, 8), outputs=3, kit=kit)
+    return build(settings, group)
+
+
+def look(group: str, made: Any) -> None:
+    """That the object is one of its group: it does what the others of the group do."""
+    rng = torch.Generator().manual_seed(0)
+    if group == "dataset":
+        assert made.train.x.dtype == torch.float32
+        assert len(made.train.x) == len(made.train.y) > 0
+    elif group == "architecture":
+        assert made(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+    elif group == "activation":
+        kit = Kit(made, exact, none)
+        for site in (kit.unit(4), kit.gate(4)):
+            assert site.eval()(torch.zeros(2, 4)).isfinite().all()
+    elif group == "initialization":
+        weight = torch.full((6, 5), math.nan)
+        made(weight, rng)
+        assert weight.isfinite().all()
+    elif group == "normalization":
+        for dims, shape in ((1, (4, 5)), (2, (4, 5, 2, 2))):
+            assert made(5, dims)(torch.randn(shape, generator=rng)).shape == shape
+    elif group == "backward":
+        assert torch.equal(made(nn.Tanh(), torch.ones(2)), torch.ones(2).tanh())
+    elif group == "optimizer":
+        assert isinstance(made([nn.Parameter(torch.ones(2))]), torch.optim.Optimizer)
+    elif group == "schedule":
+        assert 0 < made(0, 10) <= 1
+    elif group == "task":
+        target = {"Classification": torch.tensor([0, 2]), "Regression": torch.zeros(2, 3)}[type(made).__name__]
+        assert made.measure(torch.zeros(2, 3), target)["loss"].isfinite()
+    else:
+        raise AssertionError(f"group {group} is new: say here what its options are for")
+
+
+# Those from files are built where they train a step: reading them takes long.
+@pytest.mark.parametrize("name", [name for name in COMPONENTS if name not in ("dataset/mnist", "dataset/cifar10")])
+def test_builds(name: str, tmp_path: Path) -> None:
+    look(name.partition("/")[0], build_one(name, tmp_path))
+
+
+@pytest.mark.parametrize("name", sorted(set(FILES) - set(COMPONENTS)))
+def test_settings_are_the_schema_s(name: str) -> None:
+    schema = {"trainer": TrainerConfig, "diagnostics": DiagnosticsConfig}[name.partition("/")[0]]
+    assert set(node(name)) == set(vars(schema()))
+
+
+def test_every_group_has_options_and_every_folder_is_a_group() -> None:
+    assert {name.partition("/")[0] for name in FILES} == set(GROUPS) - {"experiment"}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    group, option = name.split("/")
+    if option in ("mnist", "cifar10"):
+        need_mirror(option)
+    monkeypatch.chdir(tmp_path)
+    Path("table.csv").write_text(TABLE)
+    words = ["trainer.steps=1", "trainer.batch_size=8", "diagnostics.probe=8", f"{group}={option}"]
+    words += EXTRA.get(name, [])
+    chosen = next((w for w in words if w.startswith("dataset=")), "dataset=xor")
+    if chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):
+        words += ["architecture.width=8"] if "cnn" not in option else []
+        run = trained_from_default(words, tmp_path)
+    else:
+        run = trained(*words, *(POINTS if group == "dataset" else []))
+    curves, layers = pd.read_csv(run.folder / "curves.csv"), pd.read_csv(run.folder / "layers.csv")
+    assert run.outcome.status == "done"
+    assert set(curves["step"]) == {0, 1}
+    assert curves["value"].notna().all()
+    if name == "diagnostics/none":
+        assert layers.empty
+        return
+    updates = layers[layers["quantity"] == "update_ratio"]
+    assert (updates["step"] == 1).all()
+    assert (updates[updates["layer"] == "output"]["value"] > 0).all() == (name not in NOTHING_TO_LEARN_FROM)
+
+
+def trained_from_default(words: list[str], tmp_path: Path) -> Any:
+    """As `trained`, for data sets without the sizes that the tiny words set."""
+    from conftest import Trained
+    from repro.composition import compose
+    from repro.config import resolve
+    from repro.training.run import train
+
+    run = resolve(compose([f"results_dir={tmp_path / 'results'}", *words]))
+    return Trained(run, train(run))
+
+
+@pytest.mark.parametrize("name", [*FILES, *EXPERIMENTS])
+def test_says_in_one_line_what_it_is(name: str) -> None:
+    says = describe({**FILES, **EXPERIMENTS}[name])
+    assert 15 < len(says) <= 120
+    assert says[0].isupper() or not says[0].isalpha()
+    assert says[-1] in ".?)" or "; " in says or ":" in says
+
+
+# What the program hands to a component; everything else is the YAML file's.
+GIVEN = {"shape", "outputs", "kit", "weight", "rng", "function", "a", "features", "dims", "epoch", "epochs", "units"}
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_defaults_stand_in_the_file_alone(name: str) -> None:
+    settings = node(name)
+    module, _, attribute = settings["_target_"].rpartition(".")
+    if not module.startswith("repro"):
+        return
+    made = getattr(sys.modules.get(module) or __import__(module, fromlist=[attribute]), attribute)
+    parameters = inspect.signature(made).parameters.values()
+    assert [p.name for p in parameters if p.default is not p.empty] == []
+    named = {p.name for p in parameters}
+    settled = {key for key in settings if not key.startswith("_")}
+    assert settled <= named
+    assert named - settled <= GIVEN
+
+
+def refusal(settings: dict[str, Any], where: str = "activation", **arguments: Any) -> str:
+    with pytest.raises(UserError) as caught:
+        build(settings, where, **arguments)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("target", ["os.system", "subprocess.run", "builtins.eval", "torch.load", "torch.hub.load",
+                                    "reproduction.Job", "torch.nnn.Tanh", "numpy.load", "repro"])  # fmt: skip
+def test_forbidden_target(target: str) -> None:
+    says = refusal({"_target_": target})
+    assert f"activation._target_ is '{target}'" in says
+    assert "allowed: repro.*, torch.nn.*, torch.optim.*" in says
+    assert f"trusted=[{target.partition('.')[0]}]" in says
+
+
+@pytest.mark.parametrize("target", ["repro.training.run.os.system", "repro.training.run.shutil.rmtree",
+                                    "repro.training.provenance.subprocess.run", "repro.datasets.table.Path",
+                                    "torch.nn.modules.module.torch.load", "repro.training.run"])  # fmt: skip
+def test_what_a_module_of_ours_imports_is_no_component(target: str) -> None:
+    assert "is no part of" in refusal({"_target_": target})
+
+
+@pytest.mark.parametrize("settings", [
+    {"_target_": "torch.nn.Tanh", "_args_": [{"_target_": "os.getcwd"}]},
+    {"_target_": "repro.activations.Activation", "unit": {"_target_": "os.getcwd"}, "gate": None},
+    {"_target_": "repro.activations.Activation", "unit": {"deeper": {"_target_": "os.getcwd"}}, "gate": None},
+    {"_target_": "torch.nn.Sequential", "_args_": [[{"_target_": "os.getcwd"}]]},
+])  # fmt: skip
+def test_forbidden_target_anywhere_inside(settings: dict[str, Any]) -> None:
+    assert "_target_ is 'os.getcwd'" in refusal(settings)
+
+
+def test_unknown_target_names_the_near_miss() -> None:
+    assert "did you mean torch.nn.Tanh" in refusal({"_target_": "torch.nn.Tahn"})
+    assert "no 'initialisation' in repro (did you mean repro.initialization" in refusal(
+        {"_target_": "repro.initialisation.he"}
+    )
+
+
+def test_checking_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repro.backward.exact", lambda: pytest.fail("was called"))
+    monkeypatch.setattr("repro.backward.exact.__module__", "repro.backward", raising=False)
+    check_node({"_target_": "repro.backward.exact"}, "backward")
+
+
+@pytest.mark.parametrize(("key", "value", "says"), [
+    ("depth", "three", "architecture.depth must be a whole number, not 'three'"),
+    ("depth", 1.5, "architecture.depth must be a whole number, not 1.5"),
+    ("depth", True, "architecture.depth must be a whole number, not True"),
+    ("depth", None, "architecture.depth must be a whole number, not None"),
+    ("dropout", "much", "architecture.dropout must be a number, not 'much'"),
+    ("dropout", [0.1], "architecture.dropout must be a number, not [0.1]"),
+    ("bias", 1, "architecture.bias must be true or false, not 1"),
+    ("bias", "yes", "architecture.bias must be true or false, not 'yes'"),
+    ("width", [3, "a"], "architecture.width must be a whole number or a list, each a whole number, not [3, 'a']"),
+    ("width", {"a": 1}, "architecture.width must be a whole number or a list, each a whole number, not {'a': 1}"),
+])  # fmt: skip
+def test_types_are_checked(key: str, value: Any, says: str) -> None:
+    with pytest.raises(UserError) as caught:
+        check_node(node("architecture/mlp") | {key: value}, "architecture")
+    assert str(caught.value) == says
+
+
+def test_types_that_fit() -> None:
+    for change in ({"width": [3, 4], "depth": 2}, {"dropout": 0}, {"dropout": 0.5}, {"bias": False}):
+        check_node(node("architecture/mlp") | change, "architecture")
+    check_node(node("optimizer/adam") | {"betas": [0.5, 0.9]}, "optimizer")
+    check_node(node("dataset/digits") | {"subset": None, "valid_size": 0.5}, "dataset")
+
+
+def test_unknown_option_names_the_near_miss() -> None:
+    with pytest.raises(
+        UserError, match=r"unknown option of .* 'architecture\.dept'; known: .*did you mean architecture\.d"
+    ):
+        check_node(node("architecture/mlp") | {"dept": 3}, "architecture")
+
+
+def test_what_a_component_refuses_is_told_with_its_name() -> None:
+    says = refusal(node("activation/noisy_tanh") | {"c": -1})
+    assert says == "activation.c must be a finite number of at least 0, not -1"
+    assert refusal({"_target_": "torch.nn.Conv2d", "in_channels": 1}, "activation").startswith("activation: ")
+
+
+OWN = {
+    "mypackage/__init__.py": "",
+    "mypackage/units.py": '''
+import torch
+from torch import nn
+from repro.activations import Activation
+
+
+class Cube(nn.Module):
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.scale * x**3
+
+
+def cube(scale: float) -> Activation:
+    return Activation(unit=lambda: Cube(scale), gate=nn.Sigmoid)
+''',
+    "mypackage/points.py": '''
+import torch
+from repro.datasets.data import Data, Split
+
+
+def line(samples: int) -> Data:
+    x = torch.linspace(-1, 1, samples)[:, None]
+    split = Split(x, (x[:, 0] > 0).long())
+    return Data(split, split, split, outputs=2, name="line")
+''',
+    "conf/activation/cube.yaml": "# The third power.\n_target_: mypackage.units.cube\nscale: 0.5  # factor\n",
+    "conf/dataset/line.yaml": "# Points on a line.\n_target_: mypackage.points.line\nsamples: 20  # points\n",
+}  # fmt: skip
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """A working folder with a package and a conf/ of the user's own."""
+    for name, text in OWN.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path
+
+
+def repro(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    # -P: like the installed program, Python does not look into the working folder by itself.
+    command = [sys.executable, "-P", "-m", "repro", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""})
+
+
+def test_components_of_ones_own(own: Path) -> None:
+    words = ("train", "activation=cube", "activation.scale=0.25", "dataset=line", "architecture.width=4",
+             "architecture.depth=2", "trainer.epochs=1", "normalization=batch")  # fmt: skip
+    done = repro(own, *words, "trusted=[mypackage]")
+    assert done.returncode == 0, done.stderr
+    (folder,) = (own / "results/runs/line").iterdir()
+    assert folder.name.startswith("mlp-cube-xavier-sgd-seed0-")
+    assert OmegaConf.load(folder / "config.yaml").activation == {"_target_": "mypackage.units.cube", "scale": 0.25}
+    layers = pd.read_csv(folder / "layers.csv").query("step == 0 and quantity == 'activation_std' and depth == 1")
+    assert layers["value"].item() > 0
+
+
+def test_components_of_ones_own_need_trust(own: Path, cli: Callable) -> None:
+    says = cli("train", "activation=cube", "dataset=xor").mistake
+    assert "activation._target_ is 'mypackage.units.cube'" in says
+    assert "add: trusted=[mypackage]" in says
+    assert not (own / "results").exists()
+
+
+def test_components_of_ones_own_are_listed_and_checked(own: Path, cli: Callable) -> None:
+    assert "  cube           The third power.\n" in cli("list", "activation").out
+    assert "did you mean cube" in cli("train", "activation=cub").mistake
+    broken = own / "mypackage" / "units.py"
+    broken.write_text("import not_there_at_all\n")
+    says = cli("train", "activation=cube", "trusted=[mypackage]", "dataset=xor").mistake
+    assert "cannot be imported (ModuleNotFoundError: No module named 'not_there_at_all')" in says
+    assert (
+        "trusted package 'nopackage' is neither installed nor in the working folder"
+        in cli("train", "activation._target_=nopackage.f", "trusted=[nopackage]", "dataset=xor").mistake
+    )

@@ -1,0 +1,133 @@
+"""Configuration: identity, flat names, seeds, folders."""
+
+import copy
+from pathlib import Path
+
+import pytest
+
+import repro.config
+from repro.composition import compose
+from repro.config import QUANTITIES, flatten, identity, resolve
+from repro.errors import UserError
+
+# Everything a user can change that moves no number, written out: a new key must be put here by hand.
+WITHOUT_NUMBERS = {"device", "threads", "results_dir", "data_dir", "force", "trusted", "variant", "experiment",
+                   "trainer.checkpoint_seconds", "reproduction"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict:
+    return resolve(compose(["activation=noisy_tanh", "dataset=mnist"])).settings
+
+
+def changed(settings: dict, key: str) -> dict:
+    """The settings with another value under a dotted key."""
+    other = copy.deepcopy(settings)
+    *path, last = key.split(".")
+    node = other
+    for part in path:
+        node = node[part]
+    value = node[last]
+    if isinstance(value, bool):
+        node[last] = not value
+    elif isinstance(value, int | float):
+        node[last] = value + 1
+    else:
+        node[last] = [*value, "more"] if isinstance(value, list) else "another"
+    return other
+
+
+def test_identity_depends_on_everything_that_moves_a_number_and_on_nothing_else(settings: dict) -> None:
+    keys = [key for key in flatten(settings) if not key.startswith("choices.")]
+    assert set(keys) >= WITHOUT_NUMBERS
+    free = WITHOUT_NUMBERS | {"dataset.data_dir"}
+    base = identity(settings)
+    assert {key for key in keys if identity(changed(settings, key)) == base} == free
+
+
+def test_names_of_options_do_not_count(settings: dict) -> None:
+    assert identity(settings | {"choices": {"activation": "my_copy"}}) == identity(settings)
+
+
+@pytest.mark.parametrize("key", ["threads", "device", "force", "variant", "results_dir", "reproduction"])
+def test_an_option_of_a_component_may_have_the_name_of_a_root_key(settings: dict, key: str) -> None:
+    one, other = copy.deepcopy(settings), copy.deepcopy(settings)
+    one["activation"][key], other["activation"][key] = 1, 2
+    assert identity(one) != identity(other)
+
+
+def test_identity_does_not_depend_on_how_a_number_is_written(settings: dict) -> None:
+    base = identity(settings)
+    other = copy.deepcopy(settings)
+    other["trainer"]["l2"] = 0
+    other["trainer"]["epochs"] = 20.0
+    assert identity(other) == base
+    assert identity(dict(reversed(other.items()))) == base
+
+
+def test_an_option_that_is_off_leaves_older_identities_alone(settings: dict) -> None:
+    other = copy.deepcopy(settings)
+    other["trainer"]["a_later_option"] = None
+    assert identity(other) == identity(settings)
+    other["trainer"]["a_later_option"] = False
+    assert identity(other) != identity(settings)
+
+
+def test_numbers_change_every_identity(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = identity(settings)
+    monkeypatch.setattr(repro.config, "NUMBERS", repro.config.NUMBERS + 1)
+    assert identity(settings) != before
+
+
+def test_a_table_counts_by_its_content(tmp_path: Path) -> None:
+    def run(path: Path) -> str:
+        return resolve(compose(["dataset=table", f"dataset.path={path}", "dataset.target=y"])).id
+
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    first.write_text("x,y\n1,0\n2,1\n")
+    second.write_text("x,y\n1,0\n2,1\n")
+    before = run(first)
+    assert run(second) == before
+    second.write_text("x,y\n1,0\n2,0\n")
+    assert run(second) != before
+
+
+def test_flatten_gives_the_names_that_are_typed() -> None:
+    nested = {"seed": 0, "a": {"b": {"c": 1}, "d": [2, 3]}, "e": None}
+    assert flatten(nested) == {"seed": 0, "a.b.c": 1, "a.d": [2, 3], "e": None}
+    assert flatten({"a": 1}, "root.") == {"root.a": 1}
+
+
+def test_seeds_are_consecutive_and_zero_is_a_seed() -> None:
+    assert resolve(compose([])).seeds == (0,)
+    assert resolve(compose(["seed=7", "replicas=3"])).seeds == (7, 8, 9)
+
+
+def test_folder_says_what_the_run_is(tmp_path: Path) -> None:
+    run = resolve(compose(["activation=relu", "initialization=he", "seed=2", "replicas=3", f"results_dir={tmp_path}"]))
+    assert run.folder == tmp_path / "runs" / "digits" / f"mlp-relu-he-sgd-seed2x3-{run.id}"
+    own = resolve(compose(["experiment=training_deep_networks/initialization"]))
+    assert own.folder.parent == Path("results/runs/training_deep_networks/initialization")
+
+
+def test_the_noise_called_nan_is_a_name() -> None:
+    quoted = resolve(compose(["activation=noisy_tanh", "activation.noise='nan'"]))
+    bare = resolve(compose(["activation=noisy_tanh", "activation.noise=nan"]))
+    assert bare.settings["activation"]["noise"] == "nan"
+    assert bare.id == quoted.id == resolve(compose(["activation=noisy_tanh"])).id
+
+
+def test_typed_views() -> None:
+    run = resolve(compose(["trainer.epochs=3", "diagnostics.every=2"]))
+    assert run.trainer.epochs == 3
+    assert run.diagnostics.every == 2
+    assert set(run.diagnostics.quantities) == set(QUANTITIES)
+
+
+def test_missing_value_names_the_key() -> None:
+    with pytest.raises(UserError, match=r"^dataset\.path, dataset\.target must be given, e\.g\. dataset\.path=VALUE$"):
+        resolve(compose(["dataset=table"]))
+
+
+def test_composing_twice_in_one_process_gives_the_same() -> None:
+    assert resolve(compose(["seed=1"])).settings == resolve(compose(["seed=1"])).settings

@@ -1,0 +1,362 @@
+"""Every experiment file from its variants to its figures, at the scale that takes seconds."""
+
+import importlib.util
+import io
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from conftest import Said
+from repro.composition import compose
+from repro.config import resolve
+from repro.errors import UserError
+from repro.ledger import plan
+from repro.paths import CLONE
+from repro.reproduction import SCALES, Experiment, last_wins, load, names, results_folder, select, with_variant
+from repro.results import verdicts
+from repro.results.collect import HEAD, LAYERS, STATES, TAIL
+from repro.training import run as running
+
+# Runs and rows (a run and seed) at smoke scale; a new experiment is counted by hand.
+SIZES = {
+    "training_deep_networks/initialization": (13, 26),
+    "training_deep_networks/depth_and_activation": (14, 28),
+}
+
+
+def state(experiment: str, cli: Callable[..., Said]) -> dict[str, int]:
+    """The counts that `repro status` shows."""
+    header, _, row = cli("status", experiment, "--scale", "smoke").out.splitlines()
+    shown = dict(zip(header.split(), row.split(), strict=True))
+    assert shown["experiment"] == experiment
+    return {name: int(shown[name]) for name in STATES}
+
+
+@pytest.mark.parametrize("experiment", names())
+def test_reproduce(experiment: str, cli: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REPRO_DATA", raising=False)  # smoke needs no data but what is bundled or generated
+    runs, rows = SIZES[experiment]
+    said = cli("reproduce", experiment, "scale=smoke")
+    assert said.status == 0, said.err
+    assert f"{experiment} at scale smoke: 0 of {runs} runs there, {runs} to train" in said.out
+    assert "Traceback" not in said.err
+    folder = tmp_path / "results" / experiment / "smoke"
+    check_tables(load(experiment), folder, rows)
+    before = check_files(folder)
+    check_that_nothing_is_trained_again(experiment, cli, folder, before)
+    check_printed_tables(experiment, cli)
+    check_figures(experiment, cli, folder)
+    check_stale_and_missing(experiment, cli, folder)
+
+
+def check_tables(experiment: Experiment, folder: Path, rows: int) -> None:
+    runs = pd.read_csv(folder / "runs.csv", dtype={"run": str})
+    assert len(runs) == rows
+    axes = list(experiment.scale("smoke")["axes"])
+    assert list(runs.columns)[: len(HEAD) + len(axes)] == [*HEAD, *axes]
+    assert list(runs.columns)[-len(TAIL) :] == list(TAIL)
+    assert {"test_accuracy", "test_loss", "best_valid_loss", "vanishing_ratio"} <= set(runs.columns)
+    assert set(runs["scale"]) == {"smoke"}
+    assert set(runs["status"]) <= {"done", "diverged"}
+    assert runs["run"].str.fullmatch("[0-9a-f]{10}").all()
+    assert runs[runs["status"] == "done"]["test_accuracy"].between(0, 1).all()
+    assert set(runs["variant"]) <= set(experiment.variants)
+    assert not runs.duplicated(["run", "seed"]).any()
+    layers = pd.read_csv(folder / "layers.csv.gz", dtype={"run": str})
+    assert list(layers.columns) == list(LAYERS)
+    assert set(layers["run"]) == set(runs["run"])
+    claims = pd.read_csv(folder / "claims.csv")
+    assert list(claims.columns) == list(verdicts.COLUMNS)
+    assert list(claims["claim"]) == list(experiment.claims)
+    assert set(claims["verdict"]) <= {"reproduced", "not reproduced", "inconclusive"}
+    assert (claims["says"].str.len() > 20).all()
+    ways = json.loads((folder / "provenance.json").read_text())["ways"]
+    assert {run for way in ways for run in way["runs"]} == set(runs["run"])
+
+
+def check_files(folder: Path) -> dict[str, bytes]:
+    content = {f.name: f.read_bytes() for f in folder.iterdir()}
+    figures = {name for name in content if name.endswith((".png", ".svg"))}
+    assert set(content) - figures == {"runs.csv", "curves.csv.gz", "layers.csv.gz", "claims.csv", "provenance.json"}
+    assert len(figures) >= 2
+    assert {Path(name).stem for name in figures if name.endswith(".png")} == {
+        Path(name).stem for name in figures if name.endswith(".svg")
+    }
+    return content
+
+
+def check_that_nothing_is_trained_again(
+    experiment: str, cli: Callable[..., Said], folder: Path, before: dict[str, bytes]
+) -> None:
+    runs = SIZES[experiment][0]
+    again = cli("reproduce", experiment, "scale=smoke")
+    assert again.status == 0
+    assert f"{runs} of {runs} runs there, 0 to train" in again.out
+    assert again.err == ""
+    assert {f.name: f.read_bytes() for f in folder.iterdir()} == before
+    assert state(experiment, cli) == dict.fromkeys(STATES, 0) | state_of(before)
+
+
+def state_of(content: dict[str, bytes]) -> dict[str, int]:
+    """How many runs of a runs.csv are done and how many diverged."""
+    runs = pd.read_csv(io.BytesIO(content["runs.csv"]), dtype={"run": str})
+    diverged = runs.groupby("run")["status"].agg(lambda states: (states == "diverged").all())
+    return {"done": int((~diverged).sum()), "diverged": int(diverged.sum())}
+
+
+def check_printed_tables(experiment: str, cli: Callable[..., Said]) -> None:
+    out = {
+        kind: cli("table", experiment, "--scale", "smoke", "--format", kind).out
+        for kind in ("text", "markdown", "latex", "csv")
+    }
+    claims = load(experiment).claims
+    assert out["text"].splitlines()[0].split() == ["claim", "published", "ours", "verdict"]
+    assert out["markdown"].count("\n| ") >= len(claims)
+    assert "\\toprule" in out["latex"]
+    assert out["latex"].count("\\\\") == len(claims) + 1
+    assert list(pd.read_csv(io.StringIO(out["csv"]))["claim"]) == list(claims)
+    by_variant = cli("table", experiment, "--scale", "smoke", "--runs").out
+    assert "test_accuracy" in by_variant
+    assert next(iter(load(experiment).variants)) in by_variant
+
+
+def check_figures(experiment: str, cli: Callable[..., Said], folder: Path) -> None:
+    def drawn(*words: str) -> dict[str, bytes]:
+        said = cli("figures", experiment, "--scale", "smoke", *words)
+        assert said.status == 0
+        where = Path(words[1]) / experiment if words else folder
+        found = {f.name: f.read_bytes() for f in where.iterdir() if f.suffix in (".png", ".svg")}
+        assert f"{len(found)} files drawn" in said.out
+        return found
+
+    first = drawn()
+    assert drawn("--out", "elsewhere") == first
+
+
+def check_stale_and_missing(experiment: str, cli: Callable[..., Said], folder: Path) -> None:
+    """Forget one run, and let the table name one that is of no use any more."""
+    runs = SIZES[experiment][0]
+    table = folder / "runs.csv"
+    lines = table.read_text().splitlines(keepends=True)
+    gone = lines[1].split(",")[0]
+    (raw,) = (Path("results/runs") / experiment).glob(f"*-{gone}")
+    shutil.rmtree(raw)
+    table.write_text("".join(line.replace(gone, "0123456789") if line.startswith(gone) else line for line in lines))
+    found = state(experiment, cli)
+    assert found["missing"] == 1
+    assert found["stale"] == 1
+    assert found["done"] + found["diverged"] == runs - 1
+    curves = (folder / "curves.csv.gz").read_bytes()
+    said = cli("reproduce", experiment, "scale=smoke")
+    assert f"{runs - 1} of {runs} runs there, 1 to train" in said.out
+    assert said.status == 0
+    assert "0123456789" not in table.read_text()
+    assert (folder / "curves.csv.gz").read_bytes() == curves
+
+
+def test_failing_runs_leave_the_others_alone(cli: Callable[..., Said]) -> None:
+    experiment, advance = "training_deep_networks/depth_and_activation", running.Loop.advance
+
+    def broken(loop: Any) -> Any:
+        if any(isinstance(m, torch.nn.ReLU) for m in loop.learner.module.modules()):
+            raise ZeroDivisionError("nothing works")
+        return advance(loop)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(running.Loop, "advance", broken)
+        said = cli("reproduce", experiment, "scale=smoke")
+    assert said.status == 1
+    message = said.err[said.err.index("repro: failed: ") :].splitlines()
+    assert message[0] == "repro: failed: nothing works"
+    assert len(message) == 3
+    assert all(line.startswith("  ") and " variant=relu " in line for line in message[1:])
+    assert "14 runs: 12 done, 0 diverged, 2 failed" in said.out
+    assert state(experiment, cli) == dict.fromkeys(STATES, 0) | {"done": 12, "failed": 2}
+    runs = pd.read_csv(results_folder("results", experiment, "smoke") / "runs.csv").set_index("variant")["status"]
+    assert set(runs["relu"]) == {"failed"}
+    assert set(runs.drop("relu")) == {"done"}
+    mended = cli("reproduce", experiment, "scale=smoke")
+    assert mended.status == 0
+    assert "12 of 14 runs there, 2 to train" in mended.out
+    assert "2 runs: 2 done, 0 diverged, 0 failed" in mended.out
+
+
+def test_settings_of_ones_own_are_kept_apart(tmp_path: Path) -> None:
+    whole = load("training_deep_networks/initialization")
+    one = Experiment(whole.name, whole.reproduction | {"claims": {}, "variants": {"tanh_small": ["activation=tanh"]},
+                                                       "scales": {"smoke": {"seeds": 2}}})  # fmt: skip
+    published = plan(one, "smoke", str(tmp_path))
+    for extra in (["device=cpu"], ["threads=2"]):
+        assert plan(one, "smoke", str(tmp_path), extra).folder == published.folder
+    own = plan(one, "smoke", str(tmp_path), ["optimizer.lr=0.5"])
+    assert own.folder == tmp_path / one.name / "custom"
+    assert not set(own.expected) & set(published.expected)
+    assert list(tmp_path.iterdir()) == []  # planning writes nothing
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("experiment", names())
+def test_runs_of_a_scale_are_different_runs(experiment: str, scale: str) -> None:
+    one = load(experiment)
+    jobs = one.jobs(scale)
+    assert len(jobs) == len({job.overrides for job in jobs})
+    if scale == "full":
+        assert set(one.variants) == {job.variant for job in jobs}
+
+
+@pytest.mark.parametrize("experiment", names())
+def test_committed_tables_are_those_of_these_settings(experiment: str) -> None:
+    table = results_folder(CLONE / "results", experiment, "full") / "runs.csv"
+    if not table.exists():
+        pytest.skip("no committed tables")
+    runs = pd.read_csv(table, dtype={"run": str})
+    jobs = load(experiment).jobs("full")
+    assert runs["run"].nunique() == len(jobs)
+    assert set(runs["status"]) <= {"done", "diverged"}
+    for job in jobs[:: len(jobs) // 5]:  # composing takes a while; `repro status` looks at all of them
+        run = resolve(compose(job.overrides))
+        assert tuple(runs[runs["run"] == run.id]["seed"]) == run.seeds, job.overrides
+
+
+# One variant by hand
+
+
+def test_variant_is_put_before_the_user_s_own_words() -> None:
+    name = "training_deep_networks/initialization"
+    words = with_variant(["-m", f"experiment={name}", "variant=tanh_large", "seed=range(2)", "initialization.std=2"])
+    assert words == ["-m", f"experiment={name}", "variant=tanh_large", "activation=tanh", "initialization=normal",
+                     "seed=range(2)", "initialization.std=2"]  # fmt: skip
+
+
+def test_first_variant_is_taken_unless_one_is_named() -> None:
+    assert "variant=tanh_small" in with_variant(["experiment=training_deep_networks/initialization"])
+
+
+def test_words_without_an_experiment_stay_as_they_are() -> None:
+    for words in ([], ["-m", "seed=1,2"], ["experiment=null"], ["experiment=", "seed=1"]):
+        assert with_variant(words) == words
+
+
+def test_last_wins() -> None:
+    assert last_wins(["a=1", "-m", "b=2", "a=3", "--cfg", "job"]) == ["-m", "b=2", "a=3", "--cfg", "job"]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_one_variant_trains(cli: Callable[..., Said], tmp_path: Path) -> None:
+    name = "training_deep_networks/initialization"
+    said = cli("train", f"experiment={name}", "variant=relu_he", "architecture.width=10", "dataset.train_size=50",
+               "dataset.features=10", "diagnostics.probe=50")  # fmt: skip
+    assert said.status == 0, said.err
+    (folder,) = (tmp_path / "results/runs" / name).iterdir()
+    settings = json.loads((folder / "summary.json").read_text())["settings"]
+    assert settings["variant"] == "relu_he"
+    assert settings["initialization._target_"] == "repro.initialization.he"
+    assert settings["architecture.depth"] == 10
+
+
+# Expansion
+
+
+def made(**reproduction: Any) -> Experiment:
+    full = {"variants": {"one": ["a=1"], "two": ["a=2", "b=2"], "other": None}, "scales": {"full": None}}
+    return Experiment("paper/experiment", full | reproduction)
+
+
+def overrides(experiment: Experiment, scale: str = "full", extra: tuple[str, ...] = ()) -> list[list[str]]:
+    return [list(job.overrides) for job in experiment.jobs(scale, extra)]
+
+
+HEADER = ["experiment=paper/experiment", "variant={}", "seed={}", "replicas={}"]
+
+
+def words(variant: str, seed: int, replicas: int, *more: str) -> list[str]:
+    return ["experiment=paper/experiment", f"variant={variant}", f"seed={seed}", f"replicas={replicas}", *more]
+
+
+def test_variants_become_runs() -> None:
+    assert overrides(made()) == [
+        words("one", 0, 1, "a=1"),
+        words("two", 0, 1, "a=2", "b=2"),
+        words("other", 0, 1),
+    ]
+
+
+def test_axes_multiply() -> None:
+    jobs = made(variants={"one": []}, axes={"c": [1, 2], "d": [True, [3, 4]]}).jobs("full")
+    assert [job.swept for job in jobs] == [
+        {"c": 1, "d": True}, {"c": 1, "d": [3, 4]}, {"c": 2, "d": True}, {"c": 2, "d": [3, 4]},
+    ]  # fmt: skip
+    assert jobs[1].overrides[-2:] == ("c=1", "d=[3, 4]")
+    assert jobs[0].overrides[-1] == "d=true"
+
+
+def test_seeds_are_stacked_unless_told_otherwise() -> None:
+    one = {"variants": {"one": []}, "seeds": 3}
+    assert overrides(made(**one)) == [words("one", 0, 3)]
+    assert overrides(made(**one, stack=False)) == [words("one", seed, 1) for seed in range(3)]
+
+
+def test_a_scale_changes_what_it_names() -> None:
+    scales = {
+        "quick": {
+            "seeds": 2,
+            "axes": {"c": [5]},
+            "variants": ["t*", "one"],
+            "overrides": {"*": ["d=1"], "t*": ["d=2"]},
+        },
+        "full": {},
+    }  # fmt: skip
+    experiment = made(seeds=10, axes={"c": [1]}, scales=scales)
+    assert overrides(experiment, "quick") == [
+        words("one", 0, 2, "a=1", "c=5", "d=1"),
+        words("two", 0, 2, "a=2", "b=2", "c=5", "d=2"),
+    ]
+    assert overrides(experiment)[2] == words("other", 0, 10, "c=1")
+
+
+def test_the_user_has_the_last_word() -> None:
+    scales = {"full": {"overrides": {"*": ["a=7"]}}}
+    assert overrides(made(scales=scales), extra=("a=9", "seed=5"))[0] == [
+        "experiment=paper/experiment", "variant=one", "replicas=1", "a=9", "seed=5",
+    ]  # fmt: skip
+
+
+def test_mistakes_in_an_experiment_file() -> None:
+    with pytest.raises(UserError, match=r"unknown scale of paper/experiment 'smok'; known: full"):
+        made().jobs("smok")
+    with pytest.raises(UserError, match=r"unknown variant of paper/experiment 'thre\*'; known: one, other, two"):
+        made(scales={"full": {"variants": ["thre*"]}}).jobs("full")
+
+
+def test_select() -> None:
+    assert [e.name for e in select(None)] == names()
+    assert [e.name for e in select("training_deep_networks")] == [n for n in names() if n.startswith("training_deep_")]
+    assert [e.name for e in select("training_deep_networks/initialization")] == [
+        "training_deep_networks/initialization"
+    ]
+
+
+# Several processes
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    importlib.util.find_spec("hydra_plugins.hydra_joblib_launcher") is None, reason="no joblib launcher"
+)
+def test_joblib_launcher(tiny: tuple[str, ...], tmp_path: Path) -> None:
+    line = ["train", "-m", *tiny, "activation=tanh,relu", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    done = subprocess.run([sys.executable, "-m", "repro", *line], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "2 runs: 2 done, 0 diverged, 0 failed"
+    folders = sorted((tmp_path / "results/runs/xor").iterdir())
+    assert [folder.name.split("-")[1] for folder in folders] == ["relu", "tanh"]
+    assert all((folder / "done.json").exists() for folder in folders)
+    assert {f.name for f in tmp_path.iterdir()} == {"results"}
