@@ -12,7 +12,7 @@ from repro.training.run import train
 
 BAR = 5.0
 RUNS = {
-    "digits, default run (400 steps)": ([], 7),
+    "digits, default run (400 steps)": ([], 25),
     "digits, 200 epochs (4000 steps)": (["trainer.epochs=200"], 3),
     "MNIST, 3 epochs (2580 steps)": (["dataset=mnist", "trainer.epochs=3"], 5),
 }

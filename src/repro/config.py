@@ -47,7 +47,7 @@ class DiagnosticsConfig:
     """What is measured in the layers and when; `conf/diagnostics/layers.yaml` explains every key."""
 
     every: int | None = None
-    log_spaced: int = 5
+    log_spaced: int = 4
     probe: int = 128
     histogram: int = 30
     quantities: list[str] = field(default_factory=list)

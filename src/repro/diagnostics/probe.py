@@ -54,7 +54,7 @@ class Traces:
 
 def layers_of(module: nn.Module) -> list[Layer]:
     """The layers with weights, from the input to the output."""
-    sites = {_holder(name): name for name, m in module.named_modules() if isinstance(m, Nonlinearity)}
+    sites = {_holder(name): name for name, _ in _sites(module)}
     weighted = [name for name, m in module.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     names = [(_holder(name) or name, f"{name}.weight") for name in weighted]
     return [Layer(layer, i, weight, sites.get(layer)) for i, (layer, weight) in enumerate(names, 1)]
@@ -85,7 +85,7 @@ def _watched(module: nn.Module, nudges: Mapping[str, Tensor], seen: _Seen) -> It
 
         return note
 
-    sites = [(name, m) for name, m in module.named_modules() if isinstance(m, Nonlinearity)]
+    sites = _sites(module)
     handles = [m.register_forward_pre_hook(before(name)) for name, m in sites]
     handles += [m.register_forward_hook(after(name)) for name, m in sites]
     try:
@@ -143,7 +143,20 @@ def trace(run: Pass, shapes: Mapping[str, torch.Size], parameters: Values, buffe
 
 def shapes_of(module: nn.Module, parameters: Values, buffers: Values, x: Tensor) -> dict[str, torch.Size]:
     """The shape of every site's pre-activation on a batch."""
-    seen = _Seen(mapped=False)
-    with torch.no_grad(), _watched(module, {}, seen):
-        functional_call(module, (parameters, buffers), (x,))
-    return {name: value.shape for name, value in seen.out.items()}
+    shapes: dict[str, torch.Size] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda _module, args: shapes.update({name: args[0].shape})
+
+    handles = [m.register_forward_pre_hook(note(name)) for name, m in _sites(module)]
+    try:
+        with torch.no_grad():
+            functional_call(module, (parameters, buffers), (x,))
+    finally:
+        for handle in handles:
+            handle.remove()
+    return shapes
+
+
+def _sites(module: nn.Module) -> list[tuple[str, Nonlinearity]]:
+    return [(name, m) for name, m in module.named_modules() if isinstance(m, Nonlinearity)]

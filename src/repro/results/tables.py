@@ -23,6 +23,13 @@ _MISSING = ["", "nan", "NaN"]
 
 def cell(value: Any) -> str:
     """The text of one cell: numbers exact in the fewest digits, None empty, true and false in lower case."""
+    kind = type(value)
+    if kind is str:  # these three first: nearly every cell of a long table is one of them
+        return str(value)
+    if kind is float:
+        return repr(value)
+    if kind is int:
+        return str(value)
     if value is None:
         return ""
     if isinstance(value, bool):
