@@ -1,0 +1,78 @@
+"""The commands of the README and of the paper pages do what they say, cut short where they train for long."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from repro.cli import main
+from repro.datasets import files
+
+CLONE = Path(__file__).parent.parent
+PAGES = [CLONE / "README.md", *sorted(CLONE.glob("experiments/*/README.md"))]
+SHORT = ("trainer.steps=2", "diagnostics.probe=16")
+
+
+def commands() -> Iterator[str]:
+    for page in PAGES:
+        for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.DOTALL):
+            for line in block.splitlines():
+                if line.startswith("repro "):
+                    yield line.partition("  #")[0].strip()
+
+
+COMMANDS = list(dict.fromkeys(commands()))
+
+
+def test_pages_have_commands() -> None:
+    assert len(COMMANDS) > 15
+    assert "repro train activation=noisy_tanh" in COMMANDS
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with what the README speaks of: a table and a part of one's own."""
+    monkeypatch.chdir(tmp_path)
+    rows = "\n".join(f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60))
+    (tmp_path / "my.csv").write_text(f"x,y,species\n{rows}\n")
+    (tmp_path / "conf/activation").mkdir(parents=True)
+    text = (CLONE / "README.md").read_text()
+    yaml = re.search(r"conf/activation/sine.yaml +(.*?)\nmypackage.py", text, re.DOTALL)
+    assert yaml is not None
+    lines = [line.strip() for line in yaml.group(1).splitlines()]
+    (tmp_path / "conf/activation/sine.yaml").write_text("\n".join(["# Sine.", *lines[1:]]) + "\n")
+    code = "import torch\n\n\nclass Sine(torch.nn.Module):\n    def forward(self, x):\n        return torch.sin(x)\n"
+    (tmp_path / "mypackage.py").write_text(code)
+    return tmp_path
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = shlex.split(command)[1:]
+    verb = words[0]
+    if any("mnist" in word for word in words) and not _mnist_here():
+        pytest.skip("REPRO_DATA is not set to a mirror with MNIST")
+    if verb == "train" and "hydra/launcher=joblib" in words:
+        pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="extra `sweep` is not installed")
+    if verb == "train" and "--cfg" not in words:
+        words += [w for w in SHORT if w.split("=")[0] not in command]
+    elif verb == "reproduce":
+        words = [verb, words[1], "--help"]  # run at smoke scale in test_experiments
+    elif verb in ("status", "table", "figures"):
+        words += ["--results-dir", str(CLONE / "results")]
+        words += ["--out", str(workplace)] if verb == "figures" else []
+    elif verb == "show" or (verb == "data" and words[1] == "fetch"):
+        words = [verb, "--help"]
+    if "--help" in words and verb in ("show", "data"):
+        with pytest.raises(SystemExit) as end:
+            main(words)
+        assert end.value.code == 0
+    else:
+        assert main(words) == 0
+    assert capsys.readouterr().out.strip()
+
+
+def _mnist_here() -> bool:
+    return any(status.name == "mnist" and status.where in ("mirror", "cache") for status in files.statuses())
