@@ -11,14 +11,13 @@ class Progress:
     """Shows how far a run has come.
 
     Args:
-        name: of the run.
         total: updates in all.
         done: updates already made by an earlier process.
     """
 
-    def __init__(self, name: str, total: int, done: int) -> None:
+    def __init__(self, total: int, done: int) -> None:
         self.total = total
-        self.bar = tqdm(total=total, initial=done, desc=name, unit="step", disable=None, leave=False, file=sys.stderr)
+        self.bar = tqdm(total=total, initial=done, unit="step", disable=None, leave=False, file=sys.stderr)
 
     def advance(self, steps: int) -> None:
         """So many updates more."""
@@ -26,11 +25,15 @@ class Progress:
 
     def evaluated(self, step: int, epoch: float, scores: Mapping[tuple[str, str], np.ndarray]) -> None:
         """Show the scores of an evaluation; with several replicas their mean over those that are finite."""
-        text = "  ".join(f"{split} {metric} {_mean(values):.4f}" for (split, metric), values in scores.items())
         if self.bar.disable:
+            text = "  ".join(f"{split} {metric} {_mean(values):.4f}" for (split, metric), values in scores.items())
             print(f"epoch {epoch:g}  step {step}/{self.total}  {text}", file=sys.stderr, flush=True)
         else:
-            self.bar.set_postfix_str(text.replace("  ", " · "))
+            # What fits beside the bar; the whole of it is in curves.csv.
+            shown = {k: v for k, v in scores.items() if k == ("train", "loss") or k[0] == "valid"}
+            text = ", ".join(f"{split} {metric} {_mean(values):.3g}" for (split, metric), values in shown.items())
+            self.bar.set_description(f"epoch {epoch:g}", refresh=False)
+            self.bar.set_postfix_str(text)
 
     def close(self) -> None:
         """Finish the line."""

@@ -124,7 +124,7 @@ def _train(run: Run, loop: Loop, device: torch.device) -> Outcome:
 
 
 def _advance_to_end(run: Run, loop: Loop, tables: list[Table], fresh: bool) -> None:
-    progress = Progress(run.name, loop.total, loop.step)
+    progress = Progress(loop.total, loop.step)
     saved = time.monotonic()
     shown = loop.step
     try:
