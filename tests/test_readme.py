@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,8 @@ def test_pages_have_commands() -> None:
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with what the README speaks of: a table and a part of one's own."""
     monkeypatch.chdir(tmp_path)
+    # Another test's package of that name, in another working folder.
+    monkeypatch.delitem(sys.modules, "mypackage", raising=False)
     rows = "\n".join(f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60))
     (tmp_path / "my.csv").write_text(f"x,y,species\n{rows}\n")
     (tmp_path / "conf/activation").mkdir(parents=True)
