@@ -317,3 +317,24 @@ def test_status_is_what_main_returns(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["list", "backward"]) == 0
     assert main(["list", "nothing"]) == 2
     capsys.readouterr()
+
+
+def test_sweep_ends_with_a_comparison(cli: Callable[..., Said], tiny: tuple[str, ...]) -> None:
+    said = cli("train", "-m", *tiny, "activation=tanh,relu")
+    assert said.status == 0
+    rows = [line.split() for line in said.out.splitlines() if "activation=" in line]
+    assert [row[:2] for row in rows] == [["activation=tanh", "done"], ["activation=relu", "done"]]
+    assert "test_accuracy" in said.out
+    assert "dataset=xor" not in said.out
+
+
+def test_short_name_of_a_setting_is_explained(cli: Callable[..., Said]) -> None:
+    assert "optimizer.lr" in cli("train", "lr=0.1").mistake
+    assert "architecture.depth" in cli("train", "depth=3").mistake
+
+
+def test_finished_run_is_still_checked(cli: Callable[..., Said], tiny: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "trustme.py").write_text("import torch\n\n\nclass Unit(torch.nn.Tanh):\n    pass\n")
+    words = ("train", *tiny, "activation.unit._target_=trustme.Unit")
+    assert cli(*words, "trusted=[trustme]").status == 0
+    assert "trusted=[trustme]" in cli(*words).mistake

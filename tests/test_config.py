@@ -131,3 +131,14 @@ def test_missing_value_names_the_key() -> None:
 
 def test_composing_twice_in_one_process_gives_the_same() -> None:
     assert resolve(compose(["seed=1"])).settings == resolve(compose(["seed=1"])).settings
+
+
+def test_own_package_counts_by_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = dict(resolve(compose([])).settings)
+    settings["activation"] = {"_target_": "repro.activations.Activation", "unit": {"_target_": "ownunits.Sine"}}
+    ids = []
+    for code in ("x = 1\n", "x = 2\n", "x = 1\n"):
+        (tmp_path / "ownunits.py").write_text(code)
+        ids.append(identity(settings))
+    assert ids[0] == ids[2] != ids[1]

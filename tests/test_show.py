@@ -77,7 +77,7 @@ def test_headline_names_only_what_is_unusual() -> None:
              "initialization.std": 0.01, "choices.optimizer": "adam"}  # fmt: skip
     assert headline(plain) == "digits · cnn · relu · normal, std 0.01 · adam · seed 0"
     assert "linear backprop" in headline(plain | {"choices.backward": "linear"})
-    assert "noisy_tanh (nah)" in headline(plain | {"choices.activation": "noisy_tanh", "activation.noise": "nah"})
+    assert "noisy_tanh (NAH)" in headline(plain | {"choices.activation": "noisy_tanh", "activation.noise": "nah"})
 
 
 # --- the verb ---------------------------------------------------------------------------------------

@@ -120,7 +120,14 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> UserError:
         if parent.rpartition(".")[2] in _keys(above, overrides):
             return UserError(f"unknown setting {key!r}: {parent} has no settings here")
         return _unknown_key(parent, overrides)
+    if not parent and (inside := [k for k in _settings(overrides) if k.rpartition(".")[2] == name]):
+        return UserError(f"unknown setting {key!r}; did you mean {' or '.join(inside)}?")
     return unknown("setting", key, [prefix + k for k in known])
+
+
+def _settings(overrides: Sequence[str]) -> list[str]:
+    """The groups' settings, e.g. optimizer.lr."""
+    return [f"{group}.{key}" for group in GROUPS for key in _keys(group, overrides)]
 
 
 def _keys(parent: str, overrides: Sequence[str]) -> list[str]:

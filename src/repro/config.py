@@ -1,6 +1,8 @@
 """The schema of a run, the checks that come before any data are read, and the run's identity."""
 
 import hashlib
+import importlib.machinery
+import importlib.util
 import json
 import math
 from collections.abc import Mapping
@@ -82,8 +84,10 @@ class RunConfig:
     reproduction: Any = None
 
 
-GROUPS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-          "optimizer", "schedule", "trainer", "diagnostics", "experiment")  # fmt: skip
+# Groups whose options are built from a _target_, and all groups.
+COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
+              "optimizer", "schedule")  # fmt: skip
+GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 
 ConfigStore.instance().store("run_schema", RunConfig)
 
@@ -145,10 +149,36 @@ def resolve(cfg: DictConfig) -> Run:
 def identity(settings: Mapping[str, Any]) -> str:
     """Hash of the scientific part of a configuration.
 
-    Files that the configuration names (the user's own table) count by their content, not by their path.
+    What is not repro's own counts by its content: a table by its bytes, a trusted package by its source.
     """
-    text = json.dumps([NUMBERS, _scientific(settings)], sort_keys=True, separators=(",", ":"))
+    own_code = [_source_hash(package) for package in sorted(_packages(settings) - {"repro", "torch"})]
+    text = json.dumps([NUMBERS, _scientific(settings), *own_code], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _packages(value: Any) -> set[str]:
+    """The packages that the targets in a configuration come from."""
+    if isinstance(value, Mapping):
+        target = value.get("_target_")
+        own = {target.partition(".")[0]} if isinstance(target, str) else set()
+        return own.union(*map(_packages, value.values()))
+    return set().union(*map(_packages, value)) if isinstance(value, list | tuple) else set()
+
+
+def _source_hash(package: str) -> str:
+    """Hash of a package's Python files, found where importing it would find them; nothing is imported."""
+    spec = importlib.util.find_spec(package) or importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
+    if spec is None:
+        return ""  # building it will say so
+    folders = [Path(folder) for folder in spec.submodule_search_locations or []]
+    files = (
+        [Path(spec.origin)] if spec.origin and not folders else [f for d in folders for f in sorted(d.rglob("*.py"))]
+    )
+    found = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            found.update(file.read_bytes())
+    return found.hexdigest()
 
 
 def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -200,8 +230,7 @@ def check(settings: Mapping[str, Any]) -> None:
     _check_keys("", settings, RunConfig)
     _check_keys("trainer.", settings["trainer"], TrainerConfig)
     _check_keys("diagnostics.", settings["diagnostics"], DiagnosticsConfig)
-    for group in ("dataset", "task", "architecture", "activation", "initialization", "normalization",
-                  "backward", "optimizer", "schedule"):  # fmt: skip
+    for group in COMPONENTS:
         node = settings[group]
         if not (isinstance(node, Mapping) and "_target_" in node):
             raise UserError(f"{group} needs a file with a _target_; see: repro list {group}")

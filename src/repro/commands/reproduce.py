@@ -64,6 +64,8 @@ def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: boo
     figures = illustrate(plan.experiment, plan.folder)
     update_page(plan.experiment, claims, plan.folder)
     print(report.table(report.ledger(claims), "text"))
+    if plan.scale == "smoke":
+        print("scale smoke only shows that everything runs: its nets are too small for the verdicts to mean anything")
     print(f"tables and {len(figures)} figure files: {plan.folder}")
     return failed
 

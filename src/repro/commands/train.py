@@ -52,7 +52,7 @@ def main(words: Sequence[str]) -> int:
     if "-m" not in words and "--multirun" not in words:
         single(expanded)
         return 0
-    return sweep(expanded)
+    return sweep(expanded, compare=True)
 
 
 def single(words: Sequence[str]) -> None:
@@ -74,8 +74,12 @@ def single(words: Sequence[str]) -> None:
         raise mistakes[0]
 
 
-def sweep(words: Sequence[str]) -> int:
-    """Run a sweep through Hydra's sweeper and launcher; 1 when a job of it failed."""
+def sweep(words: Sequence[str], compare: bool = False) -> int:
+    """Run a sweep through Hydra's sweeper and launcher; 1 when a job of it failed.
+
+    Args:
+        compare: end with a table of the runs' test metrics.
+    """
     given = dict(w.split("=", 1) for w in words if "=" in w)
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
     folder = Path(given.get("hydra.sweep.dir", f"{given.get('results_dir', 'results')}/sweeps/{now}"))
@@ -97,10 +101,31 @@ def sweep(words: Sequence[str]) -> int:
         by_error.setdefault(outcome["error"], []).append(" ".join(outcome["overrides"]))
     for error, jobs in by_error.items():
         print(f"repro: failed: {error}", *jobs, sep="\n  ", file=sys.stderr)
+    if compare:
+        _print_comparison([o for o in outcomes if o["status"] != "failed"])
     diverged = sum(o["status"] == "diverged" for o in outcomes)
     done = len(outcomes) - len(failed) - diverged
     print(f"{len(outcomes)} runs: {done} done, {diverged} diverged, {len(failed)} failed")
     return 1 if failed else 0
+
+
+def _print_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
+    """One row a run: what it differs by, and its test metrics (mean and interval over replicas)."""
+    import pandas as pd
+
+    from repro.results import report
+    from repro.results.statistics import estimate, with_interval
+
+    shared = set.intersection(*(set(o["overrides"]) for o in outcomes)) if len(outcomes) > 1 else set()
+    rows = []
+    for outcome in outcomes:
+        row = {"run": " ".join(w for w in outcome["overrides"] if w not in shared), "status": outcome["status"]}
+        for name, values in outcome["tested"].items():
+            found = estimate(values)
+            row[name] = with_interval(found.value, found.interval, found.n)
+        rows.append(row)
+    if rows:
+        print(report.table(pd.DataFrame(rows).fillna(""), "text"))
 
 
 def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
@@ -195,5 +220,13 @@ def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
     summary = json.loads((outcome.folder / "summary.json").read_text())
     values = [m.get(run.trainer.monitor) for m in summary["metrics"].values()]
     known = [v for v in values if v is not None]
-    return {"status": outcome.status, "folder": str(outcome.folder), "trained": outcome.trained,
-            "value": sum(known) / len(known) if known else None}  # fmt: skip
+    tested = {
+        name: [m[name] for m in summary["metrics"].values() if name in m] for name in ("test_loss", "test_accuracy")
+    }
+    return {
+        "status": outcome.status,
+        "folder": str(outcome.folder),
+        "trained": outcome.trained,
+        "value": sum(known) / len(known) if known else None,
+        "tested": {name: values for name, values in tested.items() if values},
+    }

@@ -174,7 +174,7 @@ def _gradients(ax: Axes, rows: pd.DataFrame, steps: Sequence[int]) -> None:
             )
     blocks.log_axis(ax.xaxis, shown["value"], most=4)
     ax.set_title("gradient norm\nby layer")
-    ax.set_xlabel("of the loss by the pre-activation")
+    ax.set_xlabel("‖∂ loss / ∂ pre-activation‖")
     ax.legend(title="step", title_fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.0)
     if not (shown["value"] > 0).any():
         blocks.remark(ax, "0 everywhere")

@@ -1,6 +1,7 @@
 """One finished run in numbers, as `repro train` and `repro show` print it."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ def headline(settings: Mapping[str, Any]) -> str:
     parts.append(f"{net} {size[0]} × {size[1]}" if None not in size else net)
     activation = str(chosen.get("activation", ""))
     noise = settings.get("activation.noise")
-    parts.append(f"{activation} ({noise})" if noise is not None else activation)
+    parts.append(f"{activation} ({noise.upper()})" if noise is not None else activation)
     initialization = str(chosen.get("initialization", ""))
     std = settings.get("initialization.std")
     parts.append(f"{initialization}, std {std:g}" if finite(std) else initialization)
@@ -109,9 +110,7 @@ def _diverged(summary: Mapping[str, Any]) -> list[str]:
 def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
     names = dict.fromkeys(name for own in metrics.values() for name in own)
     shown = [name for name in names if name.startswith("test_")] or [n for n in names if n.startswith("valid_")]
-    return [
-        _line(name.replace("_", " "), _mean([own[name] for own in metrics.values() if name in own])) for name in shown
-    ]
+    return [_line(_said(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
 
 
 def _line(name: str, value: str) -> str:
@@ -175,3 +174,9 @@ def _cost(summary: Mapping[str, Any]) -> Iterable[str]:
     yield _line("steps", f"{summary['steps']} ({epochs:.4g} epoch{'' if epochs == 1 else 's'}{stopped})")
     speed = f", {rate:.4g} steps/s" if rate else ""
     yield _line("seconds", f"{summary['seconds']:.4g}{speed} on {summary['device']}")
+
+
+def _said(name: str) -> str:
+    """A metric in words; "at best valid" is where the validation score of that very metric was best."""
+    best = re.fullmatch(r"test_(\w+)_at_best_valid", name)
+    return (f"test {best[1]} at best valid {best[1]}" if best else name).replace("_", " ")

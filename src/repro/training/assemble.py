@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from repro.architectures.kit import Kit
 from repro.build import build, check_node
-from repro.config import Run
+from repro.config import COMPONENTS, Run
 from repro.datasets.data import Data, Split
 from repro.errors import UserError, unknown
 from repro.initialization import initialize
@@ -48,15 +48,19 @@ def device_of(name: str) -> torch.device:
     return device
 
 
+def check_targets(run: Run) -> None:
+    """Check targets, names and types of every component, building nothing; done even for a run that is finished."""
+    for group in COMPONENTS:
+        check_node(run.settings[group], group, run.settings["trusted"])
+
+
 def components(run: Run) -> Parts:
-    """Build everything that needs no data and check the rest, before any data are read."""
+    """Build everything that needs no data, before any data are read; `check_targets` came first."""
     settings, trusted = run.settings, run.settings["trusted"]
 
     def part(group: str) -> Any:
         return build(settings[group], group, trusted)
 
-    for group in ("dataset", "architecture"):
-        check_node(settings[group], group, trusted)
     kit = Kit(part("activation"), part("backward"), part("normalization"))
     schedule = part("schedule")
     schedule(0, 1)  # a schedule checks its options when it is asked

@@ -57,6 +57,7 @@ def train(run: Run) -> Outcome:
         UserError: the settings, the data or the folder do not allow it; nothing was written then.
         Interrupted: Ctrl-C or SIGTERM; the same command resumes.
     """
+    assemble.check_targets(run)
     if (found := finished(run)) and not run.settings["force"]:
         return found
     torch.set_num_threads(run.settings["threads"])
