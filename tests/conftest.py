@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # Before matplotlib is first imported, here or in a subprocess.
 os.environ["MPLBACKEND"] = "Agg"
@@ -16,6 +17,7 @@ import torch
 from repro.cli import main
 from repro.composition import compose
 from repro.config import Run, resolve
+from repro.training import run as running
 from repro.training.run import Outcome, train
 
 torch.set_num_threads(1)
@@ -117,3 +119,15 @@ def equal(one: object, other: object) -> bool:
     if isinstance(one, Sequence) and not isinstance(one, str):
         return len(one) == len(other) and all(map(equal, one, other))
     return one == other or (one != one and other != other)
+
+
+def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int, number: int) -> None:
+    """Send this process a signal while it makes a step."""
+    advance = running.Loop.advance
+
+    def interrupting(loop: Any) -> Any:
+        if loop.step == step:
+            os.kill(os.getpid(), number)
+        return advance(loop)
+
+    monkeypatch.setattr(running.Loop, "advance", interrupting)
