@@ -19,8 +19,9 @@ FLOORS = [
     {"reproduction", "composition"},
     {"training"},
     {"build", "config"},
-    {"diagnostics", "tasks", "architectures", "datasets"},
-    {"activations", "initialization", "normalization", "optimization", "plots"},
+    {"diagnostics"},
+    {"tasks", "architectures", "datasets"},
+    {"activations", "annealing", "initialization", "normalization", "optimization", "plots"},
     {"backward", "results", "ranges", "seeds"},
     {"errors", "paths"},
 ]

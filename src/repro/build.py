@@ -54,6 +54,16 @@ def _explained(error: BaseException, where: str) -> Exception:
     return error if isinstance(error, Exception) else RuntimeError(str(error))
 
 
+def locate(node: Mapping[str, Any], where: str, trusted: Sequence[str] = ()) -> Any:
+    """The class or function that a node names, its options apart; raises `UserError` as `build` does."""
+    return _locate(node["_target_"], where, trusted)
+
+
+def takes(node: Mapping[str, Any], argument: str) -> bool:
+    """Whether what a node names has an argument of this name."""
+    return argument in inspect.signature(locate(node, "", [node["_target_"].partition(".")[0]])).parameters
+
+
 def check_node(node: Mapping[str, Any], where: str, trusted: Sequence[str] = ()) -> None:
     """Check targets, argument names and argument types of a node and of the nodes inside it, building nothing."""
     target = node.get("_target_")

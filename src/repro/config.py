@@ -24,7 +24,8 @@ NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "dataset.data_
                   "experiment", "choices", "reproduction", "trainer.checkpoint_seconds"}  # fmt: skip
 
 QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
-              "gradient_norm", "weight_gradient_norm", "update_ratio")  # fmt: skip
+              "gradient_norm", "weight_gradient_norm", "update_ratio",
+              "noise_std", "noise_p", "gradient_through_time")  # fmt: skip
 
 
 @dataclass
@@ -35,6 +36,8 @@ class TrainerConfig:
     steps: int | None = None
     batch_size: int | None = 64
     eval_every: int = 1
+    eval_steps: int | None = None
+    eval_offset: int | None = None
     l2: float = 0.0
     l1: float = 0.0
     clip_norm: float | None = None
@@ -68,6 +71,8 @@ class RunConfig:
     backward: Any = None
     optimizer: Any = None
     schedule: Any = None
+    annealing: Any = None
+    curriculum: Any = None
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
     experiment: Any = None
@@ -86,7 +91,8 @@ class RunConfig:
 
 # Groups whose options are built from a _target_, and all groups.
 COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-              "optimizer", "schedule")  # fmt: skip
+              "optimizer", "schedule", "annealing", "curriculum")  # fmt: skip
+OPTIONAL = ("annealing", "curriculum")  # null unless one is chosen
 GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 
 ConfigStore.instance().store("run_schema", RunConfig)
@@ -232,6 +238,8 @@ def check(settings: Mapping[str, Any]) -> None:
     _check_keys("diagnostics.", settings["diagnostics"], DiagnosticsConfig)
     for group in COMPONENTS:
         node = settings[group]
+        if node is None and group in OPTIONAL:
+            continue
         if not (isinstance(node, Mapping) and "_target_" in node):
             raise UserError(f"{group} needs a file with a _target_; see: repro list {group}")
         for key, value in flatten(node, f"{group}.").items():
@@ -267,7 +275,7 @@ def _check_root(settings: Mapping[str, Any]) -> None:
 
 def _check_trainer(trainer: Mapping[str, Any]) -> None:
     whole("trainer.epochs", trainer["epochs"], 0)
-    for key, least in (("steps", 0), ("batch_size", 1), ("patience", 1)):
+    for key, least in (("steps", 0), ("batch_size", 1), ("patience", 1), ("eval_steps", 1), ("eval_offset", 0)):
         if trainer[key] is not None:
             whole(f"trainer.{key}", trainer[key], least)
     whole("trainer.eval_every", trainer["eval_every"], 0)

@@ -19,21 +19,26 @@ WeightInit = Callable[[Tensor, torch.Generator], None]
 def initialize(model: nn.Module, weight_init: WeightInit, rng: torch.Generator) -> None:
     """Give every parameter of `model` its starting value, in place.
 
-    Weights of linear and convolutional layers come from `weight_init` and their biases are 0;
-    normalization layers start as the plain normalization, scale 1 and shift 0; modules with a
-    method `reset(rng)` (noisy and ESP units, say) then draw their own. Other parameters are left alone.
+    Weights of linear and convolutional layers come from `weight_init` and their biases are 0; embeddings come from
+    N(0, 1), since what they hand on is one row, not a sum. A rule with a method `rest` fills biases and embeddings
+    as well. Normalization layers start as the plain normalization, scale 1 and shift 0; modules with a method
+    `reset(rng)` (noisy and ESP units, say) then draw their own. Other parameters are left alone.
 
     Args:
         model: on the device of `rng`; modules are visited in the order of `model.modules()`.
         weight_init: one of the functions below with its options bound.
         rng: generator of the weights; same state, same weights.
     """
+    rest = getattr(weight_init, "rest", None)
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             with torch.no_grad():
                 weight_init(module.weight, rng)
                 if module.bias is not None:
-                    module.bias.zero_()
+                    rest(module.bias, rng) if rest else module.bias.zero_()
+        elif isinstance(module, nn.Embedding):
+            with torch.no_grad():
+                rest(module.weight, rng) if rest else module.weight.normal_(generator=rng)
         elif isinstance(module, nn.LayerNorm | nn.GroupNorm | nn.modules.batchnorm._NormBase):
             module.reset_parameters()
     # After all weights, so that runs of one seed that differ in their activation start from the same weights.
@@ -62,6 +67,23 @@ def uniform(weight: Tensor, rng: torch.Generator, bound: float) -> None:
     """U(−bound, bound), bound > 0, whatever the size of the layer."""
     bound = number("initialization.bound", bound, 0, ends="(]")
     nn.init.uniform_(weight, -bound, bound, generator=rng)
+
+
+class Everywhere:
+    """U(−bound, bound) for weights, biases and embeddings alike, as Zaremba et al. (2014) start their nets.
+
+    Args:
+        bound: above 0.
+    """
+
+    def __init__(self, bound: float) -> None:
+        self.bound = number("initialization.bound", bound, 0, ends="(]")
+
+    def __call__(self, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill a weight in place."""
+        nn.init.uniform_(weight, -self.bound, self.bound, generator=rng)
+
+    rest = __call__
 
 
 def lecun(weight: Tensor, rng: torch.Generator, distribution: str) -> None:

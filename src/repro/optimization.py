@@ -145,7 +145,7 @@ def add_penalties(weights: Mapping[str, Tensor], l2: float, l1: float) -> None:
             weight.grad.add_(weight.detach().sign(), alpha=l1)
 
 
-def clip(gradients: list[Tensor], replicas: int, stacked: bool, norm: float | None, value: float | None) -> None:
+def clip(gradients: list[Tensor], stacked: bool, norm: float | None, value: float | None) -> None:
     """Clip gradients in place: each entry to ±value, then each replica's whole gradient to an L2 norm of `norm`.
 
     Args:
@@ -155,8 +155,9 @@ def clip(gradients: list[Tensor], replicas: int, stacked: bool, norm: float | No
         for gradient in gradients:
             gradient.clamp_(-value, value)
     if norm is not None:
-        flat = [g.reshape(replicas if stacked else 1, -1) for g in gradients]
-        total = torch.stack([g.square().sum(1) for g in flat]).sum(0).sqrt()  # (replicas,)
-        factor = (norm / total.clamp_min(norm)).unsqueeze(1)
-        for gradient, rows in zip(gradients, flat, strict=True):
-            gradient.copy_((rows * factor).view_as(gradient))
+        axes = [range(1 if stacked else 0, g.dim()) for g in gradients]
+        norms = [torch.linalg.vector_norm(g, dim=tuple(a)) if a else g.abs() for g, a in zip(gradients, axes, strict=True)]
+        total = torch.linalg.vector_norm(torch.stack(norms), dim=0)  # (replicas,), or () if not stacked
+        factor = norm / total.clamp_min(norm)
+        for gradient, inner in zip(gradients, axes, strict=True):
+            gradient.mul_(factor.view(-1, *([1] * len(inner))) if stacked else factor)

@@ -72,14 +72,13 @@ class Experiment:
         chosen = self.scale(scale)
         axes: dict[str, list[Any]] = chosen["axes"]
         seeds = chosen["seeds"]
-        blocks = [(0, seeds)] if chosen["stack"] else [(seed, 1) for seed in range(seeds)]
         jobs = []
         for name, values in itertools.product(self._chosen(chosen), itertools.product(*axes.values())):
             swept = dict(zip(axes, values, strict=True))
             words = [*self.variants[name], *(f"{k}={_word(v)}" for k, v in swept.items())]
             for pattern, more in chosen["overrides"].items():
                 words += more if fnmatchcase(name, pattern) else []
-            for first, count in blocks:
+            for first, count in _blocks(_of_variant(seeds, name), chosen["stack"]):
                 # Seeds come first: a variant or scale may ask for more or fewer.
                 own = [
                     f"experiment={self.name}",
@@ -104,6 +103,18 @@ class Experiment:
     def script(self) -> Path:
         """The script that draws the experiment's figures."""
         return experiments_dir() / f"{self.name}.py"
+
+
+def _of_variant(seeds: int | Mapping[str, int], variant: str) -> int:
+    """How many seeds a variant gets: one number for all, or the last pattern of its name that fits."""
+    if isinstance(seeds, int):
+        return seeds
+    return [count for pattern, count in seeds.items() if fnmatchcase(variant, pattern)][-1]
+
+
+def _blocks(seeds: int, stack: bool) -> list[tuple[int, int]]:
+    """First seed and number of seeds of each run."""
+    return [(0, seeds)] if stack else [(seed, 1) for seed in range(seeds)]
 
 
 def _word(value: Any) -> str:

@@ -22,7 +22,35 @@ OUTPUT_NOISE = ("nan", "nah")
 INPUT_NOISE = ("nani", "nanil", "nanil_softplus", "nanis")
 
 
-class OutputNoise(nn.Module):
+class Noisy(nn.Module):
+    """A hard function made noisy while training.
+
+    Its `forward` takes the noise as an optional argument `xi`, standard normal numbers of the shape of the input;
+    otherwise it draws them from the source that `attach_noise` gave it.
+
+    Args:
+        hard: the hard function.
+    """
+
+    def __init__(self, hard: Hard) -> None:
+        super().__init__()
+        self.hard = hard
+        self.noise: NoiseSource | None = None
+
+    def noise_std(self, x: Tensor) -> Tensor:
+        """Standard deviation σ of the noise at `x`, same shape, training or not."""
+        raise NotImplementedError
+
+    def drawn(self, x: Tensor, xi: Tensor | None) -> Tensor:
+        """`xi`, or fresh noise for `x`."""
+        return required(self.noise, self).normal(x) if xi is None else xi
+
+    def saturated(self, x: Tensor) -> Tensor:
+        """Where |x| is at or beyond the knee; booleans of the shape of `x`."""
+        return self.hard.saturated(x)
+
+
+class OutputNoise(Noisy):
     """NAN and NAH: noise added to the output, Eq. 11 and 12; its expectation at test time, Eq. 13.
 
         phi = α·h(x) + (1 − α)·u(x) + d(x)·σ(x)·ε,    σ = c·(sigmoid(p·Δ) − 1/2)²
@@ -39,51 +67,50 @@ class OutputNoise(nn.Module):
     """
 
     def __init__(self, hard: Hard, units: int, half_normal: bool, alpha: float, c: float) -> None:
-        super().__init__()
-        self.hard = hard
+        super().__init__(hard)
         self.half_normal = half_normal
         self.alpha = alpha
         self.c = c
         self.p = nn.Parameter(torch.zeros(units))
-        self.noise: NoiseSource | None = None
 
     def reset(self, rng: torch.Generator) -> None:
         """Draw p from U(−1, 1), in place."""
         reset_p(self.p, rng)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, xi: Tensor | None = None) -> Tensor:
         """phi of `x`: (..., units), or (n, units, height, width)."""
         clipped = x.clamp(-self.hard.knee, self.hard.knee)
         excess = x - clipped  # −Δ in units of x
         # From h outwards, not from u inwards: x − (x − 1) would lose h when x is large.
         line = clipped if self.alpha == 1 else torch.add(clipped, excess, alpha=1 - self.alpha)
         line = self.hard.scaled(line)
-        if not self.training and not self.half_normal:
+        if self.c == 0 or not (self.training or self.half_normal):
             return line
         root = noise_root(excess, self.p, self.hard)
         # Wherever σ is not 0, sgn(x) is the sign of the excess. The noise is a constant for
         # differentiation, so its sign costs nothing in the backward pass.
         scale = self.c / 4 if self.alpha > 1 else -self.c / 4
-        return torch.addcmul(line, root * root, self._signed_noise(x, excess.detach()), value=scale)
+        return torch.addcmul(line, root * root, self._signed_noise(x, xi, excess.detach()), value=scale)
 
-    def _signed_noise(self, x: Tensor, side: Tensor) -> Tensor:
+    def noise_std(self, x: Tensor) -> Tensor:
+        """σ of Eq. 9 at `x`."""
+        excess = x - x.clamp(-self.hard.knee, self.hard.knee)
+        return noise_root(excess, self.p, self.hard).square() * (self.c / 4)
+
+    def _signed_noise(self, x: Tensor, xi: Tensor | None, side: Tensor) -> Tensor:
         """sgn(side)·ε, or its expectation when not training."""
         if not self.training:
             return side.sign() * HALF_NORMAL_MEAN
         # Drawn inside the knees too, where σ is 0: how many numbers are used up must not depend on x.
-        xi = required(self.noise, self).normal(x)
+        xi = self.drawn(x, xi)
         return torch.copysign(xi, side) if self.half_normal else xi * side.sign()
-
-    def saturated(self, x: Tensor) -> Tensor:
-        """Where |x| is at or beyond the knee; booleans of the shape of `x`."""
-        return self.hard.saturated(x)
 
     def extra_repr(self) -> str:
         name = "nah" if self.half_normal else "nan"
         return f"noise={name}, units={self.p.numel()}, alpha={self.alpha}, c={self.c}"
 
 
-class InputNoise(nn.Module):
+class InputNoise(Noisy):
     """NANI, NANIS: noise of fixed size added to the input, Eq. 14 and 15; h(x) at test time.
 
         NANI   phi = h(x + σ·ξ)
@@ -96,32 +123,29 @@ class InputNoise(nn.Module):
     """
 
     def __init__(self, hard: Hard, only_saturated: bool, sigma: float) -> None:
-        super().__init__()
-        self.hard = hard
+        super().__init__(hard)
         self.only_saturated = only_saturated
         self.sigma = sigma
-        self.noise: NoiseSource | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, xi: Tensor | None = None) -> Tensor:
         """phi of `x`, any shape."""
-        result: Tensor = self.hard(self._moved(x) if self.training else x)
+        result: Tensor = self.hard(self._moved(x, self.drawn(x, xi)) if self.training else x)
         return result
 
-    def _moved(self, x: Tensor) -> Tensor:
-        xi = required(self.noise, self).normal(x)
+    def noise_std(self, x: Tensor) -> Tensor:
+        """The fixed σ, or 0 where NANIS draws none."""
+        return self.sigma * (self.saturated(x).to(x.dtype) if self.only_saturated else torch.ones_like(x))
+
+    def _moved(self, x: Tensor, xi: Tensor) -> Tensor:
         if self.only_saturated:
             xi = xi * self.saturated(x)
         return torch.add(x, xi, alpha=self.sigma)
-
-    def saturated(self, x: Tensor) -> Tensor:
-        """Where |x| is at or beyond the knee; booleans of the shape of `x`."""
-        return self.hard.saturated(x)
 
     def extra_repr(self) -> str:
         return f"noise={'nanis' if self.only_saturated else 'nani'}, sigma={self.sigma}"
 
 
-class LearnedInputNoise(nn.Module):
+class LearnedInputNoise(Noisy):
     """NANIL: noise of learned size added to the input, Eq. 14 with the σ of Eq. 9; h(x) at test time.
 
         phi = h(x + σ(x)·ξ),    σ = c·(sigmoid(p·Δ) − 1/2)²
@@ -137,34 +161,34 @@ class LearnedInputNoise(nn.Module):
     """
 
     def __init__(self, hard: Hard, units: int, softplus: bool, c: float) -> None:
-        super().__init__()
-        self.hard = hard
+        super().__init__(hard)
         self.softplus = softplus
         self.c = c
         self.p = nn.Parameter(torch.zeros(units))
-        self.noise: NoiseSource | None = None
 
     def reset(self, rng: torch.Generator) -> None:
         """Draw p from U(−1, 1), in place."""
         reset_p(self.p, rng)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, xi: Tensor | None = None) -> Tensor:
         """phi of `x`: (..., units), or (n, units, height, width)."""
-        result: Tensor = self.hard(self._moved(x) if self.training else x)
+        result: Tensor = self.hard(self._moved(x, self.drawn(x, xi)) if self.training else x)
         return result
 
-    def _moved(self, x: Tensor) -> Tensor:
-        xi = required(self.noise, self).normal(x)
+    def noise_std(self, x: Tensor) -> Tensor:
+        """σ of Eq. 9 at `x`; of the authors' form, whose σ goes by its ξ, that for |ξ| = 1."""
+        excess = x - x.clamp(-self.hard.knee, self.hard.knee)
+        if self.softplus:
+            return nn.functional.softplus(per_unit(self.p * self.hard.slope, x) * excess.abs()) * self.c
+        return noise_root(excess, self.p, self.hard).square() * (self.c / 4)
+
+    def _moved(self, x: Tensor, xi: Tensor) -> Tensor:
         excess = x - x.clamp(-self.hard.knee, self.hard.knee)
         if self.softplus:
             pull = per_unit(self.p * self.hard.slope, x) * excess.abs() / (xi.abs() + 1e-10)
             return torch.addcmul(x, nn.functional.softplus(pull), xi, value=self.c)
         root = noise_root(excess, self.p, self.hard)
         return torch.addcmul(x, root * root, xi, value=self.c / 4)
-
-    def saturated(self, x: Tensor) -> Tensor:
-        """Where |x| is at or beyond the knee; booleans of the shape of `x`."""
-        return self.hard.saturated(x)
 
     def extra_repr(self) -> str:
         name = "nanil_softplus" if self.softplus else "nanil"

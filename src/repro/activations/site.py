@@ -1,5 +1,7 @@
 """The place of a nonlinearity in a model, where the backward rule acts and diagnostics look."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -22,9 +24,9 @@ class Nonlinearity(nn.Module):
         self.function = function
         self.rule = rule
 
-    def forward(self, a: Tensor) -> Tensor:
-        """Activations of the pre-activations `a`, same shape."""
-        return self.rule(self.function, a)
+    def forward(self, a: Tensor, xi: Tensor | None = None) -> Tensor:
+        """Activations of the pre-activations `a`, same shape; `xi` is the noise of a noisy function, if it is drawn."""
+        return self.rule(self.function if xi is None else partial(self.function, xi=xi), a)
 
     def saturated(self, a: Tensor, mapped: bool = True) -> Tensor:
         """Where the function is too flat to learn from, whatever the backward rule.

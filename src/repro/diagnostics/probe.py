@@ -1,8 +1,10 @@
 """One pass of a fixed probe batch through a model, with every layer's activations and gradients kept.
 
 Written as a pure function of parameters and buffers, so that `torch.func.vmap` carries it over to stacked replicas.
+A site that is used at every step of time is looked at in all of them: time follows the samples' axis.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,12 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from repro.activations import Nonlinearity
+from repro.activations.noisy import Noisy
+from repro.architectures.recurrence import call_functional, unfuse
+from repro.tasks import Task
 
 Values = dict[str, Tensor]
-Pass = Callable[[Values, Values, Values], tuple[Tensor, Values, Values]]
 
 
 @dataclass(frozen=True)
@@ -23,41 +26,97 @@ class Layer:
     """A layer as tables know it.
 
     Attributes:
-        name: dotted name of the module that holds it, e.g. "hidden.0".
+        name: dotted name of the module that holds it, e.g. "hidden.0"; of the part, where a layer has several.
         depth: 1 for the layer next to the input.
-        weight: name of its weight among the parameters.
+        weight: name of its weight among the parameters; None where it has none.
         site: name of its nonlinearity among the modules; None where it has none.
+        p: name of that nonlinearity's p among the parameters; None where it has none.
+        through_time: name of the place where its hidden state passes at each step; None where it has none.
     """
 
     name: str
     depth: int
-    weight: str
-    site: str | None
+    weight: str | None = None
+    site: str | None = None
+    p: str | None = None
+    through_time: str | None = None
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What a pass leaves behind. Sites and places by name, tensors (samples, [steps,] units, ...).
+
+    Attributes:
+        loss: of the whole batch.
+        last: of the last prediction in time.
+        out: activations.
+        saturated: whether the slope at the pre-activation is small.
+        noise: standard deviation of the noise, of noisy sites.
+    """
+
+    loss: Tensor
+    last: Tensor
+    out: Values
+    saturated: Values
+    noise: Values
 
 
 @dataclass(frozen=True)
 class Traces:
-    """What a probe found, by the name of the site or weight; tensors carry a leading replica axis.
+    """What a probe found, by the name of the site or parameter; tensors carry a leading replica axis.
 
     Attributes:
-        out: activations, (replicas, samples, units, ...).
+        out: activations, (replicas, samples, [steps,] units, ...).
         saturated: whether the slope at the pre-activation is small, same shape.
+        noise: standard deviation of the noise, of noisy sites, same shape.
         gradient: of the mean loss with respect to the pre-activation, same shape.
         weight_gradient: of the mean loss with respect to each weight, (replicas, *weight).
+        through_time: gradient of the last prediction's mean loss with respect to every hidden state, same as `out`.
     """
 
-    out: dict[str, Tensor]
-    saturated: dict[str, Tensor]
-    gradient: dict[str, Tensor]
-    weight_gradient: dict[str, Tensor]
+    out: Values
+    saturated: Values
+    noise: Values
+    gradient: Values
+    weight_gradient: Values
+    through_time: Values
 
 
 def layers_of(module: nn.Module) -> list[Layer]:
-    """The layers with weights, from the input to the output."""
-    sites = {_holder(name): name for name, _ in _sites(module)}
-    weighted = [name for name, m in module.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
-    names = [(_holder(name) or name, f"{name}.weight") for name in weighted]
-    return [Layer(layer, i, weight, sites.get(layer)) for i, (layer, weight) in enumerate(names, 1)]
+    """The layers with weights, from the input to the output.
+
+    A module that holds one weighted layer and at most one nonlinearity is one layer; of one that holds more (an LSTM
+    layer) every part is told separately, at the same depth.
+    """
+    weights: dict[str, list[str]] = defaultdict(list)
+    sites: dict[str, list[str]] = defaultdict(list)
+    for name, part in module.named_modules():
+        if isinstance(part, nn.Linear | nn.Conv2d):
+            weights[_holder(name)].append(name)
+        elif isinstance(part, Nonlinearity) and _holder(name):
+            sites[_holder(name)].append(name)
+    parameters = {name for name, _ in module.named_parameters()}
+    found: list[Layer] = []
+    depth = 0
+    for holder, names in weights.items():
+        own = sites[holder]
+        if len(own) > 1:
+            depth += 1
+            found += [_layer(name, depth, parameters, weight=name) for name in names]
+            found += [_layer(name, depth, parameters, site=name) for name in own]
+            if isinstance(getattr(module.get_submodule(holder), "hidden", None), nn.Identity):
+                found.append(Layer(f"{holder}.hidden", depth, through_time=f"{holder}.hidden"))
+            continue
+        for i, name in enumerate(names):
+            depth += 1
+            shown = holder if holder and len(names) == 1 else name
+            found.append(_layer(shown, depth, parameters, weight=name, site=own[0] if own and not i else None))
+    return found
+
+
+def _layer(name: str, depth: int, parameters: set[str], weight: str | None = None, site: str | None = None) -> Layer:
+    p = f"{site}.function.p"
+    return Layer(name, depth, weight and f"{weight}.weight", site, p if p in parameters else None)
 
 
 def _holder(name: str) -> str:
@@ -67,96 +126,130 @@ def _holder(name: str) -> str:
 @dataclass(frozen=True)
 class _Seen:
     mapped: bool
-    out: Values = field(default_factory=dict)
-    saturated: Values = field(default_factory=dict)
+    out: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+    saturated: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+    noise: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+
+
+def _joined(calls: Mapping[str, list[Tensor]]) -> Values:
+    return {name: values[0] if len(values) == 1 else torch.stack(values, 1) for name, values in calls.items()}
 
 
 @contextmanager
 def _watched(module: nn.Module, nudges: Mapping[str, Tensor], seen: _Seen) -> Iterator[None]:
     """Add a nudge to every pre-activation and note down what comes out of every nonlinearity."""
+    calls: dict[str, int] = defaultdict(int)
 
     def before(name: str) -> Callable[..., Any]:
-        return lambda _module, args: (args[0] + nudges[name],) if name in nudges else None
+        def nudge(_module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            calls[name] += 1
+            if name not in nudges:
+                return None
+            repeated = nudges[name].dim() > args[0].dim()
+            return (args[0] + (nudges[name][:, calls[name] - 1] if repeated else nudges[name]), *args[1:])
+
+        return nudge
 
     def after(name: str) -> Callable[..., Any]:
-        def note(site: nn.Module, args: tuple[Tensor], out: Tensor) -> None:
-            assert isinstance(site, Nonlinearity)
-            seen.out[name], seen.saturated[name] = out, site.saturated(args[0].detach(), seen.mapped)
+        def note(site: nn.Module, args: tuple[Any, ...], out: Tensor) -> None:
+            seen.out[name].append(out)
+            if isinstance(site, Nonlinearity):
+                seen.saturated[name].append(site.saturated(args[0].detach(), seen.mapped))
+                if isinstance(site.function, Noisy):
+                    seen.noise[name].append(site.function.noise_std(args[0]).detach())
 
         return note
 
-    sites = _sites(module)
-    handles = [m.register_forward_pre_hook(before(name)) for name, m in sites]
-    handles += [m.register_forward_hook(after(name)) for name, m in sites]
+    places = _places(module)
+    handles = [m.register_forward_pre_hook(before(name)) for name, m in places]
+    handles += [m.register_forward_hook(after(name)) for name, m in places]
+    fused = unfuse(module)
     try:
         yield
     finally:
         for handle in handles:
             handle.remove()
+        for part in fused:
+            part.fused = True
 
 
-def one_pass(
-    module: nn.Module, measure: Callable[[Tensor, Tensor], Values], x: Tensor, y: Tensor, mapped: bool
-) -> Pass:
+def one_pass(module: nn.Module, task: Task, x: Tensor, y: Tensor, mapped: bool) -> Callable[..., Any]:
     """One replica's pass of a batch, as a function of nudges, parameters and buffers.
 
     Args:
         module: the network, whose own parameters are not used.
-        measure: the task's loss and metrics.
+        task: loss and metrics.
         mapped: whether the pass will run under `torch.func.vmap`.
 
     Returns:
-        A function whose results are the loss, the activations and where they saturate. A nudge is added to its site's
-        pre-activation: the gradient with respect to a nudge of zero is that with respect to the pre-activation.
+        A function whose results are the fields of a `Pass`. A nudge is added to its site's pre-activation: the
+        gradient with respect to a nudge of zero is that with respect to the pre-activation.
     """
 
-    def run(nudges: Values, parameters: Values, buffers: Values) -> tuple[Tensor, Values, Values]:
+    def run(nudges: Values, parameters: Values, buffers: Values) -> tuple[Any, ...]:
         seen = _Seen(mapped)
         with _watched(module, nudges, seen):
-            output = functional_call(module, (parameters, buffers), (x,))
-        return measure(output, y)["loss"], seen.out, seen.saturated
+            output, _ = call_functional(module, (parameters, buffers), x)
+        last = task.last(output, y) if any(name in nudges for name in _passages(module)) else output.new_zeros(())
+        return task.measure(output, y)["loss"], last, *map(_joined, (seen.out, seen.saturated, seen.noise))
 
     return run
 
 
-def trace(run: Pass, shapes: Mapping[str, torch.Size], parameters: Values, buffers: Values,
-          weights: Iterable[str]) -> Traces:  # fmt: skip
+def trace(run: Callable[..., Any], shapes: Mapping[str, torch.Size], parameters: Values, buffers: Values,
+          weights: Iterable[str], passages: Iterable[str]) -> Traces:  # fmt: skip
     """Activations and gradients of a pass, with the replica axis if the pass has one.
 
     Args:
         run: from `one_pass`, mapped over replicas where parameters are stacked.
-        shapes: of every site's pre-activation on the batch.
+        shapes: of every place's input on the batch.
         parameters: neither they nor their gradients are changed.
         buffers: changed as training does.
         weights: names of the parameters whose gradients are wanted.
+        passages: the places that hidden states pass.
     """
     like = next(iter(parameters.values()))
     nudges = {k: torch.zeros(v, dtype=like.dtype, device=like.device, requires_grad=True) for k, v in shapes.items()}
     values = {k: v.detach() for k, v in parameters.items()}
     wanted = {k: values[k].requires_grad_() for k in weights}
-    loss, out, saturated = run(nudges, values, buffers)
-    gradients = torch.autograd.grad(loss.sum(), [*nudges.values(), *wanted.values()], materialize_grads=True)
-    of_nudges, of_weights = gradients[: len(nudges)], gradients[len(nudges) :]
-    return Traces({k: v.detach() for k, v in out.items()}, saturated, dict(zip(nudges, of_nudges, strict=True)),
-                  dict(zip(wanted, of_weights, strict=True)))  # fmt: skip
+    seen = Pass(*run(nudges, values, buffers))
+    through = [name for name in passages if name in nudges]
+    sites = [name for name in nudges if name not in through]
+    followed = torch.autograd.grad(seen.last.sum(), [nudges[k] for k in through], retain_graph=True) if through else ()
+    asked = [*(nudges[k] for k in sites), *wanted.values()]
+    gradients = torch.autograd.grad(seen.loss.sum(), asked, materialize_grads=True)
+    return Traces(
+        {k: v.detach() for k, v in seen.out.items()}, seen.saturated, seen.noise,
+        dict(zip(sites, gradients[: len(sites)], strict=True)),
+        dict(zip(wanted, gradients[len(sites) :], strict=True)), dict(zip(through, followed, strict=True)),
+    )  # fmt: skip
 
 
 def shapes_of(module: nn.Module, parameters: Values, buffers: Values, x: Tensor) -> dict[str, torch.Size]:
-    """The shape of every site's pre-activation on a batch."""
-    shapes: dict[str, torch.Size] = {}
+    """The shape of every place's input on the batch, with the axis of time where it is used more than once."""
+    shapes: dict[str, list[torch.Size]] = defaultdict(list)
 
     def note(name: str) -> Callable[..., None]:
-        return lambda _module, args: shapes.update({name: args[0].shape})
+        return lambda _module, args: shapes[name].append(args[0].shape)
 
-    handles = [m.register_forward_pre_hook(note(name)) for name, m in _sites(module)]
+    handles = [m.register_forward_pre_hook(note(name)) for name, m in _places(module)]
+    fused = unfuse(module)
     try:
         with torch.no_grad():
-            functional_call(module, (parameters, buffers), (x,))
+            call_functional(module, (parameters, buffers), x)
     finally:
         for handle in handles:
             handle.remove()
-    return shapes
+        for part in fused:
+            part.fused = True
+    return {k: v[0] if len(v) == 1 else torch.Size((v[0][0], len(v), *v[0][1:])) for k, v in shapes.items()}
 
 
-def _sites(module: nn.Module) -> list[tuple[str, Nonlinearity]]:
-    return [(name, m) for name, m in module.named_modules() if isinstance(m, Nonlinearity)]
+def _places(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """The nonlinearities, and where hidden states pass."""
+    passages = _passages(module)
+    return [(name, m) for name, m in module.named_modules() if isinstance(m, Nonlinearity) or name in passages]
+
+
+def _passages(module: nn.Module) -> list[str]:
+    return [layer.through_time for layer in layers_of(module) if layer.through_time]

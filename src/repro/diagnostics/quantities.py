@@ -3,7 +3,7 @@
 `docs/quantities.md` gives formula and unit of each; the tests hold each against a slow twin in float64.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -78,34 +78,60 @@ def histogram(out: Tensor, bins: int) -> tuple[Tensor, Tensor, Tensor]:
     return low, high, counts.double() / flat.shape[1]
 
 
-def of_layers(layers: list[Layer], traces: Traces, wanted: Iterable[str], bins: int) -> Iterator[Row]:
-    """Every wanted quantity of every layer, and the vanishing ratio of the model."""
+def gradient_through_time(gradient: Tensor) -> Tensor:
+    """Mean over samples of the L2 norm of ∂(sample's last loss)/∂h_t, for every step t, (replicas, steps).
+
+    Args:
+        gradient: of the *mean* loss, (replicas, samples, steps, units).
+    """
+    norms: Tensor = torch.linalg.vector_norm(gradient.double(), dim=3)
+    return norms.mean(1) * gradient.shape[1]
+
+
+def of_layers(layers: list[Layer], traces: Traces, parameters: Mapping[str, Tensor], wanted: Iterable[str],
+              bins: int) -> Iterator[Row]:  # fmt: skip
+    """Every wanted quantity of every layer, and the vanishing ratio of the model.
+
+    The ratio compares hidden layers; in a recurrent net it compares the first step with the last, in the last layer.
+    """
     wanted = set(wanted)
     norms: list[Tensor] = []
+    in_time: Tensor | None = None
     for layer in layers:
         for quantity, values in _of_layer(layer, traces, wanted, bins):
             yield layer.name, layer.depth, quantity, values
-            if quantity == "gradient_norm":
+            if quantity == "gradient_norm" and layer.weight:
                 norms.append(values)
+        if layer.p is not None and "noise_p" in wanted:
+            yield layer.name, layer.depth, "noise_p", parameters[layer.p].detach().double().abs().mean(-1)
+        if layer.through_time is not None and "gradient_through_time" in wanted:
+            in_time = gradient_through_time(traces.through_time[layer.through_time])
+            for t, values in enumerate(in_time.unbind(1)):
+                yield layer.name, layer.depth, f"gradient_through_time_{t:02d}", values
     if norms:
         yield "model", 0, "vanishing_ratio", vanishing_ratio(norms[0], norms[-1])
+    elif in_time is not None:
+        yield "model", 0, "vanishing_ratio", vanishing_ratio(in_time[:, 0], in_time[:, -1])
 
 
 def _of_layer(layer: Layer, traces: Traces, wanted: set[str], bins: int) -> Iterator[tuple[str, Tensor]]:
     if layer.site is not None:
         out = traces.out[layer.site].double()  # once for all that need it
+        units = out.flatten(1, 2) if out.dim() == 4 else out  # steps of time count as samples
         for quantity, measure, of in (("activation_mean", activation_mean, out),
                                       ("activation_std", activation_std, out),
                                       ("saturated_share", saturated_share, traces.saturated[layer.site]),
-                                      ("dead_share", dead_share, out),
+                                      ("dead_share", dead_share, units),
                                       ("gradient_norm", gradient_norm, traces.gradient[layer.site])):  # fmt: skip
             if quantity in wanted:
                 yield quantity, measure(of)
+        if "noise_std" in wanted and layer.site in traces.noise:
+            yield "noise_std", traces.noise[layer.site].double().flatten(1).mean(1)
         if bins:
             low, high, shares = histogram(out, bins)
             yield "histogram_low", low
             yield "histogram_high", high
             for i, share in enumerate(shares.unbind(1)):
                 yield f"histogram_share_{i:02d}", share
-    if "weight_gradient_norm" in wanted:
+    if "weight_gradient_norm" in wanted and layer.weight is not None:
         yield "weight_gradient_norm", weight_gradient_norm(traces.weight_gradient[layer.weight])

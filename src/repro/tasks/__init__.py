@@ -1,25 +1,49 @@
 """What a batch means: the loss that is minimized and the metrics that are reported."""
 
-from typing import Protocol
+from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from repro.errors import UserError
+from repro.tasks.cross_entropy import SummedCrossEntropy
 
 
-class Task(Protocol):
-    """Loss and metrics of a batch. Both methods work under `torch.func.vmap`."""
+class Task:
+    """Loss and metrics of a batch. A task of one's own needs `check` and `measure`.
+
+    `measure`, `objective` and `last` work under `torch.func.vmap`.
+    """
 
     def check(self, target: Tensor, dataset: str) -> None:
         """Raise a `UserError` when the data set's targets are not of this task's kind."""
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Scalars, each the mean over the batch; `loss` is the one that is minimized."""
+        """Scalars, each a mean over the batch's predictions; one is called `loss`."""
+        raise NotImplementedError
+
+    def objective(self, scores: Mapping[str, Tensor], target: Tensor) -> Tensor:
+        """What is minimized, a scalar; the loss unless a task says otherwise."""
+        del target
+        return scores["loss"]
+
+    def count(self, target: Tensor) -> int | Tensor:
+        """Predictions in a batch, the weight of its means among those of other batches."""
+        return len(target)
+
+    def derive(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Metrics that follow from means over a whole split, each (replicas,)."""
+        del means
+        return {}
+
+    def last(self, output: Tensor, target: Tensor) -> Tensor:
+        """The loss of the last prediction in time, whose gradient is followed backwards through a recurrent net."""
+        return self.measure(output, target)["loss"]
 
 
-class Classification:
+class Classification(Task):
     """One class of several: softmax cross-entropy in nats, accuracy in [0, 1]."""
 
     def check(self, target: Tensor, dataset: str) -> None:
@@ -27,6 +51,9 @@ class Classification:
         if target.is_floating_point():
             raise UserError(f"task=classification needs classes, but the targets of dataset {dataset} are numbers; "
                             "use task=regression")  # fmt: skip
+        if target.dim() > 1:
+            raise UserError(f"task=classification needs one class a sample, but dataset {dataset} has one a step; "
+                            "use task=language_model or task=sequence")  # fmt: skip
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Loss and accuracy of logits (batch, classes) against class numbers (batch,)."""
@@ -36,7 +63,7 @@ class Classification:
         }
 
 
-class Regression:
+class Regression(Task):
     """Real targets: mean squared error, averaged over samples and target columns."""
 
     def check(self, target: Tensor, dataset: str) -> None:
@@ -48,3 +75,68 @@ class Regression:
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Loss of outputs (batch, columns) against targets of the same shape."""
         return {"loss": functional.mse_loss(output, target)}
+
+
+MANY = 1000
+"""Classes from which on a cross-entropy of our own is the faster one."""
+
+IGNORED = -1
+"""Targets of this class are not predicted."""
+
+
+class Sequence(Task):
+    """One class a step, or `IGNORED`: cross-entropy summed over time and averaged over the batch.
+
+    The loss in the tables is the mean over predictions, in nats; what is minimized is their sum divided by the batch,
+    as in the code of Zaremba et al. (2014): the learning rate goes with it.
+
+    Args:
+        accuracy: whether the share of right predictions is measured too; costs a look at every logit.
+    """
+
+    def __init__(self, accuracy: bool) -> None:
+        self.accuracy = accuracy
+
+    def check(self, target: Tensor, dataset: str) -> None:
+        """Class numbers are needed, shape (samples, steps)."""
+        if target.is_floating_point() or target.dim() != 2:
+            raise UserError(f"this task needs one class a step, and dataset {dataset} has none; "
+                            "use task=classification or task=regression")  # fmt: skip
+
+    def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """Means over predictions of logits (batch, steps, classes) against (batch, steps); 0 where there are none."""
+        count = self._counted(target).clamp_min(1)
+        flat, classes = output.flatten(0, 1), target.flatten()
+        total = self._summed(flat, classes)
+        scores = {"loss": total / count}
+        if self.accuracy:
+            scores["accuracy"] = (flat.argmax(-1) == classes).to(flat.dtype).sum() / count
+        return scores
+
+    def objective(self, scores: Mapping[str, Tensor], target: Tensor) -> Tensor:
+        """The sum over time of the losses, averaged over the batch."""
+        return scores["loss"] * (self._counted(target) / len(target))
+
+    def count(self, target: Tensor) -> Tensor:
+        """Predictions: targets that are not ignored."""
+        return self._counted(target)
+
+    def derive(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Perplexity, e to the mean loss."""
+        with np.errstate(over="ignore"):
+            return {"perplexity": np.exp(means["loss"])}
+
+    def last(self, output: Tensor, target: Tensor) -> Tensor:
+        """The mean loss of the window's last step."""
+        return self.measure(output[:, -1:], target[:, -1:])["loss"]
+
+    @staticmethod
+    def _summed(logits: Tensor, classes: Tensor) -> Tensor:
+        if logits.shape[1] < MANY or torch._C._functorch.maybe_current_level() is not None:
+            return functional.cross_entropy(logits, classes, ignore_index=IGNORED, reduction="sum")
+        total: Tensor = SummedCrossEntropy.apply(logits, classes)  # type: ignore[no-untyped-call]
+        return total
+
+    @staticmethod
+    def _counted(target: Tensor) -> Tensor:
+        return (target != IGNORED).sum()

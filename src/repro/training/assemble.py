@@ -1,16 +1,16 @@
 """From a run's settings to the objects that the loop works on. Data are read last, after everything else is checked."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from repro.architectures.kit import Kit
-from repro.build import build, check_node
+from repro.build import build, check_node, locate, takes
 from repro.config import COMPONENTS, Run
-from repro.datasets.data import Data, Split
+from repro.datasets.data import Dataset, Feed, Order
 from repro.errors import UserError, unknown
 from repro.initialization import initialize
 from repro.optimization import Plateau, make_optimizer
@@ -29,6 +29,8 @@ class Parts:
     optimizer: Any
     schedule: Any
     task: Task
+    annealing: Any
+    curriculum: Any
 
 
 def device_of(name: str) -> torch.device:
@@ -51,7 +53,22 @@ def device_of(name: str) -> torch.device:
 def check_targets(run: Run) -> None:
     """Check targets, names and types of every component, building nothing; done even for a run that is finished."""
     for group in COMPONENTS:
-        check_node(run.settings[group], group, run.settings["trusted"])
+        if run.settings[group] is not None:
+            check_node(run.settings[group], group, run.settings["trusted"])
+    _check_sequences(run)
+
+
+def _check_sequences(run: Run) -> None:
+    """A net for sequences needs a data set of sequences, and the other way round."""
+    groups = ("dataset", "architecture")
+    data, net = (getattr(locate(run.settings[g], g, run.settings["trusted"]), "sequential", False) for g in groups)
+    names = {g: run.settings["choices"].get(g) or run.settings[g]["_target_"] for g in groups}
+    if net and not data:
+        raise UserError(f"architecture={names['architecture']} reads sequences, and dataset={names['dataset']} has none; "
+                        "take dataset=penn_treebank, say, or architecture=mlp")  # fmt: skip
+    if data and not net:
+        raise UserError(f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
+                        "read; take architecture=lstm or lstm_classifier")  # fmt: skip
 
 
 def components(run: Run) -> Parts:
@@ -59,12 +76,13 @@ def components(run: Run) -> Parts:
     settings, trusted = run.settings, run.settings["trusted"]
 
     def part(group: str) -> Any:
-        return build(settings[group], group, trusted)
+        return None if settings[group] is None else build(settings[group], group, trusted)
 
     kit = Kit(part("activation"), part("backward"), part("normalization"))
     schedule = part("schedule")
     schedule(0, 1)  # a schedule checks its options when it is asked
-    parts = Parts(kit, part("initialization"), part("optimizer"), schedule, part("task"))
+    parts = Parts(kit, part("initialization"), part("optimizer"), schedule, part("task"), part("annealing"),
+                  part("curriculum"))  # fmt: skip
     # A first look at options that only show when used: weights of a net with two units.
     with _explained("optimizer"):
         parts.optimizer([nn.Parameter(torch.zeros(1))])
@@ -88,38 +106,44 @@ class _explained:  # noqa: N801 - reads as a word of the with statement
             raise UserError(f"{self.group}: {error}") from error
 
 
-def read_data(run: Run, parts: Parts) -> Data:
+def read_data(run: Run, parts: Parts, device: torch.device) -> tuple[Dataset, Feed]:
     """Read the data set and check that it suits the task."""
-    data: Data = build(run.settings["dataset"], "dataset", run.settings["trusted"])
-    parts.task.check(data.train.y, data.name)
-    if len(data.train.x) < 2 and run.settings["normalization"]["_target_"].endswith(".batch"):
+    data: Dataset = build(run.settings["dataset"], "dataset", run.settings["trusted"])
+    trainer = run.trainer
+    order = Order(run.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs, parts.curriculum)
+    feed = data.feed(order)
+    probe = feed.probe(2)
+    parts.task.check(probe.y, data.name)
+    if len(probe.x) < 2 and run.settings["normalization"]["_target_"].endswith(".batch"):
         raise UserError("normalization=batch needs 2 or more training samples")
-    return data
+    return data, feed
 
 
-def models(run: Run, parts: Parts, data: Data) -> list[nn.Module]:
+def models(run: Run, parts: Parts, data: Dataset) -> list[nn.Module]:
     """One network a seed, initialized from that seed alone."""
     return list(_models(run, parts, data))
 
 
-def _models(run: Run, parts: Parts, data: Data) -> Iterator[nn.Module]:
+def _models(run: Run, parts: Parts, data: Dataset) -> Iterator[nn.Module]:
     for seed in run.seeds:
         # torch's layers fill themselves from the global generator; what they draw is overwritten below.
+        tokens = {"tokens": data.tokens} if takes(run.settings["architecture"], "tokens") else {}
         with torch.random.fork_rng(devices=[]):
             module: nn.Module = build(
                 run.settings["architecture"],
                 "architecture",
                 run.settings["trusted"],
-                shape=tuple(data.train.x.shape[1:]),
+                shape=data.shape,
                 outputs=data.outputs,
                 kit=parts.kit,
+                **tokens,
             )
         with _explained("initialization"):
             initialize(module, parts.initialization, generator(seed, "initialization"))
         yield module
 
 
-def loop(run: Run, parts: Parts, data: Data, device: torch.device) -> Loop:
+def loop(run: Run, parts: Parts, data: Dataset, feed: Feed, device: torch.device) -> Loop:
     """The loop, ready to start."""
     try:
         taught = learner(models(run, parts, data), run.seeds, parts.task, device)
@@ -127,27 +151,23 @@ def loop(run: Run, parts: Parts, data: Data, device: torch.device) -> Loop:
         if "memory" not in str(error):
             raise
         raise UserError("the net does not fit into memory; make architecture smaller or take fewer replicas") from error
-    there = replace(data, train=_to(data.train, device), valid=_to(data.valid, device), test=_to(data.test, device))
     rest = [p for name, p in taught.parameters.items() if name not in taught.weights]
     with _explained("optimizer"):
         optimizer = make_optimizer(parts.optimizer, list(taught.weights.values()), rest, device)
-    _check_monitor(run, parts, there)
-    return Loop(taught, there, optimizer, parts.schedule, run.trainer, run.diagnostics)
+    _check_monitor(run, parts, data, feed)
+    return Loop(taught, feed, optimizer, parts.schedule, parts.annealing, run.trainer, run.diagnostics)
 
 
-def _check_monitor(run: Run, parts: Parts, data: Data) -> None:
+def _check_monitor(run: Run, parts: Parts, data: Dataset, feed: Feed) -> None:
     """A watched metric must exist, or early stopping would never stop."""
     monitor, watched = run.trainer.monitor, run.trainer.patience is not None or isinstance(parts.schedule, Plateau)
-    metrics = parts.task.measure(torch.zeros(2, data.outputs), data.train.y[:2].cpu())
+    target = feed.probe(2).y
+    output = torch.zeros(*target.shape, data.outputs) if target.dim() == 2 and not target.is_floating_point() else (
+        torch.zeros(len(target), data.outputs))  # fmt: skip
+    metrics = parts.task.measure(output.to(target.device), target)
+    metrics |= parts.task.derive({k: v.cpu().numpy() for k, v in metrics.items()})
     # Without anybody watching it, the default may name a split that has no samples.
-    splits = [s for s in ("train", "valid", "test") if len(getattr(data, s).x) or not watched]
+    splits = [s for s in ("train", "valid", "test") if data.sizes[s] != 0 or not watched]
     known = [f"{split}_{metric}" for split in splits for metric in metrics]
     if monitor not in known:
         raise unknown("metric in trainer.monitor", monitor, known)
-
-
-def _to(split: Split, device: torch.device) -> Split:
-    def move(values: Tensor) -> Tensor:
-        return values.to(device)
-
-    return Split(move(split.x), move(split.y))

@@ -8,10 +8,13 @@ from typing import Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.func import grad, stack_module_state, vmap
 
 from repro.activations.noise import NoiseSource, attach_noise
+from repro.architectures.recurrence import State, call, call_functional, is_recurrent, unfuse
+from repro.datasets.data import Batch
 from repro.diagnostics.probe import Layer, Traces, layers_of, one_pass, shapes_of, trace
+from repro.errors import UserError
 from repro.seeds import generator
 from repro.tasks import Task
 from repro.training.recorded import TensorFunction, record, recordable
@@ -33,6 +36,8 @@ class Learner(Protocol):
         weights: the parameters that penalties apply to: weights of linear and convolutional layers.
         noise: the source of all randomness during training.
         layers: the layers that are measured.
+        task: loss and metrics.
+        carried: the state of a recurrent net after the last training batch, each (replicas, ...).
     """
 
     seeds: Sequence[int]
@@ -42,19 +47,31 @@ class Learner(Protocol):
     weights: dict[str, Tensor]
     noise: NoiseSource
     layers: list[Layer]
+    task: Task
+    carried: State
 
-    def gradients(self, x: Tensor, y: Tensor) -> Scores:
+    def gradients(self, batch: Batch) -> Scores:
         """Give every parameter the gradient of its replica's loss, in training mode.
 
         Returns:
             Loss and metrics, each (replicas,).
 
         Args:
-            x: (replicas, batch, ...); y likewise.
+            batch: with a leading replica axis.
         """
 
-    def evaluate(self, x: Tensor, y: Tensor) -> Scores:
-        """Loss and metrics in evaluation mode, each (replicas,), of one batch that all replicas share."""
+    def evaluate(self, x: Tensor, y: Tensor, state: State = ()) -> tuple[Scores, State]:
+        """Loss and metrics in evaluation mode, each (replicas,), of one batch that all replicas share.
+
+        Args:
+            state: of a recurrent net after the batch before; empty = its initial state.
+
+        Returns:
+            The scores, and the state after this batch.
+        """
+
+    def set_noise(self, c: float) -> None:
+        """Set the scale of every noisy unit's noise."""
 
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """Activations and gradients in training mode, on a batch that all replicas share.
@@ -70,6 +87,21 @@ def learner(modules: list[nn.Module], seeds: Sequence[int], task: Task, device: 
         module.to(device)
     attach_noise(modules[0], noise)
     return (Single if len(modules) == 1 else Stacked)(modules, seeds, task, noise)
+
+
+class _Noisy:
+    """What a learner does with the noisy units of its net."""
+
+    module: nn.Module
+
+    def set_noise(self, c: float) -> None:
+        """See `Learner`."""
+        units = [m for m in self.module.modules() if hasattr(m, "noise") and hasattr(m, "c")]
+        if not units:
+            raise UserError("annealing sets activation.c, and this net has no unit with one; "
+                            "take activation=noisy_tanh with noise nan, nah or nanil, or annealing=null")  # fmt: skip
+        for unit in units:
+            unit.c = c  # type: ignore[assignment]
 
 
 @contextmanager
@@ -94,10 +126,10 @@ def _own_noise(noise: NoiseSource, seeds: Sequence[int]) -> Iterator[None]:
 
 
 def _weights(layers: list[Layer], parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {layer.weight: parameters[layer.weight] for layer in layers}
+    return {layer.weight: parameters[layer.weight] for layer in layers if layer.weight is not None}
 
 
-class Single:
+class Single(_Noisy):
     """A learner of one network, run as it stands."""
 
     stacked = False
@@ -111,32 +143,38 @@ class Single:
         self.layers = layers_of(self.module)
         self.weights = _weights(self.layers, self.parameters)
         self.shapes: dict[str, torch.Size] | None = None
+        self.carried: State = ()
 
-    def gradients(self, x: Tensor, y: Tensor) -> Scores:
+    def gradients(self, batch: Batch) -> Scores:
         """See `Learner`."""
         for parameter in self.parameters.values():
             parameter.grad = None
-        scores = self.task.measure(self.module(x[0]), y[0])
-        torch.autograd.backward(scores["loss"])
+        x, y = batch.x[0], batch.y[0]
+        output, state = call(self.module, x, () if batch.fresh else tuple(v[0] for v in self.carried))
+        scores = self.task.measure(output, y)
+        torch.autograd.backward(self.task.objective(scores, y))
+        self.carried = tuple(v.detach().unsqueeze(0) for v in state)
         return {k: v.detach().unsqueeze(0) for k, v in scores.items()}
 
-    def evaluate(self, x: Tensor, y: Tensor) -> Scores:
+    def evaluate(self, x: Tensor, y: Tensor, state: State = ()) -> tuple[Scores, State]:
         """See `Learner`."""
         with _for_evaluation(self.module):
-            return {k: v.unsqueeze(0) for k, v in self.task.measure(self.module(x), y).items()}
+            output, state = call(self.module, x, state)
+            return {k: v.unsqueeze(0) for k, v in self.task.measure(output, y).items()}, state
 
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """See `Learner`."""
         if self.shapes is None:
             with _own_noise(self.noise, self.seeds):
                 self.shapes = shapes_of(self.module, self.parameters, copy.deepcopy(self.buffers), x)
-        run = one_pass(self.module, self.task.measure, x, y, mapped=False)
+        run = one_pass(self.module, self.task, x, y, mapped=False)
         with _own_noise(self.noise, self.seeds):
-            found = trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights)
+            found = trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights,
+                         [layer.through_time for layer in self.layers if layer.through_time])  # fmt: skip
         return Traces(*({k: v.unsqueeze(0) for k, v in part.items()} for part in vars(found).values()))
 
 
-class Stacked:
+class Stacked(_Noisy):
     """A learner of several networks at once: parameters stacked, the first module mapped over them.
 
     Gradients come from recorded operations where that is sound, and from autograd otherwise.
@@ -153,27 +191,39 @@ class Stacked:
         self.layers = layers_of(self.module)
         self.weights = _weights(self.layers, self.parameters)
         self.shapes: dict[str, torch.Size] | None = None
-        self.recordable = recordable(self.module, task)
+        self.carried: State = ()
+        unfuse(self.module)  # code with derivatives of its own knows nothing of torch.func's transforms
+        self.recordable = not is_recurrent(self.module) and recordable(self.module, task)
         self.seen: Counter[Hashable] = Counter()
         self.recorded: dict[Hashable, TensorFunction] = {}
         self.names: list[str] = []  # of the scores
-        self._own = vmap(self._one, in_dims=(0, 0, 0, 0), randomness="error")
+        self._own = vmap(self._one, in_dims=(0, 0, 0, 0, 0), randomness="error")
         self._differentiated = vmap(grad(self._loss, has_aux=True), randomness="error")
-        self._shared = vmap(self._one, in_dims=(0, 0, None, None), randomness="error")
+        self._shared = vmap(self._one, in_dims=(0, 0, None, None, 0), randomness="error")
 
-    def _one(self, parameters: Scores, buffers: Scores, x: Tensor, y: Tensor) -> Scores:
-        return self.task.measure(functional_call(self.module, (parameters, buffers), (x,)), y)
+    def _one(self, parameters: Scores, buffers: Scores, x: Tensor, y: Tensor,
+             state: State) -> tuple[Tensor, Scores, State]:  # fmt: skip
+        output, state = call_functional(self.module, (parameters, buffers), x, state)
+        scores = self.task.measure(output, y)
+        return self.task.objective(scores, y), scores, state
 
     def _loss(self, parameters: Scores, buffers: Scores, x: Tensor, y: Tensor) -> tuple[Tensor, Scores]:
-        scores = self._one(parameters, buffers, x, y)
-        return scores["loss"], scores
+        objective, scores, _ = self._one(parameters, buffers, x, y, ())
+        return objective, scores
 
-    def gradients(self, x: Tensor, y: Tensor) -> Scores:
+    def _state(self, batch: int, state: State) -> State:
+        """The state to start from, with a replica axis."""
+        if state or not is_recurrent(self.module):
+            return state
+        return tuple(v.expand(len(self.seeds), *v.shape) for v in self.module.initial_state(batch))
+
+    def gradients(self, batch: Batch) -> Scores:
         """See `Learner`."""
+        x, y = batch.x, batch.y
         for parameter in self.parameters.values():
             parameter.grad = None  # first, so that the new ones find the same place, which is still in the cache
         if not self.recordable:
-            return self._by_autograd(x, y)
+            return self._by_autograd(x, y, self._state(x.shape[1], () if batch.fresh else self.carried))
         inputs = (*self.parameters.values(), *self.buffers.values(), x, y)
         with torch.no_grad():
             results = self._function(inputs)(*inputs)
@@ -184,9 +234,10 @@ class Stacked:
             parameter.grad = gradient.contiguous()  # as fused optimizers need it
         return dict(zip(self.names, scores, strict=True))
 
-    def _by_autograd(self, x: Tensor, y: Tensor) -> Scores:
-        scores: Scores = self._own(self.parameters, self.buffers, x, y)
-        torch.autograd.backward(scores["loss"].sum())
+    def _by_autograd(self, x: Tensor, y: Tensor, state: State) -> Scores:
+        objective, scores, state = self._own(self.parameters, self.buffers, x, y, state)
+        torch.autograd.backward(objective.sum())
+        self.carried = tuple(v.detach() for v in state)
         return {k: v.detach() for k, v in scores.items()}
 
     def _function(self, inputs: tuple[Tensor, ...]) -> TensorFunction:
@@ -212,11 +263,11 @@ class Stacked:
         self.names = list(scores)
         return (*gradients.values(), *scores.values())
 
-    def evaluate(self, x: Tensor, y: Tensor) -> Scores:
+    def evaluate(self, x: Tensor, y: Tensor, state: State = ()) -> tuple[Scores, State]:
         """See `Learner`."""
         with _for_evaluation(self.module):
-            scores: Scores = self._shared(self.parameters, self.buffers, x, y)
-            return scores
+            _, scores, state = self._shared(self.parameters, self.buffers, x, y, self._state(len(x), state))
+            return scores, state
 
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """See `Learner`."""
@@ -225,6 +276,7 @@ class Stacked:
             with _own_noise(self.noise, self.seeds[:1]):
                 shapes = shapes_of(self.module, one[0], one[1], x)
             self.shapes = {k: torch.Size((len(self.seeds), *shape)) for k, shape in shapes.items()}
-        run = vmap(one_pass(self.module, self.task.measure, x, y, mapped=True), randomness="error")
+        run = vmap(one_pass(self.module, self.task, x, y, mapped=True), randomness="error")
         with _own_noise(self.noise, self.seeds):
-            return trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights)
+            return trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights,
+                         [layer.through_time for layer in self.layers if layer.through_time])  # fmt: skip

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from repro.annealing import Annealing
 from repro.config import DiagnosticsConfig, TrainerConfig
-from repro.datasets.data import Data, Split
+from repro.datasets.data import Batch, Feed
 from repro.diagnostics.quantities import Row, of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps
 from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip
-from repro.seeds import generator
-from repro.training.learner import Learner
+from repro.tasks import Task
+from repro.training.learner import Learner, State
 
-CHUNK = 2000  # samples evaluated at once
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
 
 Scored = dict[tuple[str, str], np.ndarray]  # (split, metric) to values (replicas,)
@@ -37,21 +37,20 @@ class Loop:
 
     Args:
         learner: the replicas.
-        data: on the learner's device.
+        feed: where batches come from, on the learner's device.
         optimizer: over the learner's parameters.
         schedule: factor on the learning rate by epoch.
+        annealing: the noise's scale by update, or None.
         trainer: how long and how.
         diagnostics: what is measured and when.
     """
 
-    def __init__(self, learner: Learner, data: Data, optimizer: torch.optim.Optimizer, schedule: Schedule,
-                 trainer: TrainerConfig, diagnostics: DiagnosticsConfig) -> None:  # fmt: skip
-        self.learner, self.data, self.optimizer, self.schedule = learner, data, optimizer, schedule
+    def __init__(self, learner: Learner, feed: Feed, optimizer: torch.optim.Optimizer, schedule: Schedule,
+                 annealing: Annealing | None, trainer: TrainerConfig, diagnostics: DiagnosticsConfig) -> None:  # fmt: skip
+        self.learner, self.feed, self.optimizer = learner, feed, optimizer
+        self.schedule, self.annealing = schedule, annealing
         self.trainer, self.diagnostics = trainer, diagnostics
-        samples = len(data.train.x)
-        self.batch = min(trainer.batch_size or samples, samples)
-        # A last batch of one sample has no variance for batch norm; it is left out for every net alike.
-        self.per_epoch = samples // self.batch + (samples % self.batch > (1 if self.batch > 1 else 0))
+        self.per_epoch = feed.per_epoch
         self.total = trainer.steps if trainer.steps is not None else trainer.epochs * self.per_epoch
         self.epochs = math.ceil(self.total / self.per_epoch)
         self.measured = measured_steps(self.total, diagnostics.every, diagnostics.log_spaced)
@@ -60,10 +59,10 @@ class Loop:
         self.diverged: dict[int, int] = {}  # replica to the step at which its loss was seen not to be finite
         self.stopping, self.plateau = self._patience(), self._patience()
         self.sums: dict[str, Tensor] = {}  # of the training scores since the last evaluation
-        self.counted = 0
-        self.order: Tensor | None = None
+        self.counted: Tensor | int = 0  # predictions in them
         self.rows = Rows()
-        self.probe = Split(data.train.x[: diagnostics.probe], data.train.y[: diagnostics.probe])
+        self.probe = feed.probe(diagnostics.probe)
+        self._anneal()
 
     def _patience(self) -> Patience:
         return Patience(higher_is_better=not self.trainer.monitor.endswith("loss"))
@@ -81,7 +80,7 @@ class Loop:
     def advance(self) -> Scored | None:
         """One update and whatever is due after it; the scores, when that was an evaluation."""
         began = time.perf_counter()
-        self._update(*self._next_batch())
+        self._update(self.feed.batch(self.step))
         measuring = self.step in self.measured and bool(self.diagnostics.quantities)
         if measuring or self.step % CHECK_EVERY == 0:
             self._look_for_divergence()
@@ -92,46 +91,44 @@ class Loop:
         return scored
 
     def _evaluation_due(self) -> bool:
-        every = self.trainer.eval_every * self.per_epoch
-        return self.step == self.total or bool(every and self.step % every == 0)
+        every, trainer = self.trainer.eval_every * self.per_epoch, self.trainer
+        if trainer.eval_steps is not None:
+            due = (self.step - (trainer.eval_offset or 0)) % trainer.eval_steps == 0
+        else:
+            due = bool(every and self.step % every == 0)
+        return due or self.step == self.total
 
-    def _next_batch(self) -> tuple[Tensor, Tensor]:
-        """(replicas, batch, ...) of inputs and targets, each replica in the order of its own seed."""
-        train, seeds = self.data.train, self.learner.seeds
-        if self.batch == len(train.x):
-            return (train.x.expand(len(seeds), *train.x.shape), train.y.expand(len(seeds), *train.y.shape))
-        epoch, place = divmod(self.step, self.per_epoch)
-        if self.order is None or place == 0:
-            # An epoch's order follows from seed and epoch alone, so that resuming needs no state.
-            orders = [torch.randperm(len(train.x), generator=generator(s, "order", epoch)) for s in seeds]
-            self.order = torch.stack(orders).to(train.x.device)
-        chosen = self.order[:, place * self.batch : (place + 1) * self.batch]
-        return train.x[chosen], train.y[chosen]
+    def _anneal(self) -> None:
+        if self.annealing is not None:
+            self.learner.set_noise(self.annealing(self.step))
 
-    def _update(self, x: Tensor, y: Tensor) -> None:
-        factor = self.schedule(self.step // self.per_epoch, self.epochs)
+    def _update(self, batch: Batch) -> None:
+        factor = self.schedule(self.step // self.per_epoch, self.epochs) * self.feed.rate
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
+        self._anneal()
         trainer, learner = self.trainer, self.learner
-        scores = learner.gradients(x, y)
+        scores = learner.gradients(batch)
         if trainer.l2 or trainer.l1:
             add_penalties(learner.weights, trainer.l2, trainer.l1)
         if trainer.clip_norm is not None or trainer.clip_value is not None:
             gradients = [p.grad for p in learner.parameters.values() if p.grad is not None]
-            clip(gradients, len(learner.seeds), learner.stacked, trainer.clip_norm, trainer.clip_value)
+            clip(gradients, learner.stacked, trainer.clip_norm, trainer.clip_value)
         watched = self.step + 1 in self.measured and "update_ratio" in self.diagnostics.quantities
         before = {k: w.detach().clone() for k, w in learner.weights.items()} if watched else {}
         self.optimizer.step()
         self.step += 1
-        self.counted += x.shape[1]
+        count = counts(learner.task, batch.y)
+        self.counted = self.counted + count
         for name, value in scores.items():
-            sums, samples = self.sums, x.shape[1]
-            sums[name] = torch.add(sums[name], value, alpha=samples) if name in sums else value * samples
+            self.sums[name] = self.sums.get(name, 0) + value.double() * count
         if watched:
             self._note_layers(self._update_ratios(before))
 
     def _update_ratios(self, before: Mapping[str, Tensor]) -> Iterator[Row]:
         for layer in self.learner.layers:
+            if layer.weight is None:
+                continue
             pair = before[layer.weight], self.learner.weights[layer.weight].detach()
             old, new = pair if self.learner.stacked else (v.unsqueeze(0) for v in pair)
             yield layer.name, layer.depth, "update_ratio", update_ratio(old, new)
@@ -144,12 +141,10 @@ class Loop:
                 self.diverged.setdefault(replica, self.step)
 
     def _evaluate(self) -> Scored:
-        scored: Scored = {("train", k): (v / self.counted).cpu().numpy() for k, v in self.sums.items()}
+        scored: Scored = self._gathered("train", self.sums, self.counted) if self.sums else {}
         self.sums, self.counted = {}, 0
-        for name in ("valid", "test") if self.step else ("train", "valid", "test"):
-            split: Split = getattr(self.data, name)
-            if len(split.x):
-                scored |= {(name, k): v.cpu().numpy() for k, v in evaluate(self.learner, split).items()}
+        for split in ("valid", "test") if self.step else ("train", "valid", "test"):
+            scored |= self._gathered(split, *evaluate(self.learner, self.feed.batches(split)))
         for (_, metric), values in scored.items():
             for replica in np.flatnonzero(~np.isfinite(values)) if metric == "loss" else ():
                 self.diverged.setdefault(int(replica), self.step)
@@ -157,8 +152,17 @@ class Loop:
             self._note_curve(split_name, metric, values)
         rate = np.full(len(self.learner.seeds), self.optimizer.param_groups[0]["lr"])
         self._note_curve("train", "learning_rate", rate)
+        notes = self.feed.notes() | ({} if self.annealing is None else {"c": self.annealing(self.step)})
+        for name, value in notes.items():
+            self._note_curve("schedule", name, np.full(len(rate), value))
+        self.feed.observe({f"{split}_{metric}": float(values[0]) for (split, metric), values in scored.items()})
         self._watch(scored)
         return scored
+
+    def _gathered(self, split: str, sums: Mapping[str, Tensor], count: Tensor | int) -> Scored:
+        """Means and what follows from them."""
+        means = {name: (value / count).cpu().numpy() for name, value in sums.items()}
+        return {(split, k): v for k, v in (means | self.learner.task.derive(means) if means else means).items()}
 
     def _watch(self, scored: Mapping[tuple[str, str], np.ndarray]) -> None:
         """Early stopping and the plateau schedule, for a single replica."""
@@ -175,9 +179,9 @@ class Loop:
         if not self.diagnostics.quantities:
             return
         traces = self.learner.probe(self.probe.x, self.probe.y)
-        self._note_layers(
-            of_layers(self.learner.layers, traces, self.diagnostics.quantities, self.diagnostics.histogram)
-        )
+        learner, wanted, bins = self.learner, self.diagnostics.quantities, self.diagnostics.histogram
+        parameters = learner.parameters if learner.stacked else {k: v[None] for k, v in learner.parameters.items()}
+        self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins))
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)
@@ -199,6 +203,7 @@ class Loop:
             "step": self.step, "seconds": self.seconds, "stopped": self.stopped, "diverged": dict(self.diverged),
             "stopping": vars(self.stopping), "plateau": vars(self.plateau),
             "scale": getattr(self.schedule, "scale", None), "sums": self.sums, "counted": self.counted,
+            "feed": self.feed.state(), "carried": list(self.learner.carried),
             "optimizer": self.optimizer.state_dict(),
             "parameters": {k: v.detach() for k, v in self.learner.parameters.items()},
             "buffers": self.learner.buffers, "noise": [g.get_state() for g in self.learner.noise.generators],
@@ -206,14 +211,17 @@ class Loop:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where `state()` was taken."""
-        device = self.data.train.x.device
         self.step, self.seconds, self.stopped = state["step"], state["seconds"], state["stopped"]
         self.diverged = dict(state["diverged"])
         self.stopping, self.plateau = Patience(**state["stopping"]), Patience(**state["plateau"])
         if isinstance(self.schedule, Plateau):
             self.schedule.scale = state["scale"]
+        device = next(iter(self.learner.parameters.values())).device
         self.sums = {k: v.to(device) for k, v in state["sums"].items()}
-        self.counted, self.order = state["counted"], None
+        counted = state["counted"]
+        self.counted = counted.to(device) if isinstance(counted, Tensor) else counted
+        self.feed.restore(state["feed"])
+        self.learner.carried = tuple(v.to(device) for v in state["carried"])
         self.optimizer.load_state_dict(state["optimizer"])
         with torch.no_grad():
             for own, saved in ((self.learner.parameters, "parameters"), (self.learner.buffers, "buffers")):
@@ -223,11 +231,21 @@ class Loop:
             source.set_state(saved_state)
 
 
-def evaluate(learner: Learner, split: Split) -> dict[str, Tensor]:
-    """Loss and metrics over a whole split in evaluation mode, each (replicas,)."""
+def counts(task: Task, target: Tensor) -> Tensor | int:
+    """Predictions in targets (replicas, ...): the same number for all, or one a replica."""
+    first = task.count(target[0])
+    return first if isinstance(first, int) else torch.stack([first, *map(torch.as_tensor, map(task.count, target[1:]))])
+
+
+def evaluate(learner: Learner, batches: Iterable[Batch]) -> tuple[dict[str, Tensor], Tensor | int]:
+    """Sums over predictions of loss and metrics in evaluation mode, each (replicas,), and how many those are."""
     sums: dict[str, Tensor] = {}
-    for first in range(0, len(split.x), CHUNK):
-        x, y = split.x[first : first + CHUNK], split.y[first : first + CHUNK]
-        for name, value in learner.evaluate(x, y).items():
-            sums[name] = sums.get(name, 0) + value.double() * len(x)
-    return {name: value / len(split.x) for name, value in sums.items()}
+    counted: Tensor | int = 0
+    state: State = ()
+    for batch in batches:
+        scores, state = learner.evaluate(batch.x, batch.y, () if batch.fresh else state)
+        count = learner.task.count(batch.y)
+        counted = counted + count
+        for name, value in scores.items():
+            sums[name] = sums.get(name, 0) + value.double() * count
+    return sums, counted

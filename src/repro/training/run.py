@@ -18,11 +18,13 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 from repro.config import Run
+from repro.datasets.data import Dataset
 from repro.errors import UserError
 from repro.results.files import write_atomic, write_json
 from repro.results.tables import Table
 from repro.training import assemble, checkpoint
 from repro.training.loop import Loop
+from repro.training.memory import keep_freed_memory
 from repro.training.progress import Progress
 from repro.training.provenance import describe, now, provenance
 from repro.training.summary import summarize
@@ -61,15 +63,16 @@ def train(run: Run) -> Outcome:
     if (found := finished(run)) and not run.settings["force"]:
         return found
     torch.set_num_threads(run.settings["threads"])
+    keep_freed_memory()
     device = assemble.device_of(run.settings["device"])
     parts = assemble.components(run)
-    data = assemble.read_data(run, parts)
-    loop = assemble.loop(run, parts, data, device)
+    data, feed = assemble.read_data(run, parts, device)
+    loop = assemble.loop(run, parts, data, feed, device)
     with _locked(run.folder):
         # Another process may have trained it while this one waited.
         if (found := finished(run)) and not run.settings["force"]:
             return found
-        return _train(run, loop, device)
+        return _train(run, loop, data, device)
 
 
 def finished(run: Run) -> Outcome | None:
@@ -96,7 +99,7 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _train(run: Run, loop: Loop, device: torch.device) -> Outcome:
+def _train(run: Run, loop: Loop, data: Dataset, device: torch.device) -> Outcome:
     if run.settings["force"]:
         _empty(run.folder)
     for unfinished in run.folder.glob(".*.tmp"):  # of a process killed while it wrote
@@ -118,7 +121,7 @@ def _train(run: Run, loop: Loop, device: torch.device) -> Outcome:
         write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
     write_json(run.folder / "provenance.json", began | {"finished": now()})
-    summary = summarize(run, run.folder, loop, describe(device))
+    summary = summarize(run, run.folder, loop, data, describe(device))
     write_json(run.folder / "summary.json", summary)
     write_json(run.folder / "done.json", {"status": summary["status"]})
     return Outcome(summary["status"], run.folder, trained=True)

@@ -6,13 +6,14 @@ from typing import Any
 import pandas as pd
 
 from repro.config import Run, flatten
+from repro.datasets.data import Dataset
 from repro.results.tables import read
 from repro.training.loop import Loop
 
 LOWER_IS_BETTER = ("loss", "perplexity", "error")
 
 
-def summarize(run: Run, folder: Path, loop: Loop, device: str) -> dict[str, Any]:
+def summarize(run: Run, folder: Path, loop: Loop, data: Dataset, device: str) -> dict[str, Any]:
     """Content of `summary.json`."""
     diverged = {loop.learner.seeds[i]: step for i, step in loop.diverged.items()}
     statuses = {str(seed): "diverged" if seed in diverged else "done" for seed in run.seeds}
@@ -29,9 +30,9 @@ def summarize(run: Run, folder: Path, loop: Loop, device: str) -> dict[str, Any]
         "seconds": round(loop.seconds, 3),
         "steps_per_second": round(loop.step / loop.seconds, 3) if loop.seconds else None,
         "device": device,
-        "samples": {name: len(getattr(loop.data, name).x) for name in ("train", "valid", "test")},
+        "samples": data.sizes,
         "parameters": sum(p.numel() for p in loop.learner.parameters.values()) // len(run.seeds),
-        "data": loop.data.source,
+        "data": data.source,
         "metrics": {
             seed: metrics_of(curves, layers, int(seed)) if status == "done" else {} for seed, status in statuses.items()
         },
@@ -46,8 +47,10 @@ def metrics_of(curves: pd.DataFrame, layers: pd.DataFrame, seed: int) -> dict[st
     best_steps: dict[str, Any] = {}
     for (split, metric), rows in own.groupby(["split", "metric"], sort=True):
         name, values = f"{split}_{metric}", rows.set_index("step")["value"]
-        lower = str(metric).endswith(LOWER_IS_BETTER)
         found[name] = float(values.iloc[-1])
+        if split == "schedule":  # a setting over time, neither better nor worse
+            continue
+        lower = str(metric).endswith(LOWER_IS_BETTER)
         found[f"best_{name}"] = float(values.min() if lower else values.max())
         best_steps[name] = values.idxmin() if lower else values.idxmax()
     for name, step in best_steps.items():
