@@ -41,7 +41,7 @@ class Case:
     def measured(self) -> dict[tuple[str, str], list[float]]:
         """By layer and quantity the values of all seeds, as the program measures them."""
         taught = learner(self.modules, self.seeds, self.task, torch.device("cpu"))
-        rows = of_layers(taught.layers, taught.probe(self.x, self.y), QUANTITIES, BINS)
+        rows = of_layers(taught.layers, taught.probe(self.x, self.y), taught.parameters, QUANTITIES, BINS)
         return {(layer, quantity): values.tolist() for layer, _, quantity, values in rows}
 
 

@@ -17,7 +17,7 @@ from repro.activations.noise import NoiseSource
 from repro.backward import exact
 from repro.composition import compose, options
 from repro.config import resolve
-from repro.datasets.data import Data, Split
+from repro.datasets.data import Batch, Data, Order, Split
 from repro.errors import UserError
 from repro.optimization import make_optimizer
 from repro.results.tables import read
@@ -87,8 +87,10 @@ def loops(words: Sequence[str], data: Data | None = None) -> tuple[Loop, list[Lo
     """The stacked loop and those of its seeds, none of them started."""
     run = resolve(compose(words))
     parts = assemble.components(run)
+    device = torch.device("cpu")
     if data is None:
-        data = assemble.read_data(run, parts)
+        data, _ = assemble.read_data(run, parts, device)
+        assert isinstance(data, Data)
 
     def split(of: Split) -> Split:
         return Split(of.x.to(torch.get_default_dtype()), of.y)
@@ -97,7 +99,9 @@ def loops(words: Sequence[str], data: Data | None = None) -> tuple[Loop, list[Lo
 
     def one(**changes: int) -> Loop:
         changed = replace(run, settings=run.settings | changes)
-        return assemble.loop(changed, parts, data, torch.device("cpu"))
+        trainer = run.trainer
+        feed = data.feed(Order(changed.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs))
+        return assemble.loop(changed, parts, data, feed, device)
 
     return one(replicas=SEEDS), [one(seed=run.settings["seed"] + i) for i in range(SEEDS)]
 
@@ -294,7 +298,7 @@ def test_gradients_lie_in_memory_as_parameters_do_and_are_tensors_of_their_own(n
     monkeypatch.setattr(learner, "WARM_UP", warm_up)
     taught = Stacked([net(), net()], (0, 1), Classification(), NoiseSource([]))
     taught.recordable = True
-    taught.gradients(torch.randn(2, 4, 3), torch.zeros(2, 4, dtype=torch.int64))
+    taught.gradients(Batch(torch.randn(2, 4, 3), torch.zeros(2, 4, dtype=torch.int64)))
     gradients = [value.grad for value in taught.parameters.values()]
     # Fused optimizers walk through memory; penalties and clipping change gradients in place.
     assert all(gradient.is_contiguous() for gradient in gradients)

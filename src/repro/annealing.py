@@ -9,7 +9,7 @@ Annealing = Callable[[int], float]
 
 
 class InverseSqrt:
-    """c = max(least, start / sqrt(floor(update / interval) + 1)): the annealed noise of Gulcehre et al. 2016, section 6.6.
+    """c = max(least, start / sqrt(floor(update / interval) + 1)): Gulcehre et al. 2016, section 6.6.
 
     With the paper's numbers (30, 0.5, 200) the least is reached after 719,800 updates.
 

@@ -96,9 +96,9 @@ def _gather_provenance(plan: Plan) -> None:
 
 def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
     """Write claims.csv from the collected tables and return it."""
-    runs, layers = read(folder / "runs.csv"), read(folder / "layers.csv.gz")
+    runs, layers, curves = (read(folder / name) for name in ("runs.csv", "layers.csv.gz", "curves.csv.gz"))
     paper, _, name = experiment.name.partition("/")
-    claims = verdicts.judge(experiment.claims, runs, layers, paper=paper, experiment=name,
+    claims = verdicts.judge(experiment.claims, runs, layers, curves, paper=paper, experiment=name,
                             variants=list(experiment.variants))  # fmt: skip
     verdicts.write_claims(folder / "claims.csv", claims)
     return claims

@@ -155,9 +155,9 @@ def clip(gradients: list[Tensor], stacked: bool, norm: float | None, value: floa
         for gradient in gradients:
             gradient.clamp_(-value, value)
     if norm is not None:
-        axes = [range(1 if stacked else 0, g.dim()) for g in gradients]
-        norms = [torch.linalg.vector_norm(g, dim=tuple(a)) if a else g.abs() for g, a in zip(gradients, axes, strict=True)]
-        total = torch.linalg.vector_norm(torch.stack(norms), dim=0)  # (replicas,), or () if not stacked
-        factor = norm / total.clamp_min(norm)
-        for gradient, inner in zip(gradients, axes, strict=True):
-            gradient.mul_(factor.view(-1, *([1] * len(inner))) if stacked else factor)
+        rows = [g.view(len(g) if stacked else 1, -1) for g in gradients]
+        norms = torch.stack([torch.linalg.vector_norm(row, dim=1) for row in rows])
+        total = torch.linalg.vector_norm(norms, dim=0)  # (replicas,)
+        factor = (norm / total.clamp_min(norm)).unsqueeze(1)
+        for row in rows:
+            row.mul_(factor)

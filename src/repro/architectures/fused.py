@@ -89,7 +89,8 @@ class _Columns:
             rows.append((hard.knee, height, hard.offset, -alpha * height, amount, float(half)))
         units = like.shape[-1] // 4
         table = torch.tensor(rows, dtype=like.dtype).t().repeat_interleave(units, 1).to(like.device)
-        return cls(*table.unbind(0), noisy=noisy, training=training)
+        knee, heights, offset, bend, amounts, halves = table.unbind(0)
+        return cls(knee, heights, offset, bend, amounts, halves, noisy, training)
 
     def noise(self, xi: Tensor | None, like: Tensor) -> Tensor | None:
         """x, or None where it would be 0."""
@@ -137,17 +138,19 @@ class _Recurrence(torch.autograd.Function):
         h, c = (x.new_empty(steps + 1, batch, n) for _ in range(2))
         h[0], c[0] = h0, c0
         y, out = torch.empty_like(h[1:]), torch.empty_like(x)
+        kept: tuple[Tensor | None, ...]
         if columns is None or cell is None:
             kept = _soft_forward(x, weight, h, c, y, out)
         else:
-            assert p is not None and p_cell is not None
+            assert p is not None
+            assert p_cell is not None
             kept = _hard_forward(x, weight, h, c, y, out, (p, p_cell), (xi, xi_cell), (columns, cell))
         ctx.save_for_backward(weight, h, c, y, out, p, p_cell, xi, xi_cell, *kept)
         ctx.columns, ctx.cell = columns, cell
         return h[1:], h[-1].clone(), c[-1].clone()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_h: Tensor, grad_last_h: Tensor, grad_last_c: Tensor) -> tuple[Tensor | None, ...]:
         weight, h, c, y, out, p, p_cell, xi, xi_cell, *kept = ctx.saved_tensors
         steps, batch, n = y.shape
@@ -209,7 +212,6 @@ def _hard_forward(x: Tensor, weight: Tensor, h: Tensor, c: Tensor, y: Tensor, ou
                   xi: tuple[Tensor | None, Tensor | None],
                   columns: tuple[_Columns, _Columns]) -> tuple[Tensor | None, ...]:  # fmt: skip
     gates, cell = columns
-    n = weight.shape[1]
     x = x / gates.knee  # exact for the hard sigmoid, whose knee is 2
     transposed = (weight / gates.knee[:, None]).t().contiguous()
     kept = [torch.empty_like(like) if some is not None else None

@@ -67,7 +67,8 @@ class LSTMLayer(nn.Module):
         assert isinstance(source, NoiseSource)
         return source.normal(projected), source.normal(projected[..., : self.units])
 
-    def _plain(self, projected: Tensor, state: State, noise: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor, State]:
+    def _plain(self, projected: Tensor, state: State,
+               noise: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor, State]:  # fmt: skip
         """The straightforward loop."""
         h, c = state
         steps = []
@@ -120,7 +121,8 @@ class Stack(nn.Module):
 
     def initial_state(self, batch: int) -> State:
         """Zeros, on the device of the weights."""
-        zeros = self.layers[0].recurrent.weight.new_zeros(len(self.layers), batch, self.units)
+        like = next(self.parameters())
+        zeros = like.new_zeros(len(self.layers), batch, self.units)
         return zeros, zeros
 
 

@@ -4,7 +4,6 @@ A recurrent net has a method `initial_state(batch)`, a tuple of tensors (batch i
 parameter, and its `forward` takes and returns such a state besides input and output. Other nets take their input alone.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor, nn
@@ -18,23 +17,30 @@ def is_recurrent(module: nn.Module) -> bool:
     return hasattr(module, "initial_state")
 
 
+def initial_state(module: Any, batch: int) -> State:
+    """The state before the first step; () for a net without."""
+    state: State = module.initial_state(batch) if is_recurrent(module) else ()
+    return state
+
+
 def call(module: Any, x: Tensor, state: State = ()) -> tuple[Tensor, State]:
     """Output and new state, from `state` or, where that is empty, the initial one; () for a net without."""
-    return module(x, state or module.initial_state(len(x))) if is_recurrent(module) else (module(x), ())
+    return module(x, state or initial_state(module, len(x))) if is_recurrent(module) else (module(x), ())
 
 
 def call_functional(
-    module: Any, tensors: tuple[Mapping[str, Tensor], ...], x: Tensor, state: State = ()
+    module: Any, tensors: tuple[dict[str, Tensor], ...], x: Tensor, state: State = ()
 ) -> tuple[Tensor, State]:
     """The same with these parameters and buffers."""
     if not is_recurrent(module):
         return functional_call(module, tensors, (x,)), ()
-    return functional_call(module, tensors, (x, state or module.initial_state(len(x))))
+    output, state = functional_call(module, tensors, (x, state or initial_state(module, len(x))))
+    return output, state
 
 
 def unfuse(module: nn.Module) -> list[Any]:
     """Make every layer walk its nonlinearities one by one, for hooks and `torch.func`; returns those that did not."""
-    fused = [part for part in module.modules() if getattr(part, "fused", False)]
+    fused: list[Any] = [part for part in module.modules() if getattr(part, "fused", False)]
     for part in fused:
         part.fused = False
     return fused

@@ -33,10 +33,12 @@ class Feed(Protocol):
     Attributes:
         per_epoch: updates in an epoch.
         rate: factor on the learning rate, besides the schedule's.
+        finished: whether a curriculum has come to its end before the run's last step.
     """
 
     per_epoch: int
     rate: float
+    finished: bool
 
     def batch(self, step: int) -> Batch:
         """The training batch of update `step` = 0, 1, ...; asked for in order."""
@@ -110,7 +112,7 @@ class Order:
 
     seeds: Sequence[int]
     batch_size: int | None
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     steps: int | None = None
     epochs: int = 1
     curriculum: Any = None
@@ -131,6 +133,7 @@ class Stateless:
     """The part of `Feed` that most feeds do not need."""
 
     rate = 1.0
+    finished = False
 
     def observe(self, scores: Mapping[str, float]) -> None:
         """Nothing here goes by scores."""

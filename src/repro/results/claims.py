@@ -7,6 +7,10 @@ A claim is a mapping under its id. Every claim has `says` (the sentence for the 
     metric: {quantity: activation_std, depth: 10, step: first}
                                      a layer quantity; depth or layer (`model` for a run-level one); step is
                                      first, last (default) or a number
+    metric: {curve: valid_perplexity, epoch: 5}
+                                     a value on the way: at an epoch, at a step (first, last or a number), or
+                                     first_below / first_above: 0.7, the first step with a value beyond that
+                                     (the last step of all when there is none)
     variant: xavier                  the variant
     where: {architecture.depth: 30}  swept settings it must have
 
@@ -29,7 +33,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.errors import UserError, unknown
-from repro.results.values import Selector
+from repro.results.values import CURVE_PLACES, Selector
 
 _TOP = {"says", "source", "published", "unit"}
 _PICK = {"metric", "variant", "where"}
@@ -212,7 +216,7 @@ class _Reader:
             raise unknown(f"variant in {self.about}", str(variant), self.variants)
         metric = pick.get("metric")
         if isinstance(metric, Mapping):
-            self._layer_metric(metric)
+            self._curve_metric(metric) if "curve" in metric else self._layer_metric(metric)
         elif not isinstance(metric, str):
             raise UserError(f"{self.about} has no metric; add metric: COLUMN, or metric: {{quantity: ..., depth: ...}}")
         return Selector(metric, variant, dict(pick.get("where", {})))
@@ -223,7 +227,21 @@ class _Reader:
                 raise unknown(f"field of metric in {self.about}", str(field), _LAYER)
         if "quantity" not in metric or ("depth" in metric) == ("layer" in metric):
             raise UserError(f"{self.about}: a layer's metric needs quantity and one of depth, layer")
-        step = metric.get("step", "last")
+        self._step(metric.get("step", "last"))
+
+    def _curve_metric(self, metric: Mapping[str, Any]) -> None:
+        for field in metric:
+            if field not in {"curve", *CURVE_PLACES}:
+                raise unknown(f"field of metric in {self.about}", str(field), {"curve", *CURVE_PLACES})
+        places = [field for field in CURVE_PLACES if field in metric]
+        if len(places) != 1:
+            raise UserError(f"{self.about}: a curve's metric needs exactly one of {', '.join(CURVE_PLACES)}")
+        if places[0] == "step":
+            self._step(metric["step"])
+        else:
+            self.number(metric, places[0])
+
+    def _step(self, step: Any) -> None:
         if step not in ("first", "last") and (isinstance(step, bool) or not isinstance(step, int)):
             raise UserError(f"{self.about}: step is {step!r}; it must be first, last or a whole number")
 
@@ -248,5 +266,6 @@ def _override(base: Mapping[str, Any], change: Mapping[str, Any], reader: _Reade
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         # A layer is named in one of two ways; the newer one counts.
         named = {"depth", "layer"} if {"depth", "layer"} & set(new) else set()
+        named |= set(CURVE_PLACES) if "curve" in old and set(CURVE_PLACES) & set(new) else set()
         result["metric"] = {**{key: value for key, value in old.items() if key not in named}, **new}
     return result

@@ -13,6 +13,7 @@ from repro.results.tables import cell
 
 # Made from the status: 1 for a run that diverged, 0 for one that did not.
 DIVERGED = "diverged"
+CURVE_PLACES = ("epoch", "step", "first_below", "first_above")
 _LAYER_KEYS = ("quantity", "depth", "layer", "step")
 
 
@@ -21,7 +22,8 @@ class Selector:
     """Which number of which runs.
 
     Args:
-        metric: a column of the runs table, or {quantity, depth or layer, step} for a layer quantity.
+        metric: a column of the runs table, {quantity, depth or layer, step} for a layer quantity, or
+            {curve, epoch or step or first_below or first_above} for a value on the way.
         variant: its name; None takes the runs of every variant.
         where: swept settings by dotted name and the value they must have.
     """
@@ -39,6 +41,11 @@ class Selector:
         """The metric in words: `test_accuracy`, `activation_std depth 10 step first`."""
         if isinstance(self.metric, str):
             return self.metric
+        if "curve" in self.metric:
+            place = next(key for key in CURVE_PLACES if key in self.metric)
+            words = f"{place.replace('_', ' ')} {cell(self.metric[place])}"
+            return f"first step of {self.metric['curve']} {words.removeprefix('first ')}" if "first" in place else (
+                f"{self.metric['curve']} at {words}")  # fmt: skip
         quantity, *rest = (f"{key} {cell(self.metric[key])}" for key in _LAYER_KEYS if key in self.metric)
         return " ".join([quantity.removeprefix("quantity "), *rest])
 
@@ -56,11 +63,14 @@ class Value:
 class Measurements:
     """The tables of one experiment, ready to be asked."""
 
-    def __init__(self, runs: pd.DataFrame, layers: pd.DataFrame | None = None) -> None:
-        """Takes runs.csv and, where a claim needs it, layers.csv.gz, as `read` returns them."""
+    def __init__(
+        self, runs: pd.DataFrame, layers: pd.DataFrame | None = None, curves: pd.DataFrame | None = None
+    ) -> None:
+        """Takes runs.csv and, where a claim needs them, layers.csv.gz and curves.csv.gz, as `read` returns them."""
         # A failed run says nothing about a claim; one that diverged does.
         self.runs = runs[runs["status"] != "failed"]
         self._layers = layers
+        self._curves = curves
         self._quantities: dict[str, pd.DataFrame] | None = None
         swept = [name for name in runs.columns if name not in {*HEAD, *TAIL}]
         # A setting has a dotted name or holds words; what is left are the metrics (see collect).
@@ -98,7 +108,8 @@ class Measurements:
 
     def _numbers(self, rows: pd.DataFrame, metric: str | Mapping[str, Any], about: str) -> list[float]:
         if not isinstance(metric, str):
-            found = self._layer_values(metric, about) if len(rows) else {}
+            find = self._curve_values if "curve" in metric else self._layer_values
+            found = find(metric, about) if len(rows) else {}
             keys = zip(rows["run"].tolist(), rows["seed"].tolist(), strict=True)
             return [found.get(key, math.nan) for key in keys]
         if metric == DIVERGED:
@@ -129,6 +140,33 @@ class Measurements:
             rows = _at(rows, "step", step, about)
         keys = zip(rows["run"].tolist(), rows["seed"].tolist(), strict=True)
         return dict(zip(keys, rows["value"].tolist(), strict=True))
+
+
+    def _curve_values(self, metric: Mapping[str, Any], about: str) -> dict[tuple[str, int], float]:
+        """The curve's value, or the step at which it is reached, by run and seed."""
+        if self._curves is None or self._curves.empty:
+            return {}
+        split, _, name = metric["curve"].partition("_")
+        names = self._curves["split"].astype("str") + "_" + self._curves["metric"].astype("str")
+        rows = self._curves[(self._curves["split"] == split) & (self._curves["metric"] == name)]
+        if rows.empty:
+            raise unknown(f"curve in {about}", metric["curve"], names.unique())
+        groups = rows.sort_values("step").groupby(["run", "seed"])
+        return {(str(run), int(seed)): _on_curve(own, metric) for (run, seed), own in groups}
+
+
+def _on_curve(rows: pd.DataFrame, metric: Mapping[str, Any]) -> float:
+    """One curve's value at a place, NaN where it was not measured; or the first step beyond a bound."""
+    if "first_below" in metric or "first_above" in metric:
+        beyond = rows["value"] < metric["first_below"] if "first_below" in metric else (
+            rows["value"] > metric["first_above"])  # fmt: skip
+        return float(rows["step"][beyond].iloc[0] if beyond.any() else rows["step"].iloc[-1])
+    place = "epoch" if "epoch" in metric else "step"
+    wanted = metric[place]
+    if wanted in ("first", "last"):
+        return float(rows["value"].iloc[0 if wanted == "first" else -1])
+    found = rows["value"][(rows[place] - wanted).abs() < 1e-6]
+    return float(found.iloc[0]) if len(found) else math.nan
 
 
 def _at(rows: pd.DataFrame, column: str, value: Any, about: str) -> pd.DataFrame:

@@ -51,6 +51,7 @@ def judge(
     claims: Mapping[str, Mapping[str, Any]],
     runs: pd.DataFrame,
     layers: pd.DataFrame | None,
+    curves: pd.DataFrame | None = None,
     *,
     paper: str,
     experiment: str,
@@ -62,6 +63,7 @@ def judge(
         claims: by id, as in the experiment file.
         runs: runs.csv.
         layers: layers.csv.gz; None where no claim looks at a layer.
+        curves: curves.csv.gz; None where no claim looks at a value on the way.
         paper: the paper's folder name.
         experiment: the experiment's file name.
         variants: every variant's name, trained or not.
@@ -73,7 +75,7 @@ def judge(
     Raises:
         UserError: a claim is malformed, or names a metric, setting or layer that the tables do not have.
     """
-    data = Measurements(runs, layers)
+    data = Measurements(runs, layers, curves)
     scale = "+".join(dict.fromkeys(runs["scale"].astype("str"))) if len(runs) else ""
     rows = []
     for name, claim in claims.items():

@@ -24,6 +24,10 @@ class Task:
         """Scalars, each a mean over the batch's predictions; one is called `loss`."""
         raise NotImplementedError
 
+    def example(self, target: Tensor, outputs: int) -> Tensor:
+        """An output of zeros that goes with a target, as a net of so many outputs would give it."""
+        return torch.zeros(len(target), outputs, device=target.device)
+
     def objective(self, scores: Mapping[str, Tensor], target: Tensor) -> Tensor:
         """What is minimized, a scalar; the loss unless a task says otherwise."""
         del target
@@ -112,6 +116,10 @@ class Sequence(Task):
         if self.accuracy:
             scores["accuracy"] = (flat.argmax(-1) == classes).to(flat.dtype).sum() / count
         return scores
+
+    def example(self, target: Tensor, outputs: int) -> Tensor:
+        """See `Task`."""
+        return torch.zeros(*target.shape, outputs, device=target.device)
 
     def objective(self, scores: Mapping[str, Tensor], target: Tensor) -> Tensor:
         """The sum over time of the losses, averaged over the batch."""

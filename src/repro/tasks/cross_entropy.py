@@ -37,7 +37,7 @@ class SummedCrossEntropy(torch.autograd.Function):
         return total.to(logits.dtype)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         """The prepared gradient, scaled in place."""
         gradient, ctx.gradient = ctx.gradient, None

@@ -64,8 +64,8 @@ def _check_sequences(run: Run) -> None:
     data, net = (getattr(locate(run.settings[g], g, run.settings["trusted"]), "sequential", False) for g in groups)
     names = {g: run.settings["choices"].get(g) or run.settings[g]["_target_"] for g in groups}
     if net and not data:
-        raise UserError(f"architecture={names['architecture']} reads sequences, and dataset={names['dataset']} has none; "
-                        "take dataset=penn_treebank, say, or architecture=mlp")  # fmt: skip
+        raise UserError(f"architecture={names['architecture']} reads sequences, and dataset={names['dataset']} has "
+                        "none; take dataset=penn_treebank, say, or architecture=mlp")  # fmt: skip
     if data and not net:
         raise UserError(f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
                         "read; take architecture=lstm or lstm_classifier")  # fmt: skip
@@ -162,10 +162,8 @@ def _check_monitor(run: Run, parts: Parts, data: Dataset, feed: Feed) -> None:
     """A watched metric must exist, or early stopping would never stop."""
     monitor, watched = run.trainer.monitor, run.trainer.patience is not None or isinstance(parts.schedule, Plateau)
     target = feed.probe(2).y
-    output = torch.zeros(*target.shape, data.outputs) if target.dim() == 2 and not target.is_floating_point() else (
-        torch.zeros(len(target), data.outputs))  # fmt: skip
-    metrics = parts.task.measure(output.to(target.device), target)
-    metrics |= parts.task.derive({k: v.cpu().numpy() for k, v in metrics.items()})
+    scores = parts.task.measure(parts.task.example(target, data.outputs), target)
+    metrics = [*scores, *parts.task.derive({k: v.cpu().numpy() for k, v in scores.items()})]
     # Without anybody watching it, the default may name a split that has no samples.
     splits = [s for s in ("train", "valid", "test") if data.sizes[s] != 0 or not watched]
     known = [f"{split}_{metric}" for split in splits for metric in metrics]

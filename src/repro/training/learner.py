@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import grad, stack_module_state, vmap
 
 from repro.activations.noise import NoiseSource, attach_noise
-from repro.architectures.recurrence import State, call, call_functional, is_recurrent, unfuse
+from repro.architectures.recurrence import State, call, call_functional, initial_state, is_recurrent, unfuse
 from repro.datasets.data import Batch
 from repro.diagnostics.probe import Layer, Traces, layers_of, one_pass, shapes_of, trace
 from repro.errors import UserError
@@ -213,9 +213,8 @@ class Stacked(_Noisy):
 
     def _state(self, batch: int, state: State) -> State:
         """The state to start from, with a replica axis."""
-        if state or not is_recurrent(self.module):
-            return state
-        return tuple(v.expand(len(self.seeds), *v.shape) for v in self.module.initial_state(batch))
+        fresh = () if state else initial_state(self.module, batch)
+        return state or tuple(v.expand(len(self.seeds), *v.shape) for v in fresh)
 
     def gradients(self, batch: Batch) -> Scores:
         """See `Learner`."""

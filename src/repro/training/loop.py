@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from repro.annealing import Annealing
+from repro.architectures.recurrence import State
 from repro.config import DiagnosticsConfig, TrainerConfig
 from repro.datasets.data import Batch, Feed
 from repro.diagnostics.quantities import Row, of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps
 from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip
 from repro.tasks import Task
-from repro.training.learner import Learner, State
+from repro.training.learner import Learner
 
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
 
@@ -46,7 +47,8 @@ class Loop:
     """
 
     def __init__(self, learner: Learner, feed: Feed, optimizer: torch.optim.Optimizer, schedule: Schedule,
-                 annealing: Annealing | None, trainer: TrainerConfig, diagnostics: DiagnosticsConfig) -> None:  # fmt: skip
+                 annealing: Annealing | None, trainer: TrainerConfig,
+                 diagnostics: DiagnosticsConfig) -> None:  # fmt: skip
         self.learner, self.feed, self.optimizer = learner, feed, optimizer
         self.schedule, self.annealing = schedule, annealing
         self.trainer, self.diagnostics = trainer, diagnostics
@@ -167,6 +169,7 @@ class Loop:
     def _watch(self, scored: Mapping[tuple[str, str], np.ndarray]) -> None:
         """Early stopping and the plateau schedule, for a single replica."""
         split, _, metric = self.trainer.monitor.partition("_")
+        self.stopped |= self.feed.finished
         if self.step == 0 or (split, metric) not in scored:
             return
         value = float(scored[split, metric][0])
