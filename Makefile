@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXPERIMENT ?=
-SCALE ?= full
+SCALE ?= published
 JOBS ?= 1
 .DEFAULT_GOAL := help
 
@@ -40,5 +40,5 @@ benchmark: $(VENV)/installed ## measure the speed bars
 	$(BIN)/python -m benchmarks
 
 clean: ## remove .venv, caches and raw runs; committed results stay
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis results/runs results/sweeps results/*/*/smoke results/*/*/quick results/*/*/custom
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis results/runs results/sweeps results/*/*/smoke results/*/*/quick results/*/*/full results/*/*/custom
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

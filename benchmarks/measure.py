@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from repro.composition import compose
 from repro.config import Run, resolve
-from repro.datasets.data import Data
+from repro.datasets.data import Dataset, Order
 from repro.training import assemble
+from repro.training.learner import learner
 from repro.training.loop import Loop
 
 
@@ -52,11 +54,20 @@ def run_of(*words: str) -> Run:
     return resolve(compose(list(words)))
 
 
-def loop_of(run: Run, data: Data | None = None) -> Loop:
-    """Its loop, on the CPU, on other data if they are given."""
+def loop_of(run: Run, data: Dataset | None = None, net: nn.Module | None = None) -> Loop:
+    """Its loop, on the CPU, on other data and with another net if they are given."""
     torch.set_num_threads(run.settings["threads"])
-    parts = assemble.components(run)
-    return assemble.loop(run, parts, data or assemble.read_data(run, parts), torch.device("cpu"))
+    parts, device = assemble.components(run), torch.device("cpu")
+    if data is None:
+        data, feed = assemble.read_data(run, parts, device)
+    else:
+        trainer = run.trainer
+        feed = data.feed(Order(run.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs))
+    loop = assemble.loop(run, parts, data, feed, device)
+    if net is not None:
+        loop.learner = learner([net], run.seeds, parts.task, device)
+        loop.optimizer = parts.optimizer(list(loop.learner.parameters.values()), fused=True)
+    return loop
 
 
 def times(loop: Loop, steps: int) -> Callable[[], None]:

@@ -78,6 +78,10 @@ def _help() -> str:
     )
 
 
+# What a verb may be asked for: `published` is the scale that each experiment's tables are committed at.
+SCALES = ("published", "smoke", "quick", "full", "custom")
+
+
 def parser(verb: str, examples: str) -> argparse.ArgumentParser:
     """A verb's parser, with examples under its help."""
 

@@ -66,8 +66,8 @@ def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra
                 changed = run.id != resolve(compose_initialized(published.overrides)).id
             expected[run.id] = Expected(job.variant, job.swept, run.folder, run.seeds)
             by_id[run.id] = job
-    name = "custom" if changed else scale
-    return Plan(experiment, name, results_folder(results_dir, experiment.name, name), expected, by_id)
+    name = "custom" if changed else experiment.published_scale if scale == "published" else scale
+    return Plan(experiment, name, results_folder(results_dir, experiment, name), expected, by_id)
 
 
 def gather(plan: Plan) -> None:

@@ -50,12 +50,18 @@ class Experiment:
         return {str(k): [str(w) for w in v or []] for k, v in self.reproduction.get("variants", {"base": []}).items()}
 
     @property
+    def published_scale(self) -> str:
+        """The scale whose tables are published: `full` unless the file says `published_scale`."""
+        return str(self.reproduction.get("published_scale", "full"))
+
+    @property
     def claims(self) -> dict[str, Any]:
         """The claims by their id."""
         return dict(self.reproduction.get("claims") or {})
 
     def scale(self, name: str) -> dict[str, Any]:
         """The settings of a scale; what it leaves out is taken from the experiment itself."""
+        name = self.published_scale if name == "published" else name
         scales = self.reproduction.get("scales", {})
         if name not in scales:
             raise unknown(f"scale of {self.name}", name, scales)
@@ -153,10 +159,10 @@ def select(what: str | None) -> list[Experiment]:
     return [load(name) for name in chosen]
 
 
-def results_folder(results_dir: str | Path, name: str, scale: str) -> Path:
-    """Where an experiment's tables lie: those of scale `full` are published, the others are one folder further down."""
-    folder = Path(results_dir) / name
-    return folder if scale == "full" else folder / scale
+def results_folder(results_dir: str | Path, experiment: Experiment, scale: str) -> Path:
+    """Where an experiment's tables lie: those that are published, or one folder further down."""
+    folder = Path(results_dir) / experiment.name
+    return folder if scale in ("published", experiment.published_scale) else folder / scale
 
 
 def with_variant(words: list[str]) -> list[str]:

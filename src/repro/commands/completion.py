@@ -75,7 +75,7 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
     if verb == "data":
         return ("list", "fetch", "verify") if len(before) == 1 else ("mnist", "cifar10")
     if verb == "reproduce" and current.startswith("scale="):
-        return ("scale=smoke", "scale=quick", "scale=full")
+        return ("scale=smoke", "scale=quick", "scale=full", "scale=published")
     if verb in ("train", "reproduce"):
         group, equals, _ = current.partition("=")
         if equals and group in GROUPS:

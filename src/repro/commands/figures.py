@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from repro.cli import parser
+from repro.cli import SCALES, parser
 
 EXAMPLES = """\
   repro figures
@@ -16,7 +16,7 @@ def main(words: Sequence[str]) -> int:
     """Run `repro figures`."""
     verb = parser("figures", EXAMPLES)
     verb.add_argument("what", nargs="?", help="PAPER or PAPER/EXPERIMENT; none = all")
-    verb.add_argument("--scale", choices=("smoke", "quick", "full", "custom"), default="full", help="which tables")
+    verb.add_argument("--scale", choices=SCALES, default="published", help="which tables")
     verb.add_argument("--out", type=Path, help="folder for the figures, instead of beside the tables")
     verb.add_argument("--results-dir", default="results", help="folder of the tables")
     asked = verb.parse_args(words)
@@ -27,7 +27,7 @@ def main(words: Sequence[str]) -> int:
 
     drawn = 0
     for experiment in select(asked.what):
-        folder = results_folder(asked.results_dir, experiment.name, asked.scale)
+        folder = results_folder(asked.results_dir, experiment, asked.scale)
         if not (folder / "runs.csv").exists():
             if asked.what:
                 raise UserError(

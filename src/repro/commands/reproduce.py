@@ -11,19 +11,20 @@ from repro.reproduction import SCALES, select
 from repro.results import report
 
 HELP = """\
-usage: repro reproduce [PAPER[/EXPERIMENT]] [scale=smoke|quick|full] [KEY=VALUE] ...
+usage: repro reproduce [PAPER[/EXPERIMENT]] [scale=smoke|quick|full|published] [KEY=VALUE] ...
 
 Train the runs of an experiment that are missing, stale or failed, collect all of them into tables, judge its claims
 and draw its figures. Finished runs are kept; an interrupted one resumes. Without a name: every experiment.
 
-  scale=quick      minutes on two cores (the default); smoke: seconds; full: what is published here
+  scale=quick      minutes on two cores (the default); smoke: seconds; full: the paper's own size
+  scale=published  the scale of the tables that are published here, which each experiment's file names
   KEY=VALUE        any setting of `repro train`; changed settings go to a folder `custom` of their own
   force=true       train everything anew
 
 examples:
   repro reproduce training_deep_networks/initialization
   repro reproduce training_deep_networks/initialization scale=smoke
-  repro reproduce training_deep_networks scale=full
+  repro reproduce training_deep_networks scale=published
   repro reproduce training_deep_networks/depth_and_activation hydra/launcher=joblib hydra.launcher.n_jobs=2
 """
 
@@ -40,8 +41,8 @@ def main(words: Sequence[str]) -> int:
         raise UserError(f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help")
     given = dict(w.split("=", 1) for w in words if "=" in w)
     scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
-    if scale not in SCALES:
-        raise unknown("scale", scale, SCALES)
+    if scale not in (*SCALES, "published"):
+        raise unknown("scale", scale, (*SCALES, "published"))
     extra = [f"{k}={v}" for k, v in given.items() if not k.startswith(("hydra/", "hydra."))]
     launching = [f"{k}={v}" for k, v in given.items() if k.startswith(("hydra/", "hydra."))]
     plans = [plan(e, scale, results_dir, extra) for e in select(names[0] if names else None)]

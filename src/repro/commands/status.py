@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from repro.cli import parser
+from repro.cli import SCALES, parser
 
 EXAMPLES = """\
   repro status
@@ -15,7 +15,7 @@ def main(words: Sequence[str]) -> int:
     """Run `repro status`."""
     verb = parser("status", EXAMPLES)
     verb.add_argument("what", nargs="?", help="PAPER or PAPER/EXPERIMENT; none = all")
-    verb.add_argument("--scale", choices=("smoke", "quick", "full"), default="full")
+    verb.add_argument("--scale", choices=SCALES[:-1], default="published")
     verb.add_argument("--runs", action="store_true", help="one line a run")
     verb.add_argument("--results-dir", default="results", help="folder of the results")
     asked = verb.parse_args(words)
@@ -29,10 +29,11 @@ def main(words: Sequence[str]) -> int:
 
     rows = []
     for experiment in select(asked.what):
-        runs = plan(experiment, asked.scale, asked.results_dir).status()
+        planned = plan(experiment, asked.scale, asked.results_dir)
+        runs = planned.status()
         if asked.runs:
             print(experiment.name)
             print(report.table(runs, "text"))
-        rows.append({"experiment": experiment.name, "scale": asked.scale} | counts(runs))
+        rows.append({"experiment": experiment.name, "scale": planned.scale} | counts(runs))
     print(report.table(pd.DataFrame(rows), "text"))
     return 0

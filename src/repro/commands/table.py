@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from repro.cli import parser
+from repro.cli import SCALES, parser
 
 EXAMPLES = """\
   repro table
@@ -18,7 +18,7 @@ def main(words: Sequence[str]) -> int:
     verb.add_argument("what", nargs="?", help="PAPER or PAPER/EXPERIMENT; none = all")
     verb.add_argument("--format", choices=("text", "markdown", "latex", "csv"), default="text")
     verb.add_argument("--runs", action="store_true", help="the runs' metrics by variant instead of the claims")
-    verb.add_argument("--scale", choices=("smoke", "quick", "full", "custom"), default="full", help="which tables")
+    verb.add_argument("--scale", choices=SCALES, default="published", help="which tables")
     verb.add_argument("--results-dir", default="results", help="folder of the tables")
     asked = verb.parse_args(words)
 
@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
 
     name = "runs.csv" if asked.runs else "claims.csv"
     experiments = select(asked.what)
-    paths = [results_folder(asked.results_dir, e.name, asked.scale) / name for e in experiments]
+    paths = [results_folder(asked.results_dir, e, asked.scale) / name for e in experiments]
     found = [read(path) for path in paths if path.exists()]
     if not found:
         raise UserError(f"no {name} at scale {asked.scale} in {asked.results_dir}; make it with: "

@@ -1,7 +1,8 @@
 """What a claim in an experiment file may say, checked before anything is trained.
 
 A claim is a mapping under its id. Every claim has `says` (the sentence for the reader), `kind`, and usually
-`source`, `published` (number, text or null) and `unit`. What it looks at:
+`source`, `published` (number, text or null) and `unit`; with `scales: [full]` it is judged at those only. What it
+looks at:
 
     metric: test_accuracy            a column of the runs table; `diverged` is 1 or 0
     metric: {quantity: activation_std, depth: 10, step: first}
@@ -35,7 +36,7 @@ from typing import Any
 from repro.errors import UserError, unknown
 from repro.results.values import CURVE_PLACES, Selector
 
-_TOP = {"says", "source", "published", "unit"}
+_TOP = {"says", "source", "published", "unit", "scales"}
 _PICK = {"metric", "variant", "where"}
 _FIELDS = {
     "above": {"bound", "than", "by"},
@@ -115,6 +116,9 @@ def parse(name: str, claim: Mapping[str, Any], variants: Collection[str]) -> Cla
         raise UserError(f"claim {name} has no sentence; add says: TEXT")
     if not isinstance(claim.get("published"), (int, float, str, type(None))):
         raise UserError(f"claim {name}: published must be a number, a text or null")
+    scales = claim.get("scales", [])
+    if not isinstance(scales, list) or not all(isinstance(scale, str) for scale in scales):
+        raise UserError(f"claim {name}: scales must list names, e.g. scales: [full]")
     body = {field: value for field, value in claim.items() if field not in _TOP}
     return reader.claim(body, {}, tuple(_FIELDS))
 

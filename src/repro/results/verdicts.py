@@ -69,16 +69,19 @@ def judge(
         variants: every variant's name, trained or not.
 
     Returns:
-        One row a claim, columns `COLUMNS`. `ours` is the mean of what is compared: the value, the difference
+        One row a claim that is judged at the runs' scale, columns `COLUMNS`. `ours` is the mean of what is compared: the value, the difference
         to the other side, the ratio (geometric mean), the share, or the number of parts reproduced.
 
     Raises:
         UserError: a claim is malformed, or names a metric, setting or layer that the tables do not have.
     """
     data = Measurements(runs, layers, curves)
-    scale = "+".join(dict.fromkeys(runs["scale"].astype("str"))) if len(runs) else ""
+    scales = list(dict.fromkeys(runs["scale"].astype("str")))
+    scale = "+".join(scales)
     rows = []
     for name, claim in claims.items():
+        if scales and "scales" in claim and not set(scales) & set(claim["scales"]):
+            continue
         outcome = _outcome(parse(name, claim, variants), data, f"claim {name}")
         low, high = outcome.interval or (math.nan, math.nan)
         metric = f"{outcome.metric} [{claim['unit']}]" if claim.get("unit") else outcome.metric
