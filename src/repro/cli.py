@@ -78,8 +78,7 @@ def _help() -> str:
     )
 
 
-# What a verb may be asked for: `published` is the scale that each experiment's tables are committed at.
-SCALES = ("published", "smoke", "quick", "full", "custom")
+SCALES = "published (the scale an experiment's tables are committed at), smoke, quick, full, or one of its own"
 
 
 def parser(verb: str, examples: str) -> argparse.ArgumentParser:

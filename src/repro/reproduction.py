@@ -64,7 +64,7 @@ class Experiment:
         name = self.published_scale if name == "published" else name
         scales = self.reproduction.get("scales", {})
         if name not in scales:
-            raise unknown(f"scale of {self.name}", name, scales)
+            raise unknown(f"scale of {self.name}", name, [*scales, "published"])
         defaults = {"seeds": 1, "axes": {}, "overrides": {}, "stack": True, "variants": ["*"]}
         own = {k: v for k, v in self.reproduction.items() if k in ("seeds", "axes", "stack")}
         return defaults | own | dict(scales[name] or {})

@@ -16,7 +16,7 @@ def main(words: Sequence[str]) -> int:
     """Run `repro figures`."""
     verb = parser("figures", EXAMPLES)
     verb.add_argument("what", nargs="?", help="PAPER or PAPER/EXPERIMENT; none = all")
-    verb.add_argument("--scale", choices=SCALES, default="published", help="which tables")
+    verb.add_argument("--scale", default="published", help=f"which tables: {SCALES}")
     verb.add_argument("--out", type=Path, help="folder for the figures, instead of beside the tables")
     verb.add_argument("--results-dir", default="results", help="folder of the tables")
     asked = verb.parse_args(words)

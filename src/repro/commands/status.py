@@ -15,7 +15,7 @@ def main(words: Sequence[str]) -> int:
     """Run `repro status`."""
     verb = parser("status", EXAMPLES)
     verb.add_argument("what", nargs="?", help="PAPER or PAPER/EXPERIMENT; none = all")
-    verb.add_argument("--scale", choices=SCALES[:-1], default="published")
+    verb.add_argument("--scale", default="published", help=f"which runs: {SCALES}")
     verb.add_argument("--runs", action="store_true", help="one line a run")
     verb.add_argument("--results-dir", default="results", help="folder of the results")
     asked = verb.parse_args(words)

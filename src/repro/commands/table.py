@@ -18,7 +18,7 @@ def main(words: Sequence[str]) -> int:
     verb.add_argument("what", nargs="?", help="PAPER or PAPER/EXPERIMENT; none = all")
     verb.add_argument("--format", choices=("text", "markdown", "latex", "csv"), default="text")
     verb.add_argument("--runs", action="store_true", help="the runs' metrics by variant instead of the claims")
-    verb.add_argument("--scale", choices=SCALES, default="published", help="which tables")
+    verb.add_argument("--scale", default="published", help=f"which tables: {SCALES}")
     verb.add_argument("--results-dir", default="results", help="folder of the tables")
     asked = verb.parse_args(words)
 
