@@ -17,10 +17,13 @@ from torch import nn
 
 from loading import need_mirror
 from repro.architectures.kit import Kit
+from repro.architectures.recurrence import call, is_recurrent
 from repro.backward import exact
 from repro.build import build, check_node
 from repro.commands.list import describe
 from repro.config import GROUPS, DiagnosticsConfig, TrainerConfig
+from repro.datasets.data import Order
+from repro.datasets.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
 from repro.normalization import none
 from repro.paths import conf_dir, experiments_dir
@@ -35,7 +38,26 @@ TABLE = "size,weight,value\n" + "".join(f"{i},{(7 * i) % 5},{i % 2 + i / 10}\n" 
 # What the default net needs besides the option itself, so that one step can be trained on few samples.
 POINTS = ["dataset.train_size=24", "dataset.valid_size=8", "dataset.test_size=8"]
 FEW = ["dataset.subset=24"]
+# What data of sequences need besides, in place of the sizes above.
+PROGRAMS = ["dataset=learning_to_execute", "task=sequence", "architecture=lstm", "architecture.width=8",
+            "dataset.length=1", "dataset.nesting=1", "dataset.epoch_steps=4", "dataset.characters=101",
+            "dataset.valid_streams=2", "dataset.test_streams=2", "dataset.test_glance=2"]  # fmt: skip
+UNIQUE = ["dataset=unique_numbers", "architecture=lstm_classifier", "architecture.width=8", "dataset.valid_size=8",
+          "dataset.test_size=8"]  # fmt: skip
+RECALL = ["dataset=associative_recall", "task=recall", "architecture=ntm", "architecture.width=8",
+          "architecture.rows=6", "architecture.features=4", "dataset.eval_items=[2]", "dataset.max_items=3",
+          "dataset.valid_size=4", "dataset.test_size=4"]  # fmt: skip
+TEXT = ["dataset=penn_treebank", "task=language_model", "architecture=lstm", "architecture.width=4",
+        "dataset.subset=400", "dataset.min_count=2"]  # fmt: skip
+SEQUENCES = {
+    "architecture/lstm": PROGRAMS, "architecture/lstm_classifier": UNIQUE, "architecture/ntm": RECALL,
+    "dataset/learning_to_execute": PROGRAMS, "dataset/unique_numbers": UNIQUE, "dataset/associative_recall": RECALL,
+    "dataset/penn_treebank": TEXT, "task/sequence": PROGRAMS, "task/language_model": PROGRAMS, "task/recall": RECALL,
+    "curriculum/baseline": PROGRAMS, "curriculum/naive": PROGRAMS, "curriculum/mix": PROGRAMS,
+    "curriculum/combined": PROGRAMS, "curriculum/growth": UNIQUE, "diagnostics/gates": UNIQUE,
+}  # fmt: skip
 EXTRA = {
+    "annealing/inverse_sqrt": ["activation=noisy_tanh"],
     "architecture/cnn": ["dataset=digits", *FEW],
     "dataset/digits": FEW, "dataset/mnist": FEW, "dataset/cifar10": FEW,
     "dataset/table": ["dataset.path=table.csv", "dataset.target=value", "task=regression"],
@@ -54,13 +76,19 @@ def node(name: str) -> dict[str, Any]:
 
 
 def build_one(name: str, tmp_path: Path) -> Any:
-    group, settings = name.partition("/")[0], node(name)
+    group, _, option = name.partition("/")
+    settings = node(name)
     if name == "dataset/table":
         (tmp_path / "table.csv").write_text(TABLE)
         settings |= {"path": str(tmp_path / "table.csv"), "target": "value"}
     if group == "architecture":
         kit = Kit(build(node("activation/tanh"), "activation"), exact, none)
-        return build(settings, group, shape=(1, 8, 8), outputs=3, kit=kit)
+        shape: dict[str, Any] = {"shape": (1, 8, 8)}
+        if option in ("lstm", "lstm_classifier"):
+            shape = {"shape": (), "tokens": 7}
+        elif option == "ntm":
+            shape = {"shape": (4,)}
+        return build(settings, group, outputs=3, kit=kit, **shape)
     return build(settings, group)
 
 
@@ -68,10 +96,25 @@ def look(group: str, made: Any) -> None:
     """That the object is one of its group: it does what the others of the group do."""
     rng = torch.Generator().manual_seed(0)
     if group == "dataset":
-        assert made.train.x.dtype == torch.float32
-        assert len(made.train.x) == len(made.train.y) > 0
+        feed = made.feed(Order((0, 1), 4))
+        batch, probe = feed.batch(0), feed.probe(3)
+        assert len(batch.x) == len(batch.y) == 2
+        assert batch.x.shape[1] == batch.y.shape[1] == 4
+        assert 0 < len(probe.x) == len(probe.y) <= 4
+        assert probe.x.dtype == (torch.float32 if made.tokens is None else torch.int64)
+        assert probe.x.shape[-len(made.shape) :] == made.shape or made.shape == ()
+        assert set(made.sizes) == {"train", "valid", "test"}
     elif group == "architecture":
-        assert made(torch.zeros(2, 1, 8, 8)).shape == (2, 3)
+        x = torch.zeros(2, 1, 8, 8)
+        if is_recurrent(made):
+            x = torch.zeros(2, 5, 4) if type(made).__name__ == "NTM" else torch.zeros(2, 5, dtype=torch.int64)
+        out, state = call(made, x)
+        assert out.shape == ((2, 3) if out.dim() == 2 else (2, 5, 3))
+        assert bool(state) == is_recurrent(made)
+    elif group == "annealing":
+        assert made(0) >= made(10**6) >= 0
+    elif group == "curriculum":
+        assert made is not None  # what it does is its data set's; see there
     elif group == "activation":
         kit = Kit(made, exact, none)
         for site in (kit.unit(4), kit.gate(4)):
@@ -90,14 +133,19 @@ def look(group: str, made: Any) -> None:
     elif group == "schedule":
         assert 0 < made(0, 10) <= 1
     elif group == "task":
-        target = {"Classification": torch.tensor([0, 2]), "Regression": torch.zeros(2, 3)}[type(made).__name__]
-        assert made.measure(torch.zeros(2, 3), target)["loss"].isfinite()
+        targets = {"Classification": torch.tensor([0, 2]), "Regression": torch.zeros(2, 3),
+                   "Sequence": torch.tensor([[0, 2, 1]]), "Recall": torch.zeros(2, 4, 3)}  # fmt: skip
+        target = targets[type(made).__name__]
+        scores = made.measure(made.example(target, 3), target)
+        assert scores["loss"].isfinite()
+        assert made.count(target) > 0
+        assert made.objective(scores, target).isfinite()
     else:
         raise AssertionError(f"group {group} is new: say here what its options are for")
 
 
 # Those from files are built where they train a step: reading them takes long.
-@pytest.mark.parametrize("name", [name for name in COMPONENTS if name not in ("dataset/mnist", "dataset/cifar10")])
+@pytest.mark.parametrize("name", [name for name in COMPONENTS if name.removeprefix("dataset/") not in REGISTRY])
 def test_builds(name: str, tmp_path: Path) -> None:
     look(name.partition("/")[0], build_one(name, tmp_path))
 
@@ -115,14 +163,16 @@ def test_every_group_has_options_and_every_folder_is_a_group() -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     group, option = name.split("/")
-    if option in ("mnist", "cifar10"):
-        need_mirror(option)
+    if option in ("mnist", "cifar10", "penn_treebank"):
+        need_mirror(FOLDERS.get(option, option))
     monkeypatch.chdir(tmp_path)
     Path("table.csv").write_text(TABLE)
     words = ["trainer.steps=1", "trainer.batch_size=8", "diagnostics.probe=8", f"{group}={option}"]
     words += EXTRA.get(name, [])
     chosen = next((w for w in words if w.startswith("dataset=")), "dataset=xor")
-    if chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):
+    if name in SEQUENCES:
+        run = trained_from_default([*words[:3], *SEQUENCES[name], words[3]], tmp_path)
+    elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):
         words += ["architecture.width=8"] if "cnn" not in option else []
         run = trained_from_default(words, tmp_path)
     else:
@@ -131,6 +181,7 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
     assert run.outcome.status == "done"
     assert set(curves["step"]) == {0, 1}
     assert curves["value"].notna().all()
+    assert not curves.empty
     if name == "diagnostics/none":
         assert layers.empty
         return

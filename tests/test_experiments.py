@@ -29,6 +29,8 @@ from repro.training import run as running
 SIZES = {
     "training_deep_networks/initialization": (13, 26),
     "training_deep_networks/depth_and_activation": (14, 28),
+    "noisy_activations/penn_treebank": (7, 7),
+    "noisy_activations/learning_to_execute": (5, 5),
 }
 
 

@@ -21,7 +21,7 @@ FLOORS = [
     {"build", "config"},
     {"diagnostics"},
     {"tasks", "architectures", "datasets"},
-    {"activations", "annealing", "initialization", "normalization", "optimization", "plots"},
+    {"activations", "annealing", "curricula", "initialization", "normalization", "optimization", "plots"},
     {"backward", "results", "ranges", "seeds"},
     {"errors", "paths"},
 ]

@@ -9,7 +9,8 @@ looks at:
                                      a layer quantity; depth or layer (`model` for a run-level one); step is
                                      first, last (default) or a number
     metric: {curve: valid_perplexity, epoch: 5}
-                                     a value on the way: at an epoch, at a step (first, last or a number), or
+                                     a value on the way: at an epoch, at a step (first, last or a number), the
+                                     mean_of_last: 20 of them, or
                                      first_below / first_above: 0.7, the first step with a value beyond that
                                      (the last step of all when there is none)
     variant: xavier                  the variant
@@ -242,6 +243,10 @@ class _Reader:
             raise UserError(f"{self.about}: a curve's metric needs exactly one of {', '.join(CURVE_PLACES)}")
         if places[0] == "step":
             self._step(metric["step"])
+        elif places[0] == "mean_of_last":
+            count = metric["mean_of_last"]
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise UserError(f"{self.about}: mean_of_last is {count!r}; it must be a whole number of 1 or more")
         else:
             self.number(metric, places[0])
 

@@ -13,7 +13,7 @@ from repro.results.tables import cell
 
 # Made from the status: 1 for a run that diverged, 0 for one that did not.
 DIVERGED = "diverged"
-CURVE_PLACES = ("epoch", "step", "first_below", "first_above")
+CURVE_PLACES = ("epoch", "step", "mean_of_last", "first_below", "first_above")
 _LAYER_KEYS = ("quantity", "depth", "layer", "step")
 
 
@@ -23,7 +23,7 @@ class Selector:
 
     Args:
         metric: a column of the runs table, {quantity, depth or layer, step} for a layer quantity, or
-            {curve, epoch or step or first_below or first_above} for a value on the way.
+            {curve, and one of CURVE_PLACES} for a value on the way.
         variant: its name; None takes the runs of every variant.
         where: swept settings by dotted name and the value they must have.
     """
@@ -161,6 +161,8 @@ def _on_curve(rows: pd.DataFrame, metric: Mapping[str, Any]) -> float:
         beyond = rows["value"] < metric["first_below"] if "first_below" in metric else (
             rows["value"] > metric["first_above"])  # fmt: skip
         return float(rows["step"][beyond].iloc[0] if beyond.any() else rows["step"].iloc[-1])
+    if "mean_of_last" in metric:
+        return float(rows["value"].iloc[-int(metric["mean_of_last"]) :].mean())
     place = "epoch" if "epoch" in metric else "step"
     wanted = metric[place]
     if wanted in ("first", "last"):

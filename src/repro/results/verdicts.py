@@ -69,8 +69,9 @@ def judge(
         variants: every variant's name, trained or not.
 
     Returns:
-        One row a claim that is judged at the runs' scale, columns `COLUMNS`. `ours` is the mean of what is compared: the value, the difference
-        to the other side, the ratio (geometric mean), the share, or the number of parts reproduced.
+        One row a claim that is judged at the runs' scale, columns `COLUMNS`. `ours` is the mean of what is compared:
+        the value, the difference to the other side, the ratio (geometric mean), the share, or the number of parts
+        reproduced.
 
     Raises:
         UserError: a claim is malformed, or names a metric, setting or layer that the tables do not have.

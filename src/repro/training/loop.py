@@ -163,6 +163,8 @@ class Loop:
 
     def _gathered(self, split: str, sums: Mapping[str, Tensor], count: Tensor | int) -> Scored:
         """Means and what follows from them."""
+        if sums and not bool(torch.as_tensor(count).all()):
+            return {}  # nothing was to be predicted
         means = {name: (value / count).cpu().numpy() for name, value in sums.items()}
         return {(split, k): v for k, v in (means | self.learner.task.derive(means) if means else means).items()}
 

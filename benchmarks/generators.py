@@ -1,0 +1,47 @@
+"""How fast training data are drawn, against how fast they are used up."""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+from benchmarks.measure import Row, in_turns, loop_of, ratio, run_of, times
+from repro.datasets.learning_to_execute import pack
+from repro.datasets.programs import Author
+from repro.training.loop import Loop
+
+BAR = 5  # percent of the time of training
+REPEATS = 5
+LONG = ["trainer.steps=1000000000", "trainer.eval_every=0", "diagnostics=none"]
+
+
+def rows() -> Iterator[Row]:
+    """Share of drawing in the time of training, at the sizes of the published experiments."""
+    yield _programs()
+
+
+def _programs() -> Row:
+    """At the curriculum's first level, whose programs are the shortest and so the dearest by character."""
+    streams, window, updates = 100, 50, 200
+    recipe = ["dataset=learning_to_execute", "task=sequence", "architecture=lstm", "architecture.width=400",
+              "trainer.clip_norm=5", f"trainer.batch_size={streams}", f"dataset.window={window}"]  # fmt: skip
+    author = Author(lambda: (1, 1), Random(0))
+    return _row("programs, characters, for an LSTM 2×400, batches of 100×50",
+                lambda: pack(author, 0, streams, window * updates), updates, loop_of(run_of(*recipe, *LONG)),
+                streams * window)  # fmt: skip
+
+
+def _row(name: str, draw: Callable[[], object], updates: int, loop: Loop, batch: int) -> Row:
+    """A line of the table.
+
+    Args:
+        name: what is drawn, in which items, for whom.
+        draw: draws what `updates` updates use up.
+        loop: trains.
+        batch: items that an update uses up.
+    """
+    train = times(loop, 1)
+    in_turns([draw, train], 1)
+    drawing, training = in_turns([draw, train], REPEATS)
+    share = 100 * ratio(drawing, training) / updates
+    drawn, used = updates * batch / min(drawing), batch / min(training)
+    return Row(f"drawing {name}", f"{share:.2f} % of training ({drawn:,.0f} a second drawn, {used:,.0f} used up)",
+               f"{BAR} %", share <= BAR)  # fmt: skip

@@ -1,0 +1,139 @@
+"""Figures of Learning to Execute: Figure 8, Table 1, the curriculum and what it did. Reads tables, trains nothing."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from repro.plots import blocks
+from repro.plots.experiment import Tables
+from repro.plots.style import BLACK, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, figure
+from repro.results.statistics import estimate
+
+NAMES = {
+    "reference": "tanh, sigmoid (reference)", "nah": "NAH", "nah_alpha1": "NAH, α = 1",
+    "leak": "no noise, α = 1.15, 1.1", "hard": "hard, no noise",
+}  # fmt: skip
+COLORS = {"reference": BLACK, "nah": GREEN, "nah_alpha1": PURPLE, "leak": VERMILLION, "hard": ORANGE}
+PAIR = ("reference", "nah")  # what the paper compares
+# Training accuracy in %, means over epochs 90-110, 110-130 ..., measured in the vector drawing of Figure 8.
+PAPER_EPOCHS = (100, 120, 140, 160)
+PAPER = {"reference": (48.38, 48.82, 49.07, 49.06), "nah": (48.97, 49.55, 49.81, 49.90)}
+TABLE_1 = {"reference": 46.45, "nah": 48.09}  # test accuracy in %, single runs
+PAPER_ANSWERS = 5700  # characters of answers in their test set, by our generator at that size
+POINTS = 30  # of a curve, about; a single evaluation is too noisy to look at
+LATE = 0.6  # where the second panel begins, as a share of the run
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    """Training accuracy by epoch, test accuracy at the end, level and learning rate; of the variants there are."""
+    curves, runs = tables.curves, tables.runs
+    variants = [name for name in NAMES if name in set(runs.loc[runs["status"] == "done", "variant"])]
+    if not variants:
+        return {}
+    full = set(runs["scale"]) == {"full"}
+    return {
+        "train_accuracy": _train_accuracy(curves, variants, full),
+        "test_accuracy": _test_accuracy(runs, variants, full),
+        "curriculum": _curriculum(curves, variants),
+    }
+
+
+def _train_accuracy(curves: pd.DataFrame, variants: list[str], full: bool) -> Figure:
+    rows = curves[(curves["split"] == "train") & (curves["metric"] == "accuracy")]
+    fig = figure(TEXT, 3.3)
+    whole, late = fig.subplots(1, 2)
+    together = max(1, rows["step"].nunique() // POINTS)
+    points = {name: _means(rows[rows["variant"] == name], together) for name in variants}
+    last = rows["epoch"].max()
+    for ax, names in ((whole, [v for v in variants if v in PAIR]), (late, variants)):
+        for name in names:
+            n = points[name]["seed"].nunique()
+            blocks.curve(ax, points[name], "epoch", label=f"{NAMES[name]} (n={n})", color=COLORS[name])
+        ax.set_xlabel("epoch")
+        blocks.whole_ticks(ax.xaxis)
+    ends = pd.concat([own.loc[own["epoch"] >= LATE * own["epoch"].max(), "value"] for own in points.values()])
+    if full:
+        for name, values in PAPER.items():
+            late.plot(PAPER_EPOCHS, values, color=COLORS[name], linestyle="none", marker="x", markersize=4)
+        late.plot([], [], color=QUIET, linestyle="none", marker="x", markersize=4, label="Figure 8, one run")
+        ends = pd.concat([ends, pd.Series([v for values in PAPER.values() for v in values])])
+    pad = 0.05 * (ends.max() - ends.min()) + 0.01
+    late.set(xlim=(LATE * last, 1.01 * last), ylim=(ends.min() - pad, ends.max() + pad), title="its end, all variants")
+    whole.set(ylabel="training accuracy, %", title="the whole run")
+    late.legend(loc="lower right", fontsize="small")
+    fig.supxlabel(f"median and range of the seeds; a point: the mean of {together} evaluations",
+                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    return fig
+
+
+def _means(rows: pd.DataFrame, together: int) -> pd.DataFrame:
+    """Accuracy in % with the epoch, each the mean of so many evaluations of one seed."""
+    ordered = rows.sort_values(["seed", "step"])
+    # Counted from the end, so that the last point is a whole one.
+    place = ordered.groupby("seed").cumcount(ascending=False) // together
+    found = ordered.groupby([ordered["seed"], place.rename("point")])[["epoch", "value"]].mean().reset_index()
+    return found.assign(value=100 * found["value"])
+
+
+def _test_accuracy(runs: pd.DataFrame, variants: list[str], full: bool) -> Figure:
+    fig = figure(TEXT, 1.0 + 0.36 * len(variants))
+    if full:
+        ours = theirs = fig.subplots()
+    else:
+        ours, theirs = fig.subplots(1, 2, sharey=True, width_ratios=[8, 5])
+        theirs.set(title="Table 1 (6 digits, 3 deep)", xlabel="test accuracy, %")
+        ours.set_title("ours")
+    for row, name in enumerate(variants):
+        _seeds(ours, row, runs[(runs["variant"] == name) & (runs["status"] == "done")], COLORS[name])
+        if name in TABLE_1:
+            look = {"marker": "D", "markerfacecolor": "none", "color": COLORS[name], "elinewidth": 0.7}
+            error = _binomial(TABLE_1[name], PAPER_ANSWERS)
+            theirs.errorbar([TABLE_1[name]], [row + (0.3 if full else 0)], xerr=[error], **look)
+    ours.set_yticks(range(len(variants)), [NAMES[name] for name in variants])
+    ours.set(xlabel="test accuracy, %", ylim=(len(variants) - 0.5, -0.5))
+    for ax in {ours, theirs}:
+        ax.grid(visible=False, axis="y")
+    fig.supxlabel("large dot: mean over the seeds and its 95 % interval; small dot: one seed, ◇: Table 1, one run, "
+                  "each ± its binomial standard error",
+                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    return fig
+
+
+def _seeds(ax: Axes, row: int, runs: pd.DataFrame, color: str) -> None:
+    """One variant: mean and interval, and below them every seed with its standard error."""
+    values = [100 * v for v in runs["test_accuracy"].tolist() if math.isfinite(v)]
+    if not values:
+        return
+    blocks.error_bars(ax, [row - 0.12], [estimate(values)], label="", color=color, across=True)
+    errors = [_binomial(value, n) for value, n in zip(values, runs["schedule_test_answers"], strict=False)]
+    places = row + 0.1 + 0.09 * np.arange(len(values)) / max(1, len(values) / 3)
+    ax.errorbar(values, places, xerr=errors, fmt=".", markersize=3, color=color, alpha=0.6, elinewidth=0.7)
+
+
+def _binomial(percent: float, n: float) -> float:
+    """Standard error in % of a share of n characters."""
+    return math.sqrt(percent * (100 - percent) / n)
+
+
+def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
+    fig = figure(TEXT, 2.8)
+    level, rate = fig.subplots(1, 2)
+    panels = ((level, "schedule", "progress", 100.0), (rate, "train", "learning_rate", 1.0))
+    for ax, split, metric, unit in panels:
+        rows = curves[(curves["split"] == split) & (curves["metric"] == metric) & (curves["step"] > 0)]
+        for name in variants:
+            own = rows[rows["variant"] == name]
+            blocks.curve(ax, own.assign(value=unit * own["value"]), "epoch", label=NAMES[name], color=COLORS[name])
+        ax.set_xlabel("epoch")
+        blocks.whole_ticks(ax.xaxis)
+    rates = curves.loc[(curves["metric"] == "learning_rate") & (curves["step"] > 0), "value"]
+    blocks.log_axis(rate.yaxis, rates)
+    level.set(ylabel="levels passed, %", ylim=(-4, 104), title="level of the curriculum")
+    rate.set(title="learning rate")
+    rate.legend(loc="lower left", fontsize="small")
+    fig.supxlabel("median and range of the seeds; the rate falls by a fifth each time the last level is done",
+                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    return fig

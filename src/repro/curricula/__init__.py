@@ -1,0 +1,1 @@
+"""How the difficulty of generated data changes over a run."""
