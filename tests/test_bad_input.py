@@ -139,7 +139,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     # the other verbs
     "verb": ("trian", ["unknown verb 'trian'", "did you mean train"]),
     "paper": ("reproduce training_deep_network", ["unknown paper", "did you mean training_deep_networks"]),
-    "scale": ("reproduce training_deep_networks scale=quik", ["unknown scale of training_deep_networks/", "'quik'", "did you mean quick"]),
+    "scale": ("reproduce training_deep_networks scale=quik", ["unknown scale of", "'quik'", "did you mean quick"]),
     "two papers": ("reproduce one two", ["one paper or experiment at a time", "repro reproduce --help"]),
     "reproduce's flag": ("reproduce --scale=smoke", ["unknown flag --scale=smoke", "repro reproduce --help"]),
     "reproduce's key": ("reproduce training_deep_networks scale=smoke optimizer.lrr=1", ["did you mean optimizer.lr"]),

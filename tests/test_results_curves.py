@@ -1,0 +1,97 @@
+"""Claims about a curve on its way: at an epoch, at a step, its last mean, the first step beyond a bound."""
+
+import math
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from repro.errors import UserError
+from repro.results.claims import check_claims
+from repro.results.values import Measurements, Selector
+from repro.results.verdicts import judge
+
+VARIANTS = ["a", "b"]
+PLACES = (("here", "full"), ("there", "quick"))
+VALUES = {  # loss by run and seed at steps 0, 10, 20, 30
+    ("run-a", 0): [4.0, 2.0, 0.5, 0.4],
+    ("run-a", 1): [4.0, 1.0, 0.6, 0.2],
+    ("run-b", 0): [4.0, 3.0, 2.5, 1.5],
+    ("run-b", 1): [4.0, 3.5, 2.6, 1.0],
+}
+
+
+def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    rows = [(run, run[-1], seed, "done", "full", values[-1]) for (run, seed), values in VALUES.items()]
+    runs = pd.DataFrame(rows, columns=["run", "variant", "seed", "status", "scale", "valid_loss"])
+    lines = [
+        (run, seed, 10 * i, 0.1 * 10 * i, "valid", "loss", value)
+        for (run, seed), values in VALUES.items()
+        for i, value in enumerate(values)
+    ]
+    return runs, pd.DataFrame(lines, columns=["run", "seed", "step", "epoch", "split", "metric", "value"])
+
+
+def picked(variant: str = "a", **place: Any) -> list[float]:
+    runs, curves = tables()
+    values = Measurements(runs, None, curves).values(Selector({"curve": "valid_loss", **place}, variant), "claim c")
+    return [value.number for value in values]
+
+
+@pytest.mark.parametrize(("place", "expected"), [
+    ({"step": 10}, [2.0, 1.0]),
+    ({"epoch": 2}, [0.5, 0.6]),
+    ({"step": "first"}, [4.0, 4.0]),
+    ({"step": "last"}, [0.4, 0.2]),
+    ({"mean_of_last": 2}, [0.45, 0.4]),
+    ({"mean_of_last": 99}, [1.725, 1.45]),
+    ({"first_below": 0.55}, [20, 30]),
+    ({"first_above": 3.9}, [0, 0]),
+    ({"first_below": 0.1}, [30, 30]),  # never: the last step of all
+])  # fmt: skip
+def test_places(place: dict[str, Any], expected: list[float]) -> None:
+    assert picked(**place) == pytest.approx(expected)
+
+
+def test_a_place_that_was_not_measured_has_no_value() -> None:
+    assert all(math.isnan(value) for value in picked(step=15))
+
+
+def test_an_unknown_curve_names_those_there_are() -> None:
+    runs, curves = tables()
+    with pytest.raises(UserError, match=r"unknown curve in claim c 'valid_los'; known: valid_loss"):
+        Measurements(runs, None, curves).values(Selector({"curve": "valid_los", "step": 0}, "a"), "claim c")
+
+
+def claim(**more: Any) -> dict[str, Any]:
+    return {"says": "a is below b on its way.", "kind": "below", "variant": "a", "than": "b"} | more
+
+
+@pytest.mark.parametrize(("place", "verdict"), [({"step": 0}, "inconclusive"), ({"step": 20}, "reproduced")])
+def test_verdicts(place: dict[str, Any], verdict: str) -> None:
+    runs, curves = tables()
+    claims = {"c": claim(metric={"curve": "valid_loss", **place})}
+    found = judge(claims, runs, None, curves, paper="p", experiment="e", variants=VARIANTS)
+    assert list(found["verdict"]) == [verdict if place["step"] else "not reproduced"]
+    assert found["metric"][0].startswith("valid_loss at step")
+
+
+def test_claims_of_other_scales_are_left_out() -> None:
+    runs, curves = tables()
+    claims = {where: claim(metric="valid_loss", scales=[scale]) for where, scale in PLACES}
+    found = judge(claims, runs, None, curves, paper="p", experiment="e", variants=VARIANTS)
+    assert list(found["claim"]) == ["here"]
+
+
+@pytest.mark.parametrize(("changes", "says"), [
+    ({"metric": {"curve": "valid_loss"}}, "exactly one of epoch, step, mean_of_last, first_below, first_above"),
+    ({"metric": {"curve": "valid_loss", "step": 1, "epoch": 1}}, "exactly one of"),
+    ({"metric": {"curve": "valid_loss", "stpe": 1}}, r"'stpe'; known: .* \(did you mean step"),
+    ({"metric": {"curve": "valid_loss", "step": "middle"}}, "it must be first, last or a whole number"),
+    ({"metric": {"curve": "valid_loss", "epoch": "five"}}, "epoch is 'five'; it must be a finite number"),
+    ({"metric": {"curve": "valid_loss", "mean_of_last": 0}}, "mean_of_last is 0; it must be a whole number of 1"),
+    ({"metric": "valid_loss", "scales": "full"}, "scales must list names"),
+])  # fmt: skip
+def test_what_is_wrong_is_said_before_training(changes: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        check_claims({"c": claim(**changes)}, VARIANTS)
