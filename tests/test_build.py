@@ -48,7 +48,7 @@ RECALL = ["dataset=associative_recall", "task=recall", "architecture=ntm", "arch
           "architecture.rows=6", "architecture.features=4", "dataset.eval_items=[2]", "dataset.max_items=3",
           "dataset.valid_size=4", "dataset.test_size=4"]  # fmt: skip
 TEXT = ["dataset=penn_treebank", "task=language_model", "architecture=lstm", "architecture.width=4",
-        "dataset.subset=400", "dataset.min_count=2"]  # fmt: skip
+        "dataset.subset=400", "dataset.held_out=400", "dataset.min_count=2"]  # fmt: skip
 SEQUENCES = {
     "architecture/lstm": PROGRAMS, "architecture/lstm_classifier": UNIQUE, "architecture/ntm": RECALL,
     "dataset/learning_to_execute": PROGRAMS, "dataset/unique_numbers": UNIQUE, "dataset/associative_recall": RECALL,

@@ -55,12 +55,14 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(command)[1:]
     verb = words[0]
-    if any("mnist" in word for word in words) and not _mnist_here():
-        pytest.skip("REPRO_DATA is not set to a mirror with MNIST")
+    for name in ("mnist", "penn_treebank"):
+        if any(name in word for word in words) and not _here(name):
+            pytest.skip(f"REPRO_DATA is not set to a mirror with {name}")
     if verb == "train" and "hydra/launcher=joblib" in words:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="extra `sweep` is not installed")
     if verb == "train" and "--cfg" not in words:
         words += [w for w in SHORT if w.split("=")[0] not in command]
+        words += ["dataset.held_out=2000"] if "penn_treebank" in command else []
     elif verb == "reproduce":
         words = [verb, words[1], "--help"]  # run at smoke scale in test_experiments
     elif verb in ("status", "table", "figures"):
@@ -77,5 +79,5 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.strip()
 
 
-def _mnist_here() -> bool:
-    return any(status.name == "mnist" and status.where in ("mirror", "cache") for status in files.statuses())
+def _here(name: str) -> bool:
+    return any(status.name == name and status.where in ("mirror", "cache") for status in files.statuses())

@@ -273,6 +273,7 @@ def test_a_subset_with_rare_words_taken_out() -> None:
     need_mirror("ptb")
     data = load("penn_treebank", subset=120_000, min_count=3)
     assert data.sizes == TOKENS | {"train": 120_000}
+    assert load("penn_treebank", held_out=50).sizes == TOKENS | {"valid": 50, "test": 50}
     counts = torch.bincount(data.splits["train"], minlength=data.tokens)
     assert counts.min() >= 3
     assert 3500 < data.tokens < 4500
@@ -280,6 +281,7 @@ def test_a_subset_with_rare_words_taken_out() -> None:
 
 def test_options_out_of_range() -> None:
     need_mirror("ptb")
-    for options, says in (({"window": 0}, "window"), ({"subset": 10**7}, "929589"), ({"min_count": 0}, "min_count")):
+    for options, says in (({"window": 0}, "window"), ({"subset": 10**7}, "929589"), ({"min_count": 0}, "min_count"),
+                          ({"held_out": 1}, "held_out")):  # fmt: skip
         with pytest.raises(UserError, match=says):
             load("penn_treebank", **options)

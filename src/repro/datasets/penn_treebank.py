@@ -19,7 +19,8 @@ TYPES = 10_000
 
 
 @sequential
-def penn_treebank(window: int, subset: int | None, min_count: int | None, data_dir: str | None) -> Text:
+def penn_treebank(window: int, subset: int | None, held_out: int | None, min_count: int | None,
+                  data_dir: str | None) -> Text:  # fmt: skip
     """929,589 / 73,760 / 82,430 tokens of 10,000 types, lower case, numbers N, each line ended by <eos>.
 
     Types are numbered by their first appearance in train, then valid, then test.
@@ -27,6 +28,7 @@ def penn_treebank(window: int, subset: int | None, min_count: int | None, data_d
     Args:
         window: steps of a batch; the state of a recurrent net is carried from window to window.
         subset: number of training tokens kept, from the beginning; None keeps all.
+        held_out: number of validation and of test tokens kept, from their beginnings; None keeps all.
         min_count: words seen less often than this in the tokens kept become <unk> everywhere; None keeps all.
         data_dir: cache folder; None means the user's.
 
@@ -34,14 +36,14 @@ def penn_treebank(window: int, subset: int | None, min_count: int | None, data_d
         UserError: an option is not allowed; a file is missing or not the official one.
     """
     check_count("window", window, 1)
-    for option, value in (("subset", subset), ("min_count", min_count)):
+    for option, value, least in (("subset", subset, 2), ("held_out", held_out, 2), ("min_count", min_count, 1)):
         if value is not None:
-            check_count(option, value, 2 if option == "subset" else 1)
+            check_count(option, value, least)
     edition, files = contents("penn_treebank", data_dir)
     splits = {name: words(file) for name, file in zip(TOKENS, files, strict=True)}
     if subset is not None and subset > len(splits["train"]):
         raise UserError(f"subset must be at most the {len(splits['train'])} training tokens, not {subset}")
-    splits["train"] = splits["train"][:subset]
+    splits = {name: text[: subset if name == "train" else held_out] for name, text in splits.items()}
     if min_count is not None:
         seen = Counter(splits["train"])
         kept = {word for word, count in seen.items() if count >= min_count} | {UNKNOWN, END}
