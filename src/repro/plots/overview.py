@@ -53,7 +53,7 @@ def draw(folder: Path) -> Path:
 
 def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataFrame) -> Figure:
     metrics = [m for m in dict.fromkeys(curves["metric"]) if m != "learning_rate"][:2]
-    layers = survivors(layers, summary)
+    layers = _one_a_row(survivors(layers, summary))
     hidden = _healthy(layers[layers["quantity"].isin(("activation_std", "gradient_norm"))])
     if hidden.empty:
         fig = figure(SLIDE * 0.75, 3.9)
@@ -64,11 +64,24 @@ def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataF
     for ax, metric in zip(axes, metrics, strict=False):
         _curves(ax, curves[curves["metric"] == metric], str(metric), summary)
     seeds = len(summary["seeds"])
-    fig.suptitle(headline(summary["settings"]), x=0.01, ha="left", fontsize=13, color=INK)
+    title = headline(summary["settings"])
+    fig.suptitle(title, x=0.01, ha="left", fontsize=min(13, 1150 / len(title)), color=INK)
     notes = [divergence(summary), f"lines: median of {seeds} seeds; bands: their range" if seeds > 1 else ""]
     if any(notes):
         fig.supxlabel("   ·   ".join(filter(None, notes)), x=0.99, ha="right", fontsize=9, color=QUIET)
     return fig
+
+
+def _one_a_row(layers: pd.DataFrame) -> pd.DataFrame:
+    """Layers with several parts at one depth (gates of an LSTM) get a row for each part, in the order of the net."""
+    measured = layers[layers["quantity"].isin(("activation_std", "gradient_norm"))]
+    parts = list(dict.fromkeys(measured["layer"]))
+    depths = dict(zip(measured["layer"], measured["depth"], strict=True))
+    if len(set(depths.values())) == len(parts):
+        return layers
+    rows = {name: i for i, name in enumerate(sorted(parts, key=lambda name: depths[name]), 1)}
+    kept = layers[layers["layer"].isin(rows)]
+    return kept.assign(depth=kept["layer"].map(rows), layer=kept["layer"].str.split(".").str[-2:].str.join("."))
 
 
 def _healthy(rows: pd.DataFrame) -> pd.DataFrame:

@@ -23,6 +23,8 @@ _QUANTITIES = {
     "gradient norm": "gradient_norm",
     "weight gradient norm": "weight_gradient_norm",
     "update ratio": "update_ratio",
+    "noise": "noise_std",
+    "|p|": "noise_p",
 }
 # Components that are the rule; only others are worth a word in a headline.
 _USUAL = {"normalization": "none", "backward": "exact", "schedule": "constant"}
@@ -158,7 +160,10 @@ def _vanishing(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:
     for step in dict.fromkeys((int(rows["step"].min()), _last_step(rows))):
         values = rows.loc[rows["step"] == step, "value"].tolist()
         lines.append(_line(f"vanishing ratio, step {step}", _mean(values)))
-    lines[0] += "   (the first hidden layer's gradient norm over the last's)"
+    in_time = layers["quantity"].str.startswith("gradient_through_time").any()
+    what = "gradient at the window's first step over that at its last" if in_time else (
+        "the first hidden layer's gradient norm over the last's")  # fmt: skip
+    lines[0] += f"   ({what})"
     return lines
 
 
