@@ -25,7 +25,7 @@ NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "dataset.data_
 
 QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
               "gradient_norm", "weight_gradient_norm", "update_ratio",
-              "noise_std", "noise_p", "gradient_through_time")  # fmt: skip
+              "noise_std", "noise_p", "noise_p_units", "gradient_through_time")  # fmt: skip
 
 
 @dataclass

@@ -155,9 +155,9 @@ def clip(gradients: list[Tensor], stacked: bool, norm: float | None, value: floa
         for gradient in gradients:
             gradient.clamp_(-value, value)
     if norm is not None:
-        rows = [g.view(len(g) if stacked else 1, -1) for g in gradients]
+        rows = [g.reshape(len(g) if stacked else 1, -1) for g in gradients]
         norms = torch.stack([torch.linalg.vector_norm(row, dim=1) for row in rows])
         total = torch.linalg.vector_norm(norms, dim=0)  # (replicas,)
-        factor = (norm / total.clamp_min(norm)).unsqueeze(1)
-        for row in rows:
-            row.mul_(factor)
+        factor = norm / total.clamp_min(norm)
+        for gradient in gradients:  # whatever its layout in memory
+            gradient.mul_(factor.view(-1, *[1] * (gradient.dim() - 1)) if stacked else factor.view(()))

@@ -104,6 +104,9 @@ def of_layers(layers: list[Layer], traces: Traces, parameters: Mapping[str, Tens
                 norms.append(values)
         if layer.p is not None and "noise_p" in wanted:
             yield layer.name, layer.depth, "noise_p", parameters[layer.p].detach().double().abs().mean(-1)
+        if layer.p is not None and "noise_p_units" in wanted:
+            for i, values in enumerate(parameters[layer.p].detach().double().unbind(-1)):
+                yield layer.name, layer.depth, f"noise_p_{i:03d}", values
         if layer.through_time is not None and "gradient_through_time" in wanted:
             in_time = gradient_through_time(traces.through_time[layer.through_time])
             for t, values in enumerate(in_time.unbind(1)):
