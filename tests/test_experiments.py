@@ -31,6 +31,9 @@ SIZES = {
     "training_deep_networks/depth_and_activation": (14, 28),
     "noisy_activations/penn_treebank": (7, 7),
     "noisy_activations/learning_to_execute": (5, 5),
+    "noisy_activations/unique_numbers": (14, 14),
+    "noisy_activations/associative_recall": (6, 12),
+    "noisy_activations/exploratory": (9, 18),
 }
 
 

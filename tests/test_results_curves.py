@@ -53,6 +53,13 @@ def test_places(place: dict[str, Any], expected: list[float]) -> None:
     assert picked(**place) == pytest.approx(expected)
 
 
+def test_error_in_percent_is_what_accuracy_lacks() -> None:
+    runs, _ = tables()
+    runs = runs.assign(test_accuracy=[0.9, 0.75, 1.0, 0.0])
+    values = Measurements(runs).values(Selector("test_error_percent"), "claim c")
+    assert [value.number for value in values] == pytest.approx([10, 25, 0, 100])
+
+
 def test_a_place_that_was_not_measured_has_no_value() -> None:
     assert all(math.isnan(value) for value in picked(step=15))
 

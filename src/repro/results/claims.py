@@ -4,7 +4,8 @@ A claim is a mapping under its id. Every claim has `says` (the sentence for the 
 `source`, `published` (number, text or null) and `unit`; with `scales: [full]` it is judged at those only. What it
 looks at:
 
-    metric: test_accuracy            a column of the runs table; `diverged` is 1 or 0
+    metric: test_accuracy            a column of the runs table; `diverged` is 1 or 0; test_error_percent is
+                                     100 (1 - test_accuracy)
     metric: {quantity: activation_std, depth: 10, step: first}
                                      a layer quantity; depth or layer (`model` for a run-level one); step is
                                      first, last (default) or a number

@@ -13,6 +13,8 @@ from repro.results.tables import cell
 
 # Made from the status: 1 for a run that diverged, 0 for one that did not.
 DIVERGED = "diverged"
+# Made from an accuracy, since papers print one or the other: test_error_percent is 100 (1 - test_accuracy).
+ERROR = "_error_percent"
 CURVE_PLACES = ("epoch", "step", "mean_of_last", "first_below", "first_above")
 _LAYER_KEYS = ("quantity", "depth", "layer", "step")
 
@@ -114,6 +116,8 @@ class Measurements:
             return [found.get(key, math.nan) for key in keys]
         if metric == DIVERGED:
             return [float(state == "diverged") for state in rows["status"]]
+        if metric.endswith(ERROR) and (accuracy := metric.replace(ERROR, "_accuracy")) in self.metrics:
+            return [100 * (1 - float(value)) for value in rows[accuracy]]
         if metric not in self.metrics:
             raise unknown(f"metric in {about}", metric, self.metrics)
         return [float(value) for value in rows[metric]]

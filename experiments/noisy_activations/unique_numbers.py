@@ -1,0 +1,149 @@
+"""Figures of the counting task: learning curves with their schedules, and Table 5. Reads tables, trains nothing."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from repro.plots import blocks
+from repro.plots.experiment import Tables
+from repro.plots.style import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
+from repro.results.statistics import Estimate, estimate
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of Table 5, or one of ours: test error in % where it was published."""
+
+    label: str
+    color: str
+    published: float | None = None
+
+
+ROWS = {
+    "reference": Row("LSTM (reference)", BLACK, 33.28),
+    "nan": Row("NAN, c = 0.5", SKY, 31.12),
+    "nanil_annealed": Row("NANIL annealed", PURPLE, 20.94),
+    "curriculum": Row("LSTM, curriculum", GREEN, 14.83),
+    "nan_annealed": Row("NAN annealed", BLUE, 9.53),
+    "nan_annealed_curriculum": Row("NAN annealed, curriculum", VERMILLION),
+    "hard": Row("hard LSTM, no noise", ORANGE),
+}
+PANELS = {
+    "all lengths from the start": ("reference", "hard", "nan", "nan_annealed", "nanil_annealed"),
+    "with a curriculum": ("reference", "curriculum", "nan_annealed", "nan_annealed_curriculum"),
+}
+HALF = "_half"
+CHANCE = 55.79  # % error of always saying 10, exact for 11 values and length 26
+TICKS = (1, 2, 5, 10, 20, 50, 100)
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    """Validation error over training above c and length, and Table 5 beside ours; what was not run is left out."""
+    runs = tables.runs
+    drawn = {}
+    if "test_accuracy" in runs.columns:
+        drawn["table5"] = _table5(runs)
+    if len(tables.curves):
+        drawn["learning_curves"] = _learning_curves(tables)
+    return drawn
+
+
+# --- learning curves --------------------------------------------------------------------------------
+
+
+def _learning_curves(tables: Tables) -> Figure:
+    fig = figure(TEXT, 4.6)
+    axes = fig.subplots(2, 2, sharex=True, height_ratios=[2.4, 1], squeeze=False)
+    curves = tables.curves
+    errors = curves[(curves["split"] == "valid") & (curves["metric"] == "accuracy") & (curves["step"] > 0)]
+    errors = errors.assign(value=100 * (1 - errors["value"]))
+    for ax, (title, names) in zip(axes[0], PANELS.items(), strict=True):
+        for name in names:
+            rows = errors[errors["variant"] == name]
+            if len(rows):
+                blocks.curve(ax, rows, "step", label=ROWS[name].label, color=ROWS[name].color)
+        _error_axis(ax, errors["value"])
+        if ax.lines:
+            ax.legend(loc="lower left")
+        ax.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+        ax.set_title(title)
+    axes[0][0].set_ylabel("validation error, %")
+    axes[0][1].tick_params(labelleft=False)
+    _schedule(axes[1][0], curves, "c", "nan_annealed", "scale c of the annealed noise")
+    blocks.log_axis(axes[1][0].yaxis, [0.4, 40])
+    _schedule(axes[1][1], curves, "length", "curriculum", "length trained on")
+    for ax in axes[1]:
+        ax.set_xlabel("updates")
+    fig.supxlabel(f"median and range of n={_seeds(tables.runs)} seeds; dashed: always saying 10",
+                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    return fig
+
+
+def _error_axis(ax: Axes, values: "pd.Series[float]") -> None:
+    """A logarithmic axis of errors with the same plain ticks in every panel."""
+    least = min([v for v in values if v > 0], default=1.0)
+    ax.set(yscale="log", ylim=(0.8 * least, 105))
+    ax.yaxis.set_major_locator(FixedLocator([t for t in TICKS if t >= 0.8 * least]))
+    ax.yaxis.set_minor_locator(NullLocator())
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _schedule(ax: Axes, curves: pd.DataFrame, metric: str, variant: str, title: str) -> None:
+    own = curves[(curves["split"] == "schedule") & (curves["metric"] == metric) & (curves["variant"] == variant)]
+    line = own.groupby("step")["value"].first()
+    ax.plot(line.index.to_numpy(), line.to_numpy(), color=ROWS[variant].color)
+    ax.set_title(title)
+    if line.empty:
+        blocks.remark(ax, "not run")
+
+
+# --- table 5 ----------------------------------------------------------------------------------------
+
+
+def _table5(runs: pd.DataFrame) -> Figure:
+    names = [name for name in ROWS if (runs["variant"] == name).any()]
+    fig = figure(TEXT, 0.9 + 0.36 * len(names))
+    ax = fig.subplots()
+    budgets = _budgets(runs)
+    for place, name in enumerate(names):
+        row = ROWS[name]
+        for shift, suffix, fill in ((-0.16, "", row.color), (0.16, HALF, "white")):
+            errors = _errors(runs, name + suffix)
+            if errors:
+                ax.plot(errors, [place + shift] * len(errors), ".", color=row.color, alpha=0.4, markersize=4)
+                found: Estimate = estimate(errors)
+                blocks.error_bars(ax, [place + shift], [found], label="", color=row.color, across=True,
+                                  markerfacecolor=fill)  # fmt: skip
+        if row.published is not None:
+            ax.plot([row.published], [place], "D", color=INK, markersize=5, markerfacecolor="none", zorder=4)
+    ax.axvline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+    ax.set_yticks(range(len(names)), [ROWS[name].label for name in names])
+    for label, name in zip(ax.get_yticklabels(), names, strict=True):
+        label.set_color(ROWS[name].color)
+    ax.set(xlabel="test error, %", ylim=(len(names) - 0.5, -0.5), xlim=(0, 62))
+    ax.grid(visible=False, axis="y")
+    fig.supxlabel(f"◇ published, one run   ● ours, {budgets[0]:,} updates   ○ half as many   dots: single seeds   "
+                  f"mean of n={_seeds(runs)} and its 95 % interval   dashed: always saying 10",
+                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    return fig
+
+
+def _errors(runs: pd.DataFrame, variant: str) -> list[float]:
+    """Test errors in %, one a seed."""
+    values = runs.loc[runs["variant"] == variant, "test_accuracy"]
+    return [100 * (1 - v) for v in values.tolist() if math.isfinite(v)]
+
+
+def _budgets(runs: pd.DataFrame) -> list[int]:
+    """Updates of the runs, the longest first."""
+    return sorted(map(int, np.unique(runs["steps"])), reverse=True)
+
+
+def _seeds(runs: pd.DataFrame) -> int:
+    """Seeds of most variants."""
+    return int(runs.groupby("variant").size().mode().max())
