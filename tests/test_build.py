@@ -211,7 +211,7 @@ def test_says_in_one_line_what_it_is(name: str) -> None:
 
 # What the program hands to a component; everything else is the YAML file's.
 GIVEN = {"shape", "outputs", "kit", "weight", "rng", "function", "a", "features", "dims", "epoch", "epochs", "units",
-         "tokens", "update"}
+         "tokens", "update"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", COMPONENTS)

@@ -208,5 +208,3 @@ class Data:
         order.without_curriculum(self.name)
         splits = {name: getattr(self, name).to(order.device) for name in SPLITS}
         return Shuffled(splits, order.seeds, order.batch_size)
-
-

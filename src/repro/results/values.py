@@ -145,7 +145,6 @@ class Measurements:
         keys = zip(rows["run"].tolist(), rows["seed"].tolist(), strict=True)
         return dict(zip(keys, rows["value"].tolist(), strict=True))
 
-
     def _curve_values(self, metric: Mapping[str, Any], about: str) -> dict[tuple[str, int], float]:
         """The curve's value, or the step at which it is reached, by run and seed."""
         if self._curves is None or self._curves.empty:
