@@ -68,8 +68,9 @@ def _figure9(tables: Tables, valid: pd.DataFrame) -> Figure:
         ax.plot(x, c, color=ARMS["noisy_annealed"].color)
         blocks.log_axis(ax.yaxis, [0.4, 40])
         ax.set(xlabel=unit, ylabel="c")
-    fig.supxlabel("thin: single seeds   thick: their mean   dashed: chance, item length × ln 2   "
-                  "bottom: scale c of the annealed noise", x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    note = ("thin: seeds   thick: their mean   dashed: chance, item length × ln 2   bottom: c of the annealed "
+            "noise   right: points measured in the drawing")  # fmt: skip
+    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
 
@@ -87,7 +88,7 @@ def _ours(ax: Axes, valid: pd.DataFrame) -> None:
     ax.axhline(chance, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     ax.set(title="ours", ylabel="validation cost, nats", ylim=(-0.03 * chance, 1.2 * chance))
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="lower left")
+        ax.legend(loc="upper right", bbox_to_anchor=(1.0, 0.84))  # below the line of chance
 
 
 def _published(ax: Axes) -> None:

@@ -53,8 +53,9 @@ class Classification(Task):
     def check(self, target: Tensor, dataset: str) -> None:
         """Class numbers are needed, shape (samples,)."""
         if target.is_floating_point():
+            use = "task=recall" if target.dim() == 3 else "task=regression"
             raise UserError(f"task=classification needs classes, but the targets of dataset {dataset} are numbers; "
-                            "use task=regression")  # fmt: skip
+                            f"use {use}")  # fmt: skip
         if target.dim() > 1:
             raise UserError(f"task=classification needs one class a sample, but dataset {dataset} has one a step; "
                             "use task=language_model or task=sequence")  # fmt: skip
@@ -75,6 +76,9 @@ class Regression(Task):
         if not torch.is_floating_point(target):
             raise UserError(f"task=regression needs numbers, but the targets of dataset {dataset} are classes; "
                             "use task=classification")  # fmt: skip
+        if target.dim() > 2:
+            raise UserError(f"task=regression needs one row of numbers a sample, but dataset {dataset} has one a step; "
+                            "use task=recall")  # fmt: skip
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Loss of outputs (batch, columns) against targets of the same shape."""
@@ -105,7 +109,7 @@ class Sequence(Task):
         """Class numbers are needed, shape (samples, steps)."""
         if target.is_floating_point() or target.dim() != 2:
             raise UserError(f"this task needs one class a step, and dataset {dataset} has none; "
-                            "use task=classification or task=regression")  # fmt: skip
+                            "use task=classification, task=regression or task=recall")  # fmt: skip
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Means over predictions of logits (batch, steps, classes) against (batch, steps); 0 where there are none."""

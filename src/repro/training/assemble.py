@@ -68,7 +68,7 @@ def _check_sequences(run: Run) -> None:
                         "none; take dataset=penn_treebank, say, or architecture=mlp")  # fmt: skip
     if data and not net:
         raise UserError(f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
-                        "read; take architecture=lstm or lstm_classifier")  # fmt: skip
+                        "read; take architecture=lstm, lstm_classifier or ntm")  # fmt: skip
 
 
 def components(run: Run) -> Parts:
