@@ -26,10 +26,11 @@ def main(words: Sequence[str]) -> int:
     from repro.reproduction import results_folder, select
 
     drawn = 0
-    for experiment in select(asked.what):
+    chosen = select(asked.what)
+    for experiment in chosen:
         folder = results_folder(asked.results_dir, experiment, asked.scale)
         if not (folder / "runs.csv").exists():
-            if asked.what:
+            if len(chosen) == 1:
                 raise UserError(
                     f"no tables in {folder}; make them with: repro reproduce {experiment.name} scale={asked.scale}"
                 )
