@@ -26,14 +26,12 @@ def main(words: Sequence[str]) -> int:
     from repro.reproduction import results_folder, select
 
     drawn = 0
-    chosen = select(asked.what)
-    for experiment in chosen:
-        folder = results_folder(asked.results_dir, experiment, asked.scale)
+    chosen = [(e, results_folder(asked.results_dir, e, asked.scale)) for e in select(asked.what)]
+    if asked.what and not any((folder / "runs.csv").exists() for _, folder in chosen):
+        experiment, folder = chosen[0]
+        raise UserError(f"no tables in {folder}; make them with: repro reproduce {experiment.name} scale={asked.scale}")
+    for experiment, folder in chosen:
         if not (folder / "runs.csv").exists():
-            if len(chosen) == 1:
-                raise UserError(
-                    f"no tables in {folder}; make them with: repro reproduce {experiment.name} scale={asked.scale}"
-                )
             print(f"{experiment.name}: no tables at scale {asked.scale}, left out")
             continue
         claims = judge(experiment, folder)
