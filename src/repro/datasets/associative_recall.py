@@ -63,9 +63,7 @@ class AssociativeRecall:
     def feed(self, order: Order) -> Feed:
         """Fresh batches for every update."""
         order.without_curriculum(self.name)
-        if order.batch_size is None:
-            raise UserError(f"dataset={self.name} has no end, so trainer.batch_size must be a number, not null")
-        return Sequences(self, order, order.batch_size)
+        return Sequences(self, order)
 
     def drawn(self, rng: torch.Generator, batch: int, items: int) -> tuple[Tensor, Tensor]:
         """So many sequences with so many items, as `sequences` returns them, on the CPU."""
@@ -138,8 +136,8 @@ def sequences(items: Tensor, query: Tensor) -> tuple[Tensor, Tensor]:
 class Sequences(Stateless):
     """Batches of one run: see `associative_recall`."""
 
-    def __init__(self, data: AssociativeRecall, order: Order, size: int) -> None:
-        self.data, self.seeds, self.size, self.device = data, order.seeds, size, order.device
+    def __init__(self, data: AssociativeRecall, order: Order) -> None:
+        self.data, self.seeds, self.size, self.device = data, order.seeds, order.size(data.name), order.device
         self.per_epoch = data.epoch_steps
         self.fixed = {split: self._evaluation(split) for split in data.each}
 

@@ -122,6 +122,13 @@ class Order:
         if self.curriculum is not None:
             raise UserError(f"dataset={dataset} has no levels of difficulty; leave curriculum=null")
 
+    def size(self, dataset: str) -> int:
+        """Samples of a batch of data without end; raises a `UserError` where a batch is to be all of them."""
+        if self.batch_size is None:
+            raise UserError(f"dataset={dataset} has no end, so a batch cannot be all of it; "
+                            "set trainer.batch_size to a number")  # fmt: skip
+        return self.batch_size
+
     def level(self, name: str, kind: type) -> Any:
         """The curriculum, of this kind, or None."""
         if self.curriculum is None or isinstance(self.curriculum, kind):

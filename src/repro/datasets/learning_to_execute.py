@@ -146,15 +146,12 @@ class Reading:
     """
 
     def __init__(self, data: LearningToExecute, order: Order) -> None:
-        if order.batch_size is None:
-            raise UserError("dataset=learning_to_execute has no end, so a batch cannot be all of it; "
-                            "set trainer.batch_size to a number")  # fmt: skip
         rules: Programs | None = order.level(data.name, Programs)
         if rules is not None and len(order.seeds) > 1:
             raise UserError(f"this curriculum does not go with replicas={len(order.seeds)}: it goes by scores, and "
                             "stacked seeds share one clock; train them one by one with "
                             f"-m seed=range({len(order.seeds)})")  # fmt: skip
-        self.data, self.seeds, self.size, self.device = data, order.seeds, order.batch_size, order.device
+        self.data, self.seeds, self.size, self.device = data, order.seeds, order.size(data.name), order.device
         self.per_epoch = data.epoch_steps
         self.last = (order.epochs * data.epoch_steps if order.steps is None else order.steps) - 1
         self.clock = None if rules is None else Clock(rules, data.target)

@@ -11,7 +11,6 @@ from repro.curricula.growth import Growth
 from repro.datasets.data import Batch, Feed, Order, Split, Stateless, sequential
 from repro.datasets.shuffled import CHUNK
 from repro.datasets.splits import check_count, check_seed
-from repro.errors import UserError
 from repro.seeds import generator
 
 HELD_OUT = ("valid", "test", "probe")  # each from a generator of its own
@@ -94,10 +93,7 @@ class Fresh(Stateless):
     """
 
     def __init__(self, data: UniqueNumbers, order: Order) -> None:
-        if order.batch_size is None:
-            raise UserError("dataset=unique_numbers has no end, so a batch cannot be all of it; "
-                            "set trainer.batch_size to a number")  # fmt: skip
-        self.data, self.seeds, self.size, self.device = data, order.seeds, order.batch_size, order.device
+        self.data, self.seeds, self.size, self.device = data, order.seeds, order.size(data.name), order.device
         self.growth: Growth | None = order.level(data.name, Growth)
         if self.growth is not None:
             self.growth.check(data.length)
