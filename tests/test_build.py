@@ -128,6 +128,9 @@ def look(group: str, made: Any) -> None:
             assert made(5, dims)(torch.randn(shape, generator=rng)).shape == shape
     elif group == "backward":
         assert torch.equal(made(nn.Tanh(), torch.ones(2)), torch.ones(2).tanh())
+    elif group == "weight":
+        assert type(made.linear(2, 3)) is not nn.Linear
+        assert made.convolution(2, 3, 3)(torch.ones(1, 2, 3, 3)).shape == (1, 3, 1, 1)
     elif group == "optimizer":
         assert isinstance(made([nn.Parameter(torch.ones(2))]), torch.optim.Optimizer)
     elif group == "schedule":

@@ -22,7 +22,8 @@ FLOORS = [
     {"diagnostics"},
     {"tasks", "architectures", "datasets"},
     {"activations", "annealing", "curricula", "initialization", "normalization", "optimization", "plots"},
-    {"backward", "results", "ranges", "seeds"},
+    {"backward", "results", "seeds"},
+    {"ranges"},
     {"errors", "paths"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(FLOORS) for room in rooms}

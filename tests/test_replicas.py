@@ -28,7 +28,8 @@ from repro.training.loop import Loop
 from repro.training.recorded import record, recordable
 
 SEEDS = 3
-CLOSE = {"rtol": 1e-8, "atol": 1e-10}
+# A bias before batch norm has no gradient but rounding, which Adam makes larger; how large depends on the processor.
+CLOSE = {"rtol": 1e-8, "atol": 1e-9}
 # Batches of 16, 16 and 8, twice: the smaller last one is stacked on its own.
 SMALL = ("dataset=xor", "dataset.train_size=40", "dataset.valid_size=8", "dataset.test_size=8", "architecture.width=6",
          "architecture.depth=2", "trainer.epochs=2", "trainer.batch_size=16", "diagnostics.probe=20",

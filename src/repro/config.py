@@ -25,7 +25,8 @@ NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "dataset.data_
 
 QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
               "gradient_norm", "weight_gradient_norm", "update_ratio",
-              "noise_std", "noise_p", "noise_p_units", "gradient_through_time")  # fmt: skip
+              "noise_std", "noise_p", "noise_p_units", "gradient_through_time",
+              "gradient_cosine", "gradient_norm_ratio")  # fmt: skip
 
 
 @dataclass
@@ -42,6 +43,7 @@ class TrainerConfig:
     l1: float = 0.0
     clip_norm: float | None = None
     clip_value: float | None = None
+    clip_weights: float | None = None
     patience: int | None = None
     monitor: str = "valid_loss"
     checkpoint_seconds: float = 30.0
@@ -71,6 +73,7 @@ class RunConfig:
     backward: Any = None
     optimizer: Any = None
     schedule: Any = None
+    weight: Any = None
     annealing: Any = None
     curriculum: Any = None
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
@@ -91,8 +94,8 @@ class RunConfig:
 
 # Groups whose options are built from a _target_, and all groups.
 COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-              "optimizer", "schedule", "annealing", "curriculum")  # fmt: skip
-OPTIONAL = ("annealing", "curriculum")  # null unless one is chosen
+              "optimizer", "schedule", "weight", "annealing", "curriculum")  # fmt: skip
+OPTIONAL = ("weight", "annealing", "curriculum")  # null unless one is chosen
 GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 
 ConfigStore.instance().store("run_schema", RunConfig)
@@ -282,7 +285,7 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
     for key in ("l1", "l2", "checkpoint_seconds"):
         if not (_above(trainer[key], 0) or trainer[key] == 0):
             raise UserError(f"trainer.{key} must be a finite number, 0 or above, not {trainer[key]}")
-    for key in ("clip_norm", "clip_value"):
+    for key in ("clip_norm", "clip_value", "clip_weights"):
         if trainer[key] is not None and not _above(trainer[key], 0):
             raise UserError(f"trainer.{key} must be a finite number above 0 or null, not {trainer[key]}")
     split, _, metric = trainer["monitor"].partition("_")

@@ -22,7 +22,8 @@ def initialize(model: nn.Module, weight_init: WeightInit, rng: torch.Generator) 
     Weights of linear and convolutional layers come from `weight_init` and their biases are 0; embeddings come from
     N(0, 1), since what they hand on is one row, not a sum. A rule with a method `rest` fills biases and embeddings
     as well. Normalization layers start as the plain normalization, scale 1 and shift 0; modules with a method
-    `reset(rng)` (noisy and ESP units, say) then draw their own. Other parameters are left alone.
+    `reset(rng)` (noisy and ESP units, say) then draw their own, and those with `reset_feedback(rng)` theirs. Other
+    parameters are left alone.
 
     Args:
         model: on the device of `rng`; modules are visited in the order of `model.modules()`.
@@ -41,11 +42,12 @@ def initialize(model: nn.Module, weight_init: WeightInit, rng: torch.Generator) 
                 rest(module.weight, rng) if rest else module.weight.normal_(generator=rng)
         elif isinstance(module, nn.LayerNorm | nn.GroupNorm | nn.modules.batchnorm._NormBase):
             module.reset_parameters()
-    # After all weights, so that runs of one seed that differ in their activation start from the same weights.
-    for module in model.modules():
-        reset = getattr(module, "reset", None)
-        if reset is not None:
-            reset(rng)
+    # After all weights, so that runs of one seed that differ in activation or rule start from the same weights.
+    for name in ("reset", "reset_feedback"):
+        for module in model.modules():
+            reset = getattr(module, name, None)
+            if reset is not None:
+                reset(rng)
 
 
 def zeros(weight: Tensor, rng: torch.Generator) -> None:  # noqa: ARG001

@@ -6,7 +6,7 @@ epoch `epoch` = 0, 1, ... of `epochs`. Being stateless, it needs nothing in a ch
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,6 +143,13 @@ def add_penalties(weights: Mapping[str, Tensor], l2: float, l1: float) -> None:
             weight.grad.add_(weight.detach(), alpha=l2)
         if l1:
             weight.grad.add_(weight.detach().sign(), alpha=l1)
+
+
+def clip_weights(weights: Iterable[Tensor], bound: float) -> None:
+    """Move every weight beyond ±bound to that bound, in place, as binary nets do with theirs (Hubara et al. 2016)."""
+    with torch.no_grad():
+        for weight in weights:
+            weight.clamp_(-bound, bound)
 
 
 def clip(gradients: list[Tensor], stacked: bool, norm: float | None, value: float | None) -> None:

@@ -114,6 +114,31 @@ def per_unit(values: Tensor, x: Tensor) -> Tensor:
     return values[:, None, None] if x.dim() == 4 else values
 
 
+def sign(x: Tensor) -> Tensor:
+    """-1 below 0 and +1 from 0 on; any shape. Its derivative is 0 everywhere."""
+    return torch.sign(x) + (x == 0)
+
+
+class Sign(nn.Module):
+    """The sign, or a step: scale · sign(x) + offset, with sign(0) = +1.
+
+    Args:
+        scale: half the height of the step.
+        offset: its middle.
+    """
+
+    def __init__(self, scale: float, offset: float) -> None:
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The function of `x`, any shape."""
+        return self.scale * sign(x) + self.offset
+
+    def extra_repr(self) -> str:
+        return f"scale={self.scale}, offset={self.offset}"
+
+
 def swish(beta: float) -> Activation:
     """Swish units, with the logistic sigmoid as their gate; arguments as in `Swish`."""
     Swish(beta)  # a wrong number is reported here, before any data are read

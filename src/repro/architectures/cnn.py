@@ -14,7 +14,7 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, channels: int, kernel: int, bias: bool, kit: Kit) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(inputs, channels, kernel, padding=kernel // 2, bias=bias)
+        self.convolution = kit.weights.convolution(inputs, channels, kernel, padding=kernel // 2, bias=bias)
         self.normalization = kit.normalize(channels, 2)
         self.activation = kit.unit(channels)
         self.pool = nn.MaxPool2d(2)
@@ -59,7 +59,7 @@ class CNN(nn.Module):
         flat = counts[-1] * (shape[1] >> len(channels)) * (shape[2] >> len(channels))
         sizes = [flat, *(whole_sizes("architecture.hidden", hidden) if hidden else [])]
         self.hidden = nn.ModuleList(Hidden(a, b, bias, dropout, kit) for a, b in pairwise(sizes))
-        self.output = nn.Linear(sizes[-1], outputs, bias=bias)
+        self.output = kit.weights.linear(sizes[-1], outputs, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) to (batch, outputs)."""

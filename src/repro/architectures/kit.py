@@ -6,22 +6,38 @@ from dataclasses import dataclass
 from torch import nn
 
 from repro.activations import Activation, Nonlinearity, Rule, make
+from repro.architectures.layers import Binary, Feedback, Plain, Weights
+from repro.backward import FeedbackAlignment
 from repro.errors import UserError
 
 
 @dataclass(frozen=True)
 class Kit:
-    """Activation pair, backward rule and normalization of a run.
+    """Activation pair, backward rule, normalization and kind of weights of a run.
 
     Attributes:
         activation: the pair of hidden unit and gate.
         rule: the backward rule that wraps each of them.
         normalize: (features, spatial dimensions) to a module.
+        weight: makes the layers with weights; None = as the backward rule needs them.
+
+    Raises:
+        UserError: binary weights with random feedback.
     """
 
     activation: Activation
     rule: Rule
     normalize: Callable[[int, int], nn.Module]
+    weight: Binary | None = None
+
+    def __post_init__(self) -> None:
+        if self.weight is not None and isinstance(self.rule, FeedbackAlignment):
+            raise UserError("weight=binary and backward=feedback_alignment both want to make the layers; leave one out")
+
+    @property
+    def weights(self) -> Weights:
+        """Makes linear and convolutional layers."""
+        return self.weight or (Feedback(self.rule) if isinstance(self.rule, FeedbackAlignment) else Plain())
 
     def unit(self, units: int) -> Nonlinearity:
         """A layer of tanh-like hidden units."""

@@ -35,8 +35,8 @@ class LSTMLayer(nn.Module):
 
     def __init__(self, inputs: int, units: int, kit: Kit) -> None:
         super().__init__()
-        self.input = nn.Linear(inputs, 4 * units)
-        self.recurrent = nn.Linear(units, 4 * units)
+        self.input = kit.weights.linear(inputs, 4 * units)
+        self.recurrent = kit.weights.linear(units, 4 * units)
         self.output_gate = kit.gate(units)
         self.input_gate = kit.gate(units)
         self.forget_gate = kit.gate(units)
@@ -45,17 +45,17 @@ class LSTMLayer(nn.Module):
         self.hidden = nn.Identity()  # where diagnostics look at h_t
         self.units = units
         self.gates = (self.output_gate, self.input_gate, self.forget_gate, self.candidate)
-        self.fusable = fusable(self.gates, self.cell_output)
+        self.fusable = type(self.recurrent) is nn.Linear and fusable(self.gates, self.cell_output)
         self.fused = True
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(steps, batch, inputs) and (h, c) before them, each (batch, units), to every h_t and the last (h, c)."""
-        bias = self.input.bias + self.recurrent.bias
-        projected = nn.functional.linear(x, self.input.weight, bias)
-        noise = self._noise(projected)
-        if self.fused and self.fusable:
-            return recur(projected, self.recurrent.weight, state, self.gates, self.cell_output, noise)
-        return self._plain(projected, state, noise)
+        if not (self.fused and self.fusable):
+            projected = self.input(x)
+            return self._plain(projected, state, self._noise(projected))
+        projected = nn.functional.linear(x, self.input.weight, self.input.bias + self.recurrent.bias)
+        weight = self.recurrent.weight
+        return recur(projected, weight, state, self.gates, self.cell_output, self._noise(projected))
 
     def _noise(self, projected: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """A whole window's noise, so that both ways of walking it see the same numbers."""
@@ -73,7 +73,7 @@ class LSTMLayer(nn.Module):
         h, c = state
         steps = []
         for t, x in enumerate(projected):
-            columns = (x + nn.functional.linear(h, self.recurrent.weight)).chunk(4, dim=-1)
+            columns = (x + self.recurrent(h)).chunk(4, dim=-1)
             xi = [None] * 4 if noise[0] is None else noise[0][t].chunk(4, dim=-1)
             o, i, f, g = (_apply(s, a, n) for s, a, n in zip(self.gates, columns, xi, strict=True))
             c = f * c + i * g
@@ -146,7 +146,7 @@ class LSTM(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(tokens, width) if tokens else nn.Identity()
         self.stack = Stack(width if tokens else math.prod(shape), width, depth, dropout, kit)
-        self.output = nn.Linear(width, outputs)
+        self.output = kit.weights.linear(width, outputs)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(batch, steps) or (batch, steps, features) to logits (batch, steps, outputs), and the state."""
@@ -182,8 +182,8 @@ class LSTMClassifier(nn.Module):
         whole("architecture.hidden", hidden, 1)
         self.embedding = nn.Embedding(tokens, embedding) if tokens else nn.Identity()
         self.stack = Stack(embedding if tokens else math.prod(shape), width, depth, dropout, kit)
-        self.hidden = nn.Linear(width, hidden)
-        self.output = nn.Linear(hidden, outputs)
+        self.hidden = kit.weights.linear(width, hidden)
+        self.output = kit.weights.linear(hidden, outputs)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(batch, steps) or (batch, steps, features) to logits (batch, outputs), and the state."""

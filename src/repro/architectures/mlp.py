@@ -5,8 +5,10 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from repro.activations import Nonlinearity
 from repro.activations.noise import Dropout
 from repro.architectures.kit import Kit, whole_sizes
+from repro.backward import exact
 from repro.errors import UserError
 
 
@@ -15,7 +17,7 @@ class Hidden(nn.Module):
 
     def __init__(self, inputs: int, units: int, bias: bool, dropout: float, kit: Kit) -> None:
         super().__init__()
-        self.linear = nn.Linear(inputs, units, bias=bias)
+        self.linear = kit.weights.linear(inputs, units, bias)
         self.normalization = kit.normalize(units, 1)
         self.activation = kit.unit(units)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
@@ -38,17 +40,20 @@ class MLP(nn.Module):
         bias: biases in every linear layer.
         dropout: probability in [0, 1) that a hidden unit is dropped in training.
         activate_output: puts the activation behind the output layer as well.
+        exact_output: differentiates that one exactly, whatever the backward rule.
     """
 
     def __init__(self, shape: tuple[int, ...], outputs: int, kit: Kit, depth: int, width: int | list[int],
-                 bias: bool, dropout: float, activate_output: bool) -> None:  # fmt: skip
+                 bias: bool, dropout: float, activate_output: bool, exact_output: bool | None) -> None:  # fmt: skip
         super().__init__()
         if depth < 0:
             raise UserError(f"architecture.depth must be a whole number of 0 or more, not {depth}")
         sizes = [math.prod(shape), *(whole_sizes("architecture.width", width, depth) if depth else [])]
         self.hidden = nn.ModuleList(Hidden(inputs, units, bias, dropout, kit) for inputs, units in pairwise(sizes))
-        self.output = nn.Linear(sizes[-1], outputs, bias=bias)
+        self.output = kit.weights.linear(sizes[-1], outputs, bias)
         self.activation = kit.unit(outputs) if activate_output else nn.Identity()
+        if exact_output and isinstance(self.activation, Nonlinearity):
+            self.activation.rule = exact
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, *shape) to (batch, outputs)."""

@@ -54,8 +54,8 @@ class NTM(nn.Module):
         if not isinstance(kit.normalize(width, 1), nn.Identity):
             raise UserError("normalization has no place in a neural Turing machine here; use normalization=none")
         self.controller: FeedForward | Recurrent = kinds[controller](math.prod(shape) + features, width, depth, kit)
-        self.heads = nn.Linear(width, sum(blocks(features)))
-        self.output = nn.Linear(width + features, outputs)
+        self.heads = kit.weights.linear(width, sum(blocks(features)))
+        self.output = kit.weights.linear(width + features, outputs)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(batch, steps, inputs) to (batch, steps, outputs), and the state."""

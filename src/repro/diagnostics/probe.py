@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from repro.activations import Nonlinearity
 from repro.activations.noisy import Noisy
+from repro.architectures.layers import FeedbackConvolution, FeedbackLinear
 from repro.architectures.recurrence import call_functional, unfuse
+from repro.backward import exact
 from repro.tasks import Task
 
 Values = dict[str, Tensor]
@@ -223,6 +225,24 @@ def trace(run: Callable[..., Any], shapes: Mapping[str, torch.Size], parameters:
         dict(zip(sites, gradients[: len(sites)], strict=True)),
         dict(zip(wanted, gradients[len(sites) :], strict=True)), dict(zip(through, followed, strict=True)),
     )  # fmt: skip
+
+
+@contextmanager
+def exactly(module: nn.Module) -> Iterator[None]:
+    """Differentiate every nonlinearity and layer exactly, whatever the rule; binary weights stay as they are."""
+    sites = [(part, part.rule) for part in module.modules() if isinstance(part, Nonlinearity)]
+    fed_back = [part for part in module.modules() if isinstance(part, FeedbackLinear | FeedbackConvolution)]
+    try:
+        for site, _ in sites:
+            site.rule = exact
+        for layer in fed_back:
+            layer.aligned = True
+        yield
+    finally:
+        for site, rule in sites:
+            site.rule = rule
+        for layer in fed_back:
+            layer.aligned = False
 
 
 def shapes_of(module: nn.Module, parameters: Values, buffers: Values, x: Tensor) -> dict[str, torch.Size]:

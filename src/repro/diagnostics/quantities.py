@@ -50,6 +50,18 @@ def weight_gradient_norm(gradient: Tensor) -> Tensor:
     return norm
 
 
+def gradient_cosine(gradient: Tensor, exact: Tensor) -> Tensor:
+    """Cosine between the weight's gradient under the backward rule and the exact one; 0 where one of them is 0."""
+    one, two = gradient.double().flatten(1), exact.double().flatten(1)
+    sizes = torch.linalg.vector_norm(one, dim=1) * torch.linalg.vector_norm(two, dim=1)
+    return torch.where(sizes == 0, 0.0, (one * two).sum(1) / sizes)
+
+
+def gradient_norm_ratio(gradient: Tensor, exact: Tensor) -> Tensor:
+    """Norm of the weight's gradient under the backward rule over that of the exact one; infinite where that is 0."""
+    return weight_gradient_norm(gradient) / weight_gradient_norm(exact)
+
+
 def update_ratio(before: Tensor, after: Tensor) -> Tensor:
     """‖after − before‖ / ‖before‖ of the layer's weight over the last update; 0/0 counts as 0."""
     change = (after - before).double().flatten(1).norm(dim=1)
@@ -86,6 +98,19 @@ def gradient_through_time(gradient: Tensor) -> Tensor:
     """
     norms: Tensor = torch.linalg.vector_norm(gradient.double(), dim=3)
     return norms.mean(1) * gradient.shape[1]
+
+
+COMPARED = {"gradient_cosine": gradient_cosine, "gradient_norm_ratio": gradient_norm_ratio}
+"""What compares a backward rule with exact back-propagation, of each layer's weight."""
+
+
+def of_backward(layers: list[Layer], traces: Traces, exact: Traces, wanted: Iterable[str]) -> Iterator[Row]:
+    """Every wanted comparison of a backward rule with exact back-propagation, traced on the same batch and noise."""
+    for layer in layers:
+        for quantity in COMPARED if layer.weight is not None else ():
+            if quantity in wanted and layer.weight is not None:
+                pair = (found.weight_gradient[layer.weight] for found in (traces, exact))
+                yield layer.name, layer.depth, quantity, COMPARED[quantity](*pair)
 
 
 def of_layers(layers: list[Layer], traces: Traces, parameters: Mapping[str, Tensor], wanted: Iterable[str],

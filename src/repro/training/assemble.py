@@ -7,10 +7,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from repro.activations import Nonlinearity
 from repro.architectures.kit import Kit
+from repro.architectures.layers import Plain
+from repro.backward import at_depth
 from repro.build import build, check_node, locate, takes
 from repro.config import COMPONENTS, Run
 from repro.datasets.data import Dataset, Feed, Order
+from repro.diagnostics.probe import layers_of
 from repro.errors import UserError, unknown
 from repro.initialization import initialize
 from repro.optimization import Plateau, make_optimizer
@@ -78,7 +82,7 @@ def components(run: Run) -> Parts:
     def part(group: str) -> Any:
         return None if settings[group] is None else build(settings[group], group, trusted)
 
-    kit = Kit(part("activation"), part("backward"), part("normalization"))
+    kit = Kit(part("activation"), part("backward"), part("normalization"), part("weight"))
     schedule = part("schedule")
     schedule(0, 1)  # a schedule checks its options when it is asked
     parts = Parts(kit, part("initialization"), part("optimizer"), schedule, part("task"), part("annealing"),
@@ -87,6 +91,8 @@ def components(run: Run) -> Parts:
     with _explained("optimizer"):
         parts.optimizer([nn.Parameter(torch.zeros(1))])
     kit.unit(1), kit.gate(1), kit.normalize(1, 1)
+    with _explained("backward"):
+        kit.rule(torch.tanh, torch.zeros(1))
     with _explained("initialization"):
         parts.initialization(torch.empty(4, 4), generator(0, "initialization"))
     return parts
@@ -138,9 +144,24 @@ def _models(run: Run, parts: Parts, data: Dataset) -> Iterator[nn.Module]:
                 kit=parts.kit,
                 **tokens,
             )
+        settle(module, parts.kit)
         with _explained("initialization"):
             initialize(module, parts.initialization, generator(seed, "initialization"))
         yield module
+
+
+def settle(module: nn.Module, kit: Kit) -> None:
+    """Give every nonlinearity the rule of its depth; an architecture must have got its layers from the kit."""
+    for part in module.modules():
+        if type(part) in (nn.Linear, nn.Conv2d) and not isinstance(kit.weights, Plain):
+            raise UserError(f"this architecture makes a {type(part).__name__} by itself, which weight=binary and "
+                            "backward=feedback_alignment cannot replace; leave them out")  # fmt: skip
+    layers = layers_of(module)
+    depths = {layer.site: layer.depth for layer in layers}
+    deepest = max((layer.depth for layer in layers), default=0)
+    for name, part in module.named_modules():
+        if isinstance(part, Nonlinearity):
+            part.rule = at_depth(part.rule, depths.get(name, deepest))
 
 
 def loop(run: Run, parts: Parts, data: Dataset, feed: Feed, device: torch.device) -> Loop:

@@ -3,7 +3,7 @@
 import copy
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 import torch
@@ -13,7 +13,7 @@ from torch.func import grad, stack_module_state, vmap
 from repro.activations.noise import NoiseSource, attach_noise
 from repro.architectures.recurrence import State, call, call_functional, initial_state, is_recurrent, unfuse
 from repro.datasets.data import Batch
-from repro.diagnostics.probe import Layer, Traces, layers_of, one_pass, shapes_of, trace
+from repro.diagnostics.probe import Layer, Traces, exactly, layers_of, one_pass, shapes_of, trace
 from repro.errors import UserError
 from repro.seeds import generator
 from repro.tasks import Task
@@ -73,6 +73,9 @@ class Learner(Protocol):
     def set_noise(self, c: float) -> None:
         """Set the scale of every noisy unit's noise."""
 
+    def exactly(self) -> AbstractContextManager[None]:
+        """Within it a probe finds the gradients of exact back-propagation, whatever the backward rule."""
+
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """Activations and gradients in training mode, on a batch that all replicas share.
 
@@ -89,10 +92,14 @@ def learner(modules: list[nn.Module], seeds: Sequence[int], task: Task, device: 
     return (Single if len(modules) == 1 else Stacked)(modules, seeds, task, noise)
 
 
-class _Noisy:
-    """What a learner does with the noisy units of its net."""
+class _Net:
+    """What a learner does with its net, whatever the number of replicas."""
 
     module: nn.Module
+
+    def exactly(self) -> AbstractContextManager[None]:
+        """See `Learner`."""
+        return exactly(self.module)
 
     def set_noise(self, c: float) -> None:
         """See `Learner`."""
@@ -129,7 +136,7 @@ def _weights(layers: list[Layer], parameters: Mapping[str, Tensor]) -> dict[str,
     return {layer.weight: parameters[layer.weight] for layer in layers if layer.weight is not None}
 
 
-class Single(_Noisy):
+class Single(_Net):
     """A learner of one network, run as it stands."""
 
     stacked = False
@@ -174,7 +181,7 @@ class Single(_Noisy):
         return Traces(*({k: v.unsqueeze(0) for k, v in part.items()} for part in vars(found).values()))
 
 
-class Stacked(_Noisy):
+class Stacked(_Net):
     """A learner of several networks at once: parameters stacked, the first module mapped over them.
 
     Gradients come from recorded operations where that is sound, and from autograd otherwise.

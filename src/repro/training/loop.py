@@ -14,9 +14,9 @@ from repro.annealing import Annealing
 from repro.architectures.recurrence import State
 from repro.config import DiagnosticsConfig, TrainerConfig
 from repro.datasets.data import Batch, Feed
-from repro.diagnostics.quantities import Row, of_layers, update_ratio
+from repro.diagnostics.quantities import COMPARED, Row, of_backward, of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps
-from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip
+from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip, clip_weights
 from repro.tasks import Task
 from repro.training.learner import Learner
 
@@ -119,6 +119,8 @@ class Loop:
         watched = self.step + 1 in self.measured and "update_ratio" in self.diagnostics.quantities
         before = {k: w.detach().clone() for k, w in learner.weights.items()} if watched else {}
         self.optimizer.step()
+        if trainer.clip_weights is not None:
+            clip_weights(learner.weights.values(), trainer.clip_weights)
         self.step += 1
         count = counts(learner.task, batch.y)
         self.counted = self.counted + count
@@ -187,6 +189,10 @@ class Loop:
         learner, wanted, bins = self.learner, self.diagnostics.quantities, self.diagnostics.histogram
         parameters = learner.parameters if learner.stacked else {k: v[None] for k, v in learner.parameters.items()}
         self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins))
+        if set(wanted) & set(COMPARED):
+            with learner.exactly():
+                exact = learner.probe(self.probe.x, self.probe.y)
+            self._note_layers(of_backward(learner.layers, traces, exact, wanted))
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)
