@@ -61,6 +61,7 @@ EXTRA = {
     "architecture/cnn": ["dataset=digits", *FEW],
     "dataset/digits": FEW, "dataset/mnist": FEW, "dataset/cifar10": FEW,
     "dataset/table": ["dataset.path=table.csv", "dataset.target=value", "task=regression"],
+    "dataset/five_points": ["task=regression"],
     "task/regression": ["dataset=table", "dataset.path=table.csv", "dataset.target=value"],
 }  # fmt: skip
 # Nets whose hidden activations are 0 pass nothing on to a weight; only biases learn.
@@ -175,6 +176,8 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
     chosen = next((w for w in words if w.startswith("dataset=")), "dataset=xor")
     if name in SEQUENCES:
         run = trained_from_default([*words[:3], *SEQUENCES[name], words[3]], tmp_path)
+    elif option == "five_points":
+        run = trained_from_default([*words, "architecture.width=8"], tmp_path)
     elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):
         words += ["architecture.width=8"] if "cnn" not in option else []
         run = trained_from_default(words, tmp_path)

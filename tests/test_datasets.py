@@ -30,7 +30,8 @@ CHANNELS = {
 # ---- every configuration file ----
 
 
-IN_MEMORY = [n for n in ALL if n not in REGISTRY and "epoch_steps" not in node(n)]  # others have no end
+# Others have no end, or no classes.
+IN_MEMORY = [n for n in ALL if n not in REGISTRY and "epoch_steps" not in node(n) and n != "five_points"]
 
 
 @pytest.mark.parametrize("name", IN_MEMORY)
@@ -279,3 +280,17 @@ def test_gaussian_noise_is_standard_and_tells_nothing():
     assert torch.bincount(data.train.y).tolist() == [100] * 10
     means = torch.stack([x[data.train.y == label].mean(0) for label in range(10)])
     assert means.std().item() == pytest.approx(0.1, rel=0.05)  # 1 / sqrt(100): no class has a mean of its own
+
+
+def test_five_points_and_the_lines_between_them():
+    data = load("five_points", points="zigzag", grid=9)
+    assert data.train.x[:, 0].tolist() == [-1, -0.5, 0, 0.5, 1]
+    torch.testing.assert_close(data.train.y[:, 0], torch.tensor([0.5, -0.6, 0.8, -0.3, 0.4]))
+    assert data.sizes == {"train": 5, "valid": 5, "test": 9}
+    torch.testing.assert_close(data.test.y[::2], data.train.y)
+    torch.testing.assert_close(data.test.y[1, 0], torch.tensor(-0.05))
+    # A constant leaves the mean squared error that the points' variance is.
+    for points, variance in (("random", 0.1668), ("zigzag", 0.2744)):
+        assert load("five_points", points=points).train.y.var(correction=0).item() == pytest.approx(variance, abs=5e-5)
+    assert "random" in error_of("five_points", points="rand5")
+    assert "grid" in error_of("five_points", grid=1)

@@ -38,6 +38,9 @@ SIZES = {
     "noisy_activations/exploratory": (9, 18),
 }
 
+# Each run takes most of an hour: the table is published as it grows, with its n beside every number.
+UNDER_WAY = {"noisy_activations/penn_treebank"}
+
 NEED_DATA = {"noisy_activations/penn_treebank": "ptb"}  # folder in the mirror
 
 
@@ -237,8 +240,11 @@ def test_committed_tables_are_those_of_these_settings(experiment: str) -> None:
         pytest.skip("no committed tables")
     runs = pd.read_csv(table, dtype={"run": str})
     jobs = load(experiment).jobs("published")
-    assert runs["run"].nunique() == len(jobs)
     assert set(runs["status"]) <= {"done", "diverged"}
+    if experiment in UNDER_WAY:
+        assert set(runs["run"]) <= {resolve(compose(job.overrides)).id for job in jobs}
+        return
+    assert runs["run"].nunique() == len(jobs)
     for job in jobs[:: len(jobs) // 5]:  # composing takes a while; `repro status` looks at all of them
         run = resolve(compose(job.overrides))
         assert tuple(runs[runs["run"] == run.id]["seed"]) == run.seeds, job.overrides

@@ -262,3 +262,24 @@ def test_stacked_normalization_equals_the_loop(kind, dims):
     out = vmap(lambda p, b, x: functional_call(base, (p, b), (x,)))(parameters, buffers, x)
     for r, single in enumerate(singles):
         torch.testing.assert_close(out[r], single.eval()(x[r]))
+
+
+def test_torch_default_is_torch_s() -> None:
+    """Bounds of weights and biases are those that torch draws its own layers from."""
+    for layer in (nn.Linear(50, 4000), nn.Conv2d(3, 900, 5)):
+        bound = 1 / math.sqrt(layer.weight[0].numel())
+        torch.manual_seed(0)
+        layer.reset_parameters()
+        theirs = [p.detach().abs().max().item() for p in layer.parameters()]
+        initialize(layer, initialization.TorchDefault(), rng())
+        for own, other in zip(layer.parameters(), theirs, strict=True):
+            assert other == pytest.approx(bound, rel=0.01)
+            assert own.abs().max().item() == pytest.approx(bound, rel=0.01)
+            assert own.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.05)
+
+
+def test_normal_everywhere_fills_biases_too() -> None:
+    layer = nn.Linear(3, 5000)
+    initialize(layer, initialization.NormalEverywhere(3.0), rng())
+    assert layer.weight.std().item() == pytest.approx(3, rel=0.03)
+    assert layer.bias.std().item() == pytest.approx(3, rel=0.03)

@@ -32,6 +32,44 @@ def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     return runs, pd.DataFrame(lines, columns=["run", "seed", "step", "epoch", "split", "metric", "value"])
 
 
+def test_a_column_on_one_side_of_a_number() -> None:
+    runs, _ = tables()
+    runs.loc[len(runs)] = ["run-c", "c", 0, "diverged", "full", math.nan]
+    found = Measurements(runs)
+
+    def share(variant: str | None, **side: float) -> list[float]:
+        return [v.number for v in found.values(Selector({"column": "valid_loss", **side}, variant), "claim c")]
+
+    assert share("a", below=0.3) == [0, 1]
+    assert share("a", above=0.3) == [1, 0]
+    assert share("c", below=9) == share("c", above=-9) == [0]
+    assert str(Selector({"column": "valid_loss", "below": 0.001}, "a")) == "share with valid_loss below 0.001 of a"
+    claim = {
+        "says": "s",
+        "kind": "below",
+        "metric": {"column": "valid_loss", "below": 0.3},
+        "variant": "b",
+        "than": "a",
+    }
+    verdict = judge({"c": claim}, runs, None, None, paper="p", experiment="e", variants=["a", "b", "c"])
+    assert (verdict["ours"].tolist(), verdict["n"].tolist()) == ([-0.5], [2])
+
+
+@pytest.mark.parametrize(
+    ("metric", "error"),
+    [
+        ({"column": "x"}, "needs its name and one of below, above"),
+        ({"column": "x", "below": 1, "above": 2}, "needs its name and one of below, above"),
+        ({"column": "x", "below": "one"}, "below is 'one'; it must be a finite number"),
+        ({"column": "x", "under": 1}, "unknown field of metric in claim c 'under'"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_a_column(metric: dict[str, Any], error: str) -> None:
+    with pytest.raises(UserError, match=error):
+        check_claims({"c": {"says": "s", "kind": "above", "metric": metric, "bound": 1}}, VARIANTS)
+
+
 def picked(variant: str = "a", **place: Any) -> list[float]:
     runs, curves = tables()
     values = Measurements(runs, None, curves).values(Selector({"curve": "valid_loss", **place}, variant), "claim c")

@@ -20,26 +20,26 @@ def initialize(model: nn.Module, weight_init: WeightInit, rng: torch.Generator) 
     """Give every parameter of `model` its starting value, in place.
 
     Weights of linear and convolutional layers come from `weight_init` and their biases are 0; embeddings come from
-    N(0, 1), since what they hand on is one row, not a sum. A rule with a method `rest` fills biases and embeddings
-    as well. Normalization layers start as the plain normalization, scale 1 and shift 0; modules with a method
-    `reset(rng)` (noisy and ESP units, say) then draw their own, and those with `reset_feedback(rng)` theirs. Other
-    parameters are left alone.
+    N(0, 1), since what they hand on is one row, not a sum. A rule with a method `bias(bias, weight, rng)` or
+    `embedding(weight, rng)` fills those its own way. Normalization layers start as the plain normalization, scale 1
+    and shift 0; modules with a method `reset(rng)` (noisy and ESP units, say) then draw their own, and those with
+    `reset_feedback(rng)` theirs. Other parameters are left alone.
 
     Args:
         model: on the device of `rng`; modules are visited in the order of `model.modules()`.
         weight_init: one of the functions below with its options bound.
         rng: generator of the weights; same state, same weights.
     """
-    rest = getattr(weight_init, "rest", None)
+    bias, embedding = getattr(weight_init, "bias", None), getattr(weight_init, "embedding", None)
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             with torch.no_grad():
                 weight_init(module.weight, rng)
                 if module.bias is not None:
-                    rest(module.bias, rng) if rest else module.bias.zero_()
+                    bias(module.bias, module.weight, rng) if bias else module.bias.zero_()
         elif isinstance(module, nn.Embedding):
             with torch.no_grad():
-                rest(module.weight, rng) if rest else module.weight.normal_(generator=rng)
+                embedding(module.weight, rng) if embedding else module.weight.normal_(generator=rng)
         elif isinstance(module, nn.LayerNorm | nn.GroupNorm | nn.modules.batchnorm._NormBase):
             module.reset_parameters()
     # After all weights, so that runs of one seed that differ in activation or rule start from the same weights.
@@ -85,7 +85,45 @@ class Everywhere:
         """Fill a weight in place."""
         nn.init.uniform_(weight, -self.bound, self.bound, generator=rng)
 
-    rest = __call__
+    def bias(self, bias: Tensor, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill a bias in place."""
+        del weight
+        self(bias, rng)
+
+    embedding = __call__
+
+
+class NormalEverywhere:
+    """N(0, std²) for weights and biases alike.
+
+    Args:
+        std: above 0.
+    """
+
+    def __init__(self, std: float) -> None:
+        self.std = number("initialization.std", std, 0, ends="(]")
+
+    def __call__(self, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill a weight in place."""
+        nn.init.normal_(weight, 0, self.std, generator=rng)
+
+    def bias(self, bias: Tensor, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill a bias in place."""
+        del weight
+        self(bias, rng)
+
+
+class TorchDefault:
+    """What torch gives its linear and convolutional layers by itself: U(−1/√n, 1/√n) for weights and their biases."""
+
+    def __call__(self, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill a weight in place."""
+        self.bias(weight, weight, rng)
+
+    def bias(self, bias: Tensor, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill a bias in place; n is the fan-in of the weight beside it."""
+        bound = 1 / math.sqrt(fans(weight)[0])
+        nn.init.uniform_(bias, -bound, bound, generator=rng)
 
 
 def lecun(weight: Tensor, rng: torch.Generator, distribution: str) -> None:

@@ -14,6 +14,9 @@ looks at:
                                      mean_of_last: 20 of them, or
                                      first_below / first_above: 0.7, the first step with a value beyond that
                                      (the last step of all when there is none)
+    metric: {column: train_loss, below: 0.001}
+                                     1 where the column is below (or above) the number, else 0; a run that diverged
+                                     has 0
     variant: xavier                  the variant
     where: {architecture.depth: 30}  swept settings it must have
 
@@ -222,7 +225,8 @@ class _Reader:
             raise unknown(f"variant in {self.about}", str(variant), self.variants)
         metric = pick.get("metric")
         if isinstance(metric, Mapping):
-            self._curve_metric(metric) if "curve" in metric else self._layer_metric(metric)
+            kinds = {"curve": self._curve_metric, "column": self._column_metric}
+            next((check for key, check in kinds.items() if key in metric), self._layer_metric)(metric)
         elif not isinstance(metric, str):
             raise UserError(f"{self.about} has no metric; add metric: COLUMN, or metric: {{quantity: ..., depth: ...}}")
         return Selector(metric, variant, dict(pick.get("where", {})))
@@ -250,6 +254,14 @@ class _Reader:
                 raise UserError(f"{self.about}: mean_of_last is {count!r}; it must be a whole number of 1 or more")
         else:
             self.number(metric, places[0])
+
+    def _column_metric(self, metric: Mapping[str, Any]) -> None:
+        for field in metric:
+            if field not in ("column", "below", "above"):
+                raise unknown(f"field of metric in {self.about}", str(field), ("column", "below", "above"))
+        if not isinstance(metric["column"], str) or ("below" in metric) == ("above" in metric):
+            raise UserError(f"{self.about}: a metric of a column needs its name and one of below, above")
+        self.number(metric, "below" if "below" in metric else "above")
 
     def _step(self, step: Any) -> None:
         if step not in ("first", "last") and (isinstance(step, bool) or not isinstance(step, int)):

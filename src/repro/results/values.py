@@ -24,8 +24,9 @@ class Selector:
     """Which number of which runs.
 
     Args:
-        metric: a column of the runs table, {quantity, depth or layer, step} for a layer quantity, or
-            {curve, and one of CURVE_PLACES} for a value on the way.
+        metric: a column of the runs table, {quantity, depth or layer, step} for a layer quantity,
+            {curve, and one of CURVE_PLACES} for a value on the way, or {column, below or above} for 1 where a column
+            is beyond a number and 0 where it is not.
         variant: its name; None takes the runs of every variant.
         where: swept settings by dotted name and the value they must have.
     """
@@ -43,6 +44,9 @@ class Selector:
         """The metric in words: `test_accuracy`, `activation_std depth 10 step first`."""
         if isinstance(self.metric, str):
             return self.metric
+        if "column" in self.metric:
+            side = "below" if "below" in self.metric else "above"
+            return f"share with {self.metric['column']} {side} {cell(self.metric[side])}"
         if "curve" in self.metric:
             place = next(key for key in CURVE_PLACES if key in self.metric)
             words = f"{place.replace('_', ' ')} {cell(self.metric[place])}"
@@ -109,6 +113,10 @@ class Measurements:
         ]
 
     def _numbers(self, rows: pd.DataFrame, metric: str | Mapping[str, Any], about: str) -> list[float]:
+        if not isinstance(metric, str) and "column" in metric:
+            numbers = self._numbers(rows, metric["column"], about)
+            # A comparison with NaN is false: a run that diverged is not on either side.
+            return [float(n < metric["below"] if "below" in metric else n > metric["above"]) for n in numbers]
         if not isinstance(metric, str):
             find = self._curve_values if "curve" in metric else self._layer_values
             found = find(metric, about) if len(rows) else {}
