@@ -132,6 +132,8 @@ def look(group: str, made: Any) -> None:
     elif group == "weight":
         assert type(made.linear(2, 3)) is not nn.Linear
         assert made.convolution(2, 3, 3)(torch.ones(1, 2, 3, 3)).shape == (1, 3, 1, 1)
+    elif group == "job":
+        assert callable(made)
     elif group == "optimizer":
         assert isinstance(made([nn.Parameter(torch.ones(2))]), torch.optim.Optimizer)
     elif group == "schedule":

@@ -17,6 +17,7 @@ FLOORS = [
     {"commands"},
     {"ledger"},
     {"reproduction", "composition"},
+    {"jobs"},
     {"training"},
     {"build", "config"},
     {"diagnostics"},

@@ -1,4 +1,4 @@
-"""Figures of the five-point toy: fits, errors, activations after training, and the map of regimes. Reads tables only."""
+"""Figures of the five-point toy: fits, errors, activations after training, map of regimes. Reads tables only."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -76,6 +76,7 @@ class RunConfig:
     weight: Any = None
     annealing: Any = None
     curriculum: Any = None
+    job: Any = None
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
     experiment: Any = None
@@ -94,8 +95,8 @@ class RunConfig:
 
 # Groups whose options are built from a _target_, and all groups.
 COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-              "optimizer", "schedule", "weight", "annealing", "curriculum")  # fmt: skip
-OPTIONAL = ("weight", "annealing", "curriculum")  # null unless one is chosen
+              "optimizer", "schedule", "weight", "annealing", "curriculum", "job")  # fmt: skip
+OPTIONAL = ("weight", "annealing", "curriculum", "job")  # null unless one is chosen
 GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 
 ConfigStore.instance().store("run_schema", RunConfig)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from repro.cli import parser
 from repro.errors import UserError
+from repro.results.files import read_json
 
 FEW = 4  # runs named in a message
 
@@ -28,7 +29,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def present(folder: Path) -> None:
-    """Print a finished run, draw its overview.png and print where that is.
+    """Print a finished run; of one that trained, draw its overview.png and print where that is.
 
     Raises:
         UserError: the run has not finished, or one of its files is damaged.
@@ -37,6 +38,8 @@ def present(folder: Path) -> None:
     from repro.results.present import text  # scipy and pandas take their time, and matplotlib
 
     print(text(folder))
+    if "job._target_" in read_json(folder / "summary.json")["settings"]:
+        return
     from repro.plots.overview import draw
 
     print(f"{'overview':<28} {draw(folder)}")

@@ -18,8 +18,9 @@ def five_points(points: str, grid: int) -> Data:
     """Inputs and targets of shape (5, 1).
 
     The validation split is the five points again, so that their error after the last update is in the tables: this
-    is about fitting, and there is nothing else to validate on. The test split is a grid from the first point to the last, with targets on the straight lines between the points:
-    there is no truth between five points, but predictions on it show the fitted curve.
+    is about fitting, and there is nothing else to validate on. The test split is a grid from the first point to the
+    last, with targets on the straight lines between the points: there is no truth between five points, but
+    predictions on it show the fitted curve.
 
     Args:
         points: random or zigzag.

@@ -111,7 +111,7 @@ def _diverged(summary: Mapping[str, Any]) -> list[str]:
 
 def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
     names = dict.fromkeys(name for own in metrics.values() for name in own)
-    shown = [name for name in names if name.startswith("test_")] or [n for n in names if n.startswith("valid_")]
+    shown = next((s for p in ("test_", "valid_", "") if (s := [n for n in names if n.startswith(p)])), [])
     return [_line(_said(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
 
 

@@ -20,8 +20,9 @@ from repro.initialization import initialize
 from repro.optimization import Plateau, make_optimizer
 from repro.seeds import generator
 from repro.tasks import Task
-from repro.training.learner import learner
+from repro.training.learner import Learner, learner
 from repro.training.loop import Loop
+from repro.training.work import Work
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Parts:
     task: Task
     annealing: Any
     curriculum: Any
+    job: Any
 
 
 def device_of(name: str) -> torch.device:
@@ -86,7 +88,7 @@ def components(run: Run) -> Parts:
     schedule = part("schedule")
     schedule(0, 1)  # a schedule checks its options when it is asked
     parts = Parts(kit, part("initialization"), part("optimizer"), schedule, part("task"), part("annealing"),
-                  part("curriculum"))  # fmt: skip
+                  part("curriculum"), part("job"))  # fmt: skip
     # A first look at options that only show when used: weights of a net with two units.
     with _explained("optimizer"):
         parts.optimizer([nn.Parameter(torch.zeros(1))])
@@ -164,19 +166,31 @@ def settle(module: nn.Module, kit: Kit) -> None:
             part.rule = at_depth(part.rule, depths.get(name, deepest))
 
 
+def work(run: Run, parts: Parts, data: Dataset, feed: Feed, device: torch.device) -> Work:
+    """What the run does, ready to start: its job, or training."""
+    if parts.job is None:
+        return loop(run, parts, data, feed, device)
+    found: Work = parts.job(_learner(run, parts, data, device), feed)
+    return found
+
+
 def loop(run: Run, parts: Parts, data: Dataset, feed: Feed, device: torch.device) -> Loop:
-    """The loop, ready to start."""
-    try:
-        taught = learner(models(run, parts, data), run.seeds, parts.task, device)
-    except (MemoryError, RuntimeError) as error:
-        if "memory" not in str(error):
-            raise
-        raise UserError("the net does not fit into memory; make architecture smaller or take fewer replicas") from error
+    """The training loop, ready to start."""
+    taught = _learner(run, parts, data, device)
     rest = [p for name, p in taught.parameters.items() if name not in taught.weights]
     with _explained("optimizer"):
         optimizer = make_optimizer(parts.optimizer, list(taught.weights.values()), rest, device)
     _check_monitor(run, parts, data, feed)
     return Loop(taught, feed, optimizer, parts.schedule, parts.annealing, run.trainer, run.diagnostics)
+
+
+def _learner(run: Run, parts: Parts, data: Dataset, device: torch.device) -> Learner:
+    try:
+        return learner(models(run, parts, data), run.seeds, parts.task, device)
+    except (MemoryError, RuntimeError) as error:
+        if "memory" not in str(error):
+            raise
+        raise UserError("the net does not fit into memory; make architecture smaller or take fewer replicas") from error
 
 
 def _check_monitor(run: Run, parts: Parts, data: Dataset, feed: Feed) -> None:

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,18 +18,9 @@ from repro.diagnostics.schedule import measured_steps
 from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip, clip_weights
 from repro.tasks import Task
 from repro.training.learner import Learner
+from repro.training.work import Rows, Scored
 
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
-
-Scored = dict[tuple[str, str], np.ndarray]  # (split, metric) to values (replicas,)
-
-
-@dataclass
-class Rows:
-    """Lines for the tables that are not written yet."""
-
-    curves: list[tuple[Any, ...]] = field(default_factory=list)
-    layers: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 class Loop:

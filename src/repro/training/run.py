@@ -23,11 +23,11 @@ from repro.errors import UserError
 from repro.results.files import write_atomic, write_json
 from repro.results.tables import Table
 from repro.training import assemble, checkpoint
-from repro.training.loop import Loop
 from repro.training.memory import keep_freed_memory
 from repro.training.progress import Progress
 from repro.training.provenance import describe, now, provenance
 from repro.training.summary import summarize
+from repro.training.work import Work
 
 CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
 LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
@@ -67,7 +67,7 @@ def train(run: Run) -> Outcome:
     device = assemble.device_of(run.settings["device"])
     parts = assemble.components(run)
     data, feed = assemble.read_data(run, parts, device)
-    loop = assemble.loop(run, parts, data, feed, device)
+    loop = assemble.work(run, parts, data, feed, device)
     with _locked(run.folder):
         # Another process may have trained it while this one waited.
         if (found := finished(run)) and not run.settings["force"]:
@@ -99,7 +99,7 @@ def _locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _train(run: Run, loop: Loop, data: Dataset, device: torch.device) -> Outcome:
+def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome:
     if run.settings["force"]:
         _empty(run.folder)
     for unfinished in run.folder.glob(".*.tmp"):  # of a process killed while it wrote
@@ -127,7 +127,7 @@ def _train(run: Run, loop: Loop, data: Dataset, device: torch.device) -> Outcome
     return Outcome(summary["status"], run.folder, trained=True)
 
 
-def _advance_to_end(run: Run, loop: Loop, tables: list[Table], fresh: bool) -> None:
+def _advance_to_end(run: Run, loop: Work, tables: list[Table], fresh: bool) -> None:
     progress = Progress(loop.total, loop.step)
     saved = time.monotonic()
     shown = loop.step
@@ -156,13 +156,13 @@ def _advance_to_end(run: Run, loop: Loop, tables: list[Table], fresh: bool) -> N
         progress.close()
 
 
-def _save(run: Run, loop: Loop, tables: list[Table]) -> None:
+def _save(run: Run, loop: Work, tables: list[Table]) -> None:
     # Tables first: a checkpoint must never be ahead of the rows that led to it.
     _flush(run, loop, tables)
     checkpoint.save(run.folder, run.id, loop.state())
 
 
-def _flush(run: Run, loop: Loop, tables: list[Table]) -> None:
+def _flush(run: Run, loop: Work, tables: list[Table]) -> None:
     for table, rows in zip(tables, (loop.rows.curves, loop.rows.layers), strict=True):
         table.append([(run.id, *row) for row in rows])
         rows.clear()

@@ -6,14 +6,14 @@ from typing import Any
 import pandas as pd
 
 from repro.config import Run, flatten
-from repro.datasets.data import Dataset
+from repro.datasets.data import SPLITS, Dataset
 from repro.results.tables import read
-from repro.training.loop import Loop
+from repro.training.work import Work
 
 LOWER_IS_BETTER = ("loss", "perplexity", "error")
 
 
-def summarize(run: Run, folder: Path, loop: Loop, data: Dataset, device: str) -> dict[str, Any]:
+def summarize(run: Run, folder: Path, loop: Work, data: Dataset, device: str) -> dict[str, Any]:
     """Content of `summary.json`."""
     diverged = {loop.learner.seeds[i]: step for i, step in loop.diverged.items()}
     statuses = {str(seed): "diverged" if seed in diverged else "done" for seed in run.seeds}
@@ -48,7 +48,7 @@ def metrics_of(curves: pd.DataFrame, layers: pd.DataFrame, seed: int) -> dict[st
     for (split, metric), rows in own.groupby(["split", "metric"], sort=True):
         name, values = f"{split}_{metric}", rows.set_index("step")["value"]
         found[name] = float(values.iloc[-1])
-        if split == "schedule":  # a setting over time, neither better nor worse
+        if split not in SPLITS:  # a setting over time, or what a job measured: neither better nor worse
             continue
         lower = str(metric).endswith(LOWER_IS_BETTER)
         found[f"best_{name}"] = float(values.min() if lower else values.max())

@@ -1,0 +1,69 @@
+"""Figures of the cost of activation derivatives: time and memory without them over with them. Reads tables only."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from repro.plots import blocks
+from repro.plots.experiment import Tables
+from repro.plots.style import PALETTE, QUIET, TEXT, figure
+from repro.results.statistics import estimate
+
+RATIOS = {
+    "cost_backward_ratio": "backward pass",
+    "cost_step_ratio": "forward and backward",
+    "cost_trained_ratio": "the same, backward=linear",
+}
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    """Time and memory by net and activation."""
+    return {"time": _time(tables.runs), "memory": _memory(tables.runs)}
+
+
+def _time(runs: pd.DataFrame) -> Figure:
+    nets = _nets(runs)
+    fig = figure(TEXT, 1.0 + 0.33 * len(nets))
+    axes = fig.subplots(1, len(RATIOS), sharex=True, sharey=True)
+    for ax, (column, title) in zip(axes, RATIOS.items(), strict=True):
+        _panel(ax, runs, column, nets)
+        ax.set(title=title)
+    axes[0].legend(fontsize=6.5)
+    note = f"seconds without derivatives over seconds with them; mean of n={_n(runs)} measurements, 95 % interval"
+    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    return fig
+
+
+def _memory(runs: pd.DataFrame) -> Figure:
+    nets = _nets(runs)
+    fig = figure(TEXT * 0.6, 1.0 + 0.33 * len(nets))
+    ax = fig.subplots()
+    _panel(ax, runs, "cost_memory_ratio", nets)
+    ax.set(title="memory kept for the backward pass")
+    ax.legend(fontsize=6.5)
+    fig.supxlabel("bytes without derivatives over bytes with them", x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    return fig
+
+
+def _panel(ax: Axes, runs: pd.DataFrame, column: str, nets: list[str]) -> None:
+    activations = list(dict.fromkeys(runs["activation"]))
+    for i, (activation, color) in enumerate(zip(activations, PALETTE, strict=False)):
+        own = runs[runs["activation"] == activation]
+        places, found = [], []
+        for place, net in enumerate(nets):
+            values = own.loc[own["variant"] == net, column].dropna().tolist()
+            if values:
+                places.append(place + 0.16 * (i - (len(activations) - 1) / 2))
+                found.append(estimate(values))
+        blocks.error_bars(ax, places, found, label=activation, color=color, across=True, markersize=4)
+    ax.axvline(1, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+    ax.set_yticks(range(len(nets)), [net.replace("_d", " × ").replace("w", "") for net in nets])
+    ax.set_ylim(len(nets) - 0.5, -0.5)
+
+
+def _nets(runs: pd.DataFrame) -> list[str]:
+    return list(dict.fromkeys(runs["variant"]))
+
+
+def _n(runs: pd.DataFrame) -> int:
+    return int(runs.groupby(["variant", "activation"]).size().mode().max())
