@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,8 @@ import torch
 from repro.cli import main
 from repro.composition import compose
 from repro.config import Run, resolve
-from repro.training import run as running
-from repro.training.run import Outcome, train
+from repro.training.loop import Loop
+from repro.training.run import Interrupted, Outcome, train
 
 torch.set_num_threads(1)
 
@@ -123,11 +124,26 @@ def equal(one: object, other: object) -> bool:
 
 def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int, number: int) -> None:
     """Send this process a signal while it makes a step."""
-    advance = running.Loop.advance
+    advance = Loop.advance
 
     def interrupting(loop: Any) -> Any:
         if loop.step == step:
             os.kill(os.getpid(), number)
         return advance(loop)
 
-    monkeypatch.setattr(running.Loop, "advance", interrupting)
+    monkeypatch.setattr(Loop, "advance", interrupting)
+
+
+def check_resuming(run: Callable[..., Run], words: Sequence[str], step: int, folder: Path,
+                   monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """A run killed at a step and taken up again has the tables and weights of one that was not."""
+    whole = train(run(folder / "whole", *words)).folder
+    halted = run(folder / "halted", *words)
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, step, signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            train(halted)
+    resumed = train(halted).folder
+    assert (resumed / "curves.csv").read_bytes() == (whole / "curves.csv").read_bytes()
+    states = [torch.load(f / "checkpoint.pt", weights_only=True)["state"]["parameters"] for f in (resumed, whole)]
+    assert equal(*states)

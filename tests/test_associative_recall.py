@@ -7,7 +7,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from conftest import equal, interrupt_at
+from conftest import check_resuming
 from loading import error_of, load
 from repro.annealing import InverseSqrt
 from repro.architectures.recurrence import call
@@ -22,7 +22,7 @@ from repro.plots.style import styled
 from repro.tasks import Classification
 from repro.tasks.recall import Recall
 from repro.training import assemble
-from repro.training.run import Interrupted, train
+from repro.training.run import train
 
 YAML = experiments_dir() / "noisy_activations" / "associative_recall.yaml"
 script = _load(YAML.with_suffix(".py"))
@@ -289,16 +289,7 @@ NOISY = ["activation=noisy_tanh", "annealing=inverse_sqrt", "annealing.interval=
 
 
 def test_an_interrupted_run_ends_as_if_nothing_had_been(tmp_path, monkeypatch) -> None:
-    whole = train(run(tmp_path / "whole", *NOISY)).folder
-    halted = run(tmp_path / "halted", *NOISY)
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, 5, 15)
-        with pytest.raises(Interrupted):
-            train(halted)
-    resumed = train(halted).folder
-    assert (resumed / "curves.csv").read_bytes() == (whole / "curves.csv").read_bytes()
-    states = [torch.load(f / "checkpoint.pt", weights_only=True)["state"]["parameters"] for f in (resumed, whole)]
-    assert equal(*states)
+    check_resuming(run, NOISY, 5, tmp_path, monkeypatch)
 
 
 def test_a_stacked_run_is_its_seeds_one_by_one(tmp_path) -> None:

@@ -25,7 +25,7 @@ from repro.reproduction import SCALES, Experiment, last_wins, load, names, resul
 from repro.results import verdicts
 from repro.results.collect import HEAD, LAYERS, STATES, TAIL
 from repro.results.tables import read
-from repro.training import run as running
+from repro.training.loop import Loop
 
 # Runs and rows (a run and seed) at smoke scale; a new experiment is counted by hand.
 SIZES = {
@@ -189,7 +189,7 @@ def check_stale_and_missing(experiment: str, cli: Callable[..., Said], folder: P
 
 
 def test_failing_runs_leave_the_others_alone(cli: Callable[..., Said]) -> None:
-    experiment, advance = "training_deep_networks/depth_and_activation", running.Loop.advance
+    experiment, advance = "training_deep_networks/depth_and_activation", Loop.advance
 
     def broken(loop: Any) -> Any:
         if any(isinstance(m, torch.nn.ReLU) for m in loop.learner.module.modules()):
@@ -197,7 +197,7 @@ def test_failing_runs_leave_the_others_alone(cli: Callable[..., Said]) -> None:
         return advance(loop)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(running.Loop, "advance", broken)
+        patch.setattr(Loop, "advance", broken)
         said = cli("reproduce", experiment, "scale=smoke")
     assert said.status == 1
     message = said.err[said.err.index("repro: failed: ") :].splitlines()

@@ -22,7 +22,7 @@ from repro.datasets.programs import ALPHABET, kind_of, longest, programs
 from repro.errors import UserError
 from repro.paths import conf_dir
 from repro.tasks import IGNORED
-from repro.training import run as running
+from repro.training.loop import Loop
 from repro.training.run import train
 from test_programs import author, printed
 
@@ -254,7 +254,7 @@ LEVELS = ["curriculum=combined", "curriculum.accuracy=0.01", "trainer.steps=18",
 
 def test_interrupted_run_ends_as_if_nothing_had_been(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = train(run_of(tmp_path / "whole", *LEVELS)).folder
-    advance = running.Loop.advance
+    advance = Loop.advance
 
     def stopping(loop: Any) -> Any:
         if loop.step == stops[0]:
@@ -264,7 +264,7 @@ def test_interrupted_run_ends_as_if_nothing_had_been(tmp_path: Path, monkeypatch
     stops = [6, 13]  # in the middle of an epoch, before and after a change
     while stops:
         with monkeypatch.context() as patch:
-            patch.setattr(running.Loop, "advance", stopping)
+            patch.setattr(Loop, "advance", stopping)
             with pytest.raises(KeyboardInterrupt):
                 train(run_of(tmp_path / "other", *LEVELS))
         stops.pop(0)

@@ -18,7 +18,7 @@ from repro.composition import compose
 from repro.config import resolve
 from repro.errors import UserError
 from repro.training import checkpoint
-from repro.training import run as running
+from repro.training.loop import Loop
 from repro.training.run import Interrupted, train
 
 SIZE = ["dataset=xor", "dataset.train_size=60", "dataset.valid_size=20", "dataset.test_size=20", "architecture.width=6",
@@ -183,7 +183,7 @@ def interrupt(tmp_path: Path, tiny: tuple[str, ...]) -> Callable[..., Any]:
     def stop(*words: str, at: int = 4) -> Any:
         nine = [*tiny, "trainer.steps=9", "trainer.checkpoint_seconds=0", f"results_dir={tmp_path}"]
         run = resolve(compose([*nine, *words]))
-        advance, seen = running.Loop.advance, []
+        advance, seen = Loop.advance, []
 
         def stopping(loop: Any) -> Any:
             if len(seen) == at:
@@ -192,7 +192,7 @@ def interrupt(tmp_path: Path, tiny: tuple[str, ...]) -> Callable[..., Any]:
             return advance(loop)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(running.Loop, "advance", stopping)
+            patch.setattr(Loop, "advance", stopping)
             with pytest.raises(KeyboardInterrupt):
                 train(run)
         return run
@@ -312,7 +312,7 @@ def test_failed_run_is_marked_and_tried_again(trained: Callable, monkeypatch: py
         raise ZeroDivisionError("by zero")
 
     with monkeypatch.context() as patch:
-        patch.setattr(running.Loop, "advance", broken)
+        patch.setattr(Loop, "advance", broken)
         with pytest.raises(ZeroDivisionError):
             trained()
     run = trained()

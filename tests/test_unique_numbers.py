@@ -9,7 +9,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from conftest import equal, interrupt_at
+from conftest import check_resuming
 from loading import error_of, load
 from repro.annealing import InverseSqrt
 from repro.composition import compose
@@ -21,7 +21,7 @@ from repro.errors import UserError
 from repro.paths import experiments_dir
 from repro.plots.experiment import Tables, _load
 from repro.plots.style import styled
-from repro.training.run import Interrupted, train
+from repro.training.run import train
 
 YAML = experiments_dir() / "noisy_activations" / "unique_numbers.yaml"
 script = _load(YAML.with_suffix(".py"))
@@ -229,16 +229,7 @@ BOTH = ["activation=noisy_tanh", "annealing=inverse_sqrt", "annealing.interval=1
 
 
 def test_an_interrupted_run_ends_as_if_nothing_had_been(tmp_path, monkeypatch) -> None:
-    whole = train(run(tmp_path / "whole", *BOTH)).folder
-    halted = run(tmp_path / "halted", *BOTH)
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, 6, 15)
-        with pytest.raises(Interrupted):
-            train(halted)
-    resumed = train(halted).folder
-    assert (resumed / "curves.csv").read_bytes() == (whole / "curves.csv").read_bytes()
-    states = [torch.load(f / "checkpoint.pt", weights_only=True)["state"]["parameters"] for f in (resumed, whole)]
-    assert equal(*states)
+    check_resuming(run, BOTH, 6, tmp_path, monkeypatch)
 
 
 def test_schedules_are_written_down(tmp_path) -> None:
