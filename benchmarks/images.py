@@ -16,6 +16,7 @@ from repro.datasets.assembly import Options, Raw, finish
 from repro.datasets.data import Data, Order
 from repro.datasets.images import Augmentation
 from repro.errors import UserError
+from repro.training.memory import keep_freed_memory
 
 BAR, BATCH, CROP, SAMPLES = 3, 128, 4, 50_000
 EPOCHS, REPEATS, STEPS = 3, 9, 4
@@ -63,6 +64,7 @@ def rows() -> Iterator[Row]:
 
 
 def _pipeline() -> Iterator[Row]:
+    keep_freed_memory()
     data = pictures(SAMPLES)
     feed = data.feed(Order((0,), BATCH))
     epochs = iter(range(10**9))

@@ -92,12 +92,21 @@ class Augmentation:
         images = x.flatten(0, 1)
         flips, rows, columns = drawn.flatten(0, 1).unbind(1)
         if self.crop:
-            height, width = images.shape[2:]
-            windows = functional.pad(images, (self.crop,) * 4).unfold(2, height, 1).unfold(3, width, 1)
-            images = windows[torch.arange(len(images), device=x.device), :, rows, columns]
+            images = _windows(functional.pad(images, (self.crop,) * 4), rows, columns, images.shape[2:])
         if self.flip:
             images = torch.where(flips.bool()[:, None, None, None], images.flip(3), images)
         return images.reshape(x.shape)
+
+
+def _windows(images: Tensor, rows: Tensor, columns: Tensor, size: Sequence[int]) -> Tensor:
+    """The window of each image (n, channels, height, width) that begins at its row and column, each (n,)."""
+    count, channels, tall, wide = images.shape
+    planes = torch.arange(count * channels, device=images.device).view(count, channels, 1)
+    lines = torch.arange(size[0], device=images.device) + rows.view(-1, 1, 1)
+    starts = (planes * tall + lines) * wide + columns.view(-1, 1, 1)  # (n, channels, lines)
+    # Lines are copied whole, out of all that could be: several times faster than pixel by pixel.
+    picked = images.flatten().unfold(0, size[1], 1).index_select(0, starts.flatten())
+    return picked.view(count, channels, *size)
 
 
 @dataclass(frozen=True)
