@@ -10,11 +10,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import diagnostics, generators, language_model, overhead, replicas, startup
+from benchmarks import diagnostics, generators, images, language_model, overhead, replicas, startup
 from benchmarks.measure import Row
 
 PARTS = {"replicas": replicas, "startup": startup, "diagnostics": diagnostics, "overhead": overhead,
-         "language_model": language_model, "generators": generators}  # fmt: skip
+         "language_model": language_model, "generators": generators, "images": images}  # fmt: skip
 LATEST = Path(__file__).parent / "latest.json"
 
 

@@ -11,11 +11,11 @@ STEPS = 200
 def rows() -> Iterator[Row]:
     """A step of the default net, against nothing but gradients and optimizer on one and the same batch."""
     loop, bare = (loop_of(run_of(*LONG)) for _ in range(2))
-    x, y = bare.data.train.x[None, :64], bare.data.train.y[None, :64]
+    batch = bare.feed.batch(0)
 
     def steps() -> None:
         for _ in range(STEPS):
-            bare.learner.gradients(x, y)
+            bare.learner.gradients(batch)
             bare.optimizer.step()
 
     whole, least = in_turns([times(loop, STEPS), steps], 9)

@@ -52,7 +52,7 @@ def test_builds_from_the_real_files(name, tmp_path):
     assert (torch.bincount(data.train.y) + torch.bincount(data.valid.y)).tolist() == train
     assert torch.bincount(data.test.y).tolist() == test
     assert [len(data.valid), len(data.test)] == [5000, 10_000]
-    channels = torch.cat([data.train.x, data.valid.x]).transpose(0, 1).flatten(1)
+    channels = torch.cat([data.train.x, data.valid.x]).transpose(0, 1).flatten(1) / 255
     means, deviations = CHANNELS[name]
     assert channels.mean(1).tolist() == pytest.approx(means, abs=1e-4)
     assert channels.std(1).tolist() == pytest.approx(deviations, abs=1e-4)
@@ -63,7 +63,7 @@ def check_data(name, data):
     assert isinstance(data, Data)
     assert data.name == name
     for split in (data.train, data.valid, data.test):
-        assert split.x.dtype == torch.float32
+        assert split.x.dtype == (torch.uint8 if name in REGISTRY else torch.float32)
         assert split.x.is_contiguous()
         assert split.x.shape[1:] == data.train.x.shape[1:]
         assert split.y.dtype == torch.int64
@@ -202,6 +202,12 @@ def test_training_samples_do_not_depend_on_the_other_sizes(name):
         ("digits", {"valid_size": "many"}, ["valid_size", "'many'"]),
         ("mnist", {"valid_size": -0.1}, ["valid_size"]),
         ("cifar10", {"preprocessing": "zca"}, ["preprocessing", "'zca'"]),
+        ("cifar10", {"crop": 0}, ["crop", "1 or more", "0"]),
+        ("cifar10", {"crop": 4, "preprocessing": "whiten"}, ["crop needs pixels", "whiten", "crop=null"]),
+        ("mnist", {"flip": True, "preprocessing": "pca"}, ["flip needs pixels", "pca", "flip=null"]),
+        ("mnist", {"crop": True}, ["dataset.crop must be", "not True"]),
+        ("digits", {"flip": True}, ["dataset.flip", "unknown option"]),
+        ("spiral", {"preprocessing": "channels"}, ["needs images", "(2,)", "standardize"]),
         ("spiral", {"train_size": 0}, ["train_size", "1 or more"]),
         ("spiral", {"valid_size": -1}, ["valid_size", "0 or more"]),
         ("spiral", {"classes": 1}, ["classes", "2 or more"]),

@@ -16,6 +16,10 @@ def twin(train, x, kind, components):
     centered = np.array([[v - m for v, m in zip(row, means, strict=True)] for row in x])
     if kind == "center":
         return centered
+    if kind == "channels":  # features are those of images of shape (1, 2, 3)
+        every = [float(v) for v in train.ravel()]
+        mean = sum(every) / len(every)
+        return (x - mean) / (sum((v - mean) ** 2 for v in every) / len(every)) ** 0.5
     if kind == "standardize":
         deviations = [
             (sum((v - m) ** 2 for v in column) / len(column)) ** 0.5 for column, m in zip(train.T, means, strict=True)
@@ -29,7 +33,15 @@ def twin(train, x, kind, components):
 
 @pytest.mark.parametrize(
     ("kind", "components"),
-    [("center", None), ("standardize", None), ("pca", None), ("whiten", None), ("pca", 3), ("whiten", 3)],
+    [
+        ("center", None),
+        ("standardize", None),
+        ("channels", None),
+        ("pca", None),
+        ("whiten", None),
+        ("pca", 3),
+        ("whiten", 3),
+    ],
 )
 def test_preprocessing_equals_its_twin(kind, components):
     rng = np.random.default_rng(0)
@@ -67,6 +79,18 @@ def test_training_mean_becomes_zero(kind):
         constant = deviations < 1e-6
         assert constant.sum() >= 3  # the digits have pixels that are never set
         assert (deviations[~constant] - 1).abs().max() < 1e-5
+
+
+def test_each_channel_has_its_own_mean_and_deviation():
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(30, 3, 4, 5)) * [[[1]], [[2]], [[3]]] + rng.normal(size=(1, 3, 4, 5))
+    x[:, 1] = 0.1  # a constant channel becomes 0
+    out = fit(x, "channels")(x)
+    np.testing.assert_allclose(out.mean(axis=(0, 2, 3)), 0, atol=1e-12)
+    np.testing.assert_allclose(out.std(axis=(0, 2, 3)), [1, 0, 1], atol=1e-12)
+    for channel in (0, 2):
+        values = x[:, channel]
+        np.testing.assert_allclose(out[:, channel], (values - values.mean()) / values.std(), rtol=1e-9, atol=1e-12)
 
 
 def test_whitening_gives_identity_covariance():

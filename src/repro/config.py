@@ -21,7 +21,11 @@ NUMBERS = 1
 
 # What a run is called, where it runs and where it puts things; none of it moves a number.
 NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "dataset.data_dir", "force", "trusted", "variant",
-                  "experiment", "choices", "reproduction", "trainer.checkpoint_seconds"}  # fmt: skip
+                  "experiment", "choices", "reproduction", "trainer.checkpoint_seconds", "trainer.channels_last",
+                  "trainer.compile"}  # fmt: skip
+
+# What `trainer.precision` may be; null is float32. float16 is left out: its gradients vanish unless losses are scaled.
+PRECISIONS = ("bfloat16",)
 
 QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
               "gradient_norm", "weight_gradient_norm", "update_ratio",
@@ -46,6 +50,9 @@ class TrainerConfig:
     clip_weights: float | None = None
     patience: int | None = None
     monitor: str = "valid_loss"
+    precision: str | None = None
+    channels_last: bool | None = None
+    compile: bool | None = None
     checkpoint_seconds: float = 30.0
 
 
@@ -289,6 +296,9 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
     for key in ("clip_norm", "clip_value", "clip_weights"):
         if trainer[key] is not None and not _above(trainer[key], 0):
             raise UserError(f"trainer.{key} must be a finite number above 0 or null, not {trainer[key]}")
+    if trainer["precision"] not in (None, *PRECISIONS):
+        raise UserError(f"trainer.precision must be {' or '.join(PRECISIONS)}, or null for float32, "
+                        f"not {trainer['precision']!r}")  # fmt: skip
     split, _, metric = trainer["monitor"].partition("_")
     if split not in ("train", "valid", "test") or not metric:
         raise UserError(f"trainer.monitor must be <split>_<metric>, e.g. valid_loss, not {trainer['monitor']!r}")
@@ -312,6 +322,11 @@ def _check_together(settings: Mapping[str, Any]) -> None:
     if batch_norm and settings["diagnostics"]["probe"] == 1 and settings["diagnostics"]["quantities"]:
         raise UserError("normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance")
     if settings["replicas"] > 1:
+        for key in ("precision", "channels_last", "compile"):
+            if trainer[key]:
+                raise UserError(f"trainer.{key} is for one net and does not go with replicas={settings['replicas']}; "
+                                f"leave it null, or train one by one with -m seed=range({settings['replicas']})"
+                                )  # fmt: skip
         for key, on in (("trainer.patience", trainer["patience"] is not None),
                         ("schedule=plateau", settings["schedule"]["_target_"].endswith(".Plateau"))):  # fmt: skip
             if on:

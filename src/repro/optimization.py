@@ -135,6 +135,18 @@ def make_optimizer(
     return factory([group for group in groups if group["params"]], **options)
 
 
+def load_state(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
+    """Load an optimizer's saved state, laid out in memory as its parameters are: fused kernels look at nothing else.
+
+    A run may go on in another memory format than it was saved in.
+    """
+    optimizer.load_state_dict(dict(state))
+    for parameter, kept in optimizer.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+                kept[name] = torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+
+
 def add_penalties(weights: Mapping[str, Tensor], l2: float, l1: float) -> None:
     """Add the gradients of l2/2 Σw² and l1 Σ|w| to the weights' gradients, in place."""
     for weight in weights.values():

@@ -1,9 +1,9 @@
-"""One seed, three generators: weights, data order, noise. None of them is the global one."""
+"""One seed, four generators: weights, data order, noise, augmentation. None of them is the global one."""
 
 import numpy as np
 import torch
 
-STREAMS = ("initialization", "order", "noise")
+STREAMS = ("initialization", "order", "noise", "augmentation")
 
 
 def stream(seed: int, name: str, *more: int) -> int:

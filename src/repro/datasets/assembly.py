@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from repro.datasets.data import Data, Split
-from repro.datasets.preprocessing import Floats, check_preprocessing, fit
+from repro.datasets.images import Augmentation, Images, Normalization
+from repro.datasets.preprocessing import Affine, Floats, check_preprocessing, fit
 from repro.datasets.splits import check_count, check_seed, check_subset, cut, keep
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
@@ -20,22 +21,26 @@ class Options:
     """Options that every data set has.
 
     Attributes:
-        preprocessing: none, center, standardize, pca or whiten.
+        preprocessing: none, center, standardize, channels, pca or whiten.
         subset: number of training samples kept, each class in proportion; None keeps all.
         seed: of split, subset and generation.
         components: coordinates kept by pca and whiten; None keeps all.
+        augmentation: of a data set of images, which then stay bytes until they are batches; None makes float32 of all.
     """
 
     preprocessing: str
     subset: int | None
     seed: int
     components: int | None = None
+    augmentation: Augmentation | None = None
 
     def check(self) -> None:
         """Raise a `UserError` for a value that no data set can take; called before files are read."""
         check_preprocessing(self.preprocessing, self.components)
         check_subset(self.subset)
         check_seed(self.seed)
+        if self.augmentation is not None:
+            self.augmentation.check(self.preprocessing)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,8 @@ def generate(sample: Callable[[int, np.random.Generator], Pair], sizes: tuple[in
 def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = "") -> Data:
     """Keep the subset, learn the preprocessing from the training split, apply it to all, make tensors.
 
+    Images of a data set that can be augmented are kept as they are, and preprocessed batch by batch.
+
     Args:
         name: public name of the data set.
         raw: samples by split.
@@ -104,10 +111,15 @@ def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = ""
     options.check()
     x, y = raw.train
     kept = keep(y, options.subset, options.seed, stratified=_classes(y))
-    train = _scaled(x[kept] if options.subset is not None else x, raw.unit)
-    transform = fit(train, options.preprocessing, options.components)
+    floats = _scaled(x[kept] if options.subset is not None else x, raw.unit)
+    transform = fit(floats, options.preprocessing, options.components)
+    if options.augmentation is not None and isinstance(transform, Affine):
+        options.augmentation.check_size(x.shape)
+        images = Images(options.augmentation, Normalization.of(raw.unit, transform))
+        train, valid, test = (_split(*pair, np.uint8) for pair in ((x[kept], y[kept]), raw.valid, raw.test))
+        return Data(train, valid, test, outputs, name, source, images.feed)
     valid, test = (_split(transform(_scaled(x, raw.unit)), y) for x, y in (raw.valid, raw.test))
-    return Data(_split(transform(train), y[kept]), valid, test, outputs, name, source)
+    return Data(_split(transform(floats), y[kept]), valid, test, outputs, name, source)
 
 
 def _classes(y: NDArray[Any]) -> bool:
@@ -122,9 +134,7 @@ def _scaled(x: NDArray[Any], unit: float) -> Floats:
     return scaled
 
 
-def _split(x: Floats, y: NDArray[Any]) -> Split:
-    kind = np.int64 if _classes(y) else np.float32
-    return Split(
-        torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)),
-        torch.from_numpy(np.ascontiguousarray(y, dtype=kind)),
-    )
+def _split(x: NDArray[Any], y: NDArray[Any], kind: type[np.generic] = np.float32) -> Split:
+    # Writeable, as torch wants it: bytes read from a file are not.
+    arrays = ((x, kind), (y, np.int64 if _classes(y) else np.float32))
+    return Split(*(torch.from_numpy(np.require(a, kind, ["C", "W"])) for a, kind in arrays))

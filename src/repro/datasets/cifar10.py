@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from repro.datasets.assembly import Options, Raw, divide, finish
 from repro.datasets.data import Data
-from repro.datasets.files import contents
+from repro.datasets.files import joined
+from repro.datasets.images import Augmentation
 from repro.datasets.splits import check_size
 from repro.errors import UserError
 
@@ -27,31 +28,40 @@ def cifar10(
     components: int | None,
     subset: int | None,
     seed: int,
+    crop: int | None,
+    flip: bool | None,
     data_dir: str | None,
 ) -> Data:
     """Images of shape (3, 32, 32), in [0, 1] before preprocessing; the test split is the official one.
 
     Args:
         valid_size: number of samples taken from the 50,000 of training, or their share of them.
-        preprocessing: none, center, standardize, pca or whiten (the last two take half a minute).
+        preprocessing: none, center, standardize, channels, pca or whiten (the last two take half a minute).
         components: coordinates kept by pca and whiten; None keeps all and the shape.
         subset: number of training samples kept; None keeps all.
         seed: of split and subset.
+        crop: training images are padded with so many black pixels on every side and cut back to their size at a
+            random place; None leaves them.
+        flip: whether half of the training images, at random, are mirrored left to right.
         data_dir: cache folder; None means the user's.
 
     Raises:
         UserError: an option is not allowed; a file is missing, truncated or not a recorded one.
     """
-    options = Options(preprocessing, subset, seed, components)
+    options = Options(preprocessing, subset, seed, components, Augmentation(crop, flip))
     options.check()
     check_size("valid_size", valid_size)
-    edition, files = contents("cifar10", data_dir)
-    batches = unpack_archive(files[0]) if len(files) == 1 else files
-    *train, test = map(parse_batch, batches)
-    x, y = np.concatenate([x for x, _ in train]), np.concatenate([y for _, y in train])
-    official = divide(x, y, valid_size, 0, seed, unit=255.0)
-    raw = Raw(official.train, official.valid, test, unit=255.0)
+    edition, rows = joined("cifar10", data_dir, join_batches)
+    x, y = parse_rows(rows)
+    test = len(x) // len(BATCHES)  # they are of one size
+    official = divide(x[:-test], y[:-test], valid_size, 0, seed, unit=255.0)
+    raw = Raw(official.train, official.valid, (x[-test:], y[-test:]), unit=255.0)
     return finish("cifar10", raw, CLASSES, options, f"cifar10: {edition.label}")
+
+
+def join_batches(files: list[bytes]) -> bytes:
+    """The rows of all six batches, from their files or from the archive that holds them."""
+    return b"".join(unpack_archive(files[0]) if len(files) == 1 else files)
 
 
 def unpack_archive(archive: bytes) -> list[bytes]:
@@ -82,18 +92,18 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
     return stream.read()
 
 
-def parse_batch(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """Images, shape (n, 3, 32, 32), and classes, shape (n,), of one binary batch.
+def parse_rows(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images, shape (n, 3, 32, 32), and classes, shape (n,), of binary batches.
 
     Raises:
         UserError: the bytes are not whole rows, or a label is no class.
     """
     if not data or len(data) % ROW:
-        raise UserError(f"CIFAR-10 batch has {len(data)} bytes, no multiple of {ROW}; it is truncated: "
+        raise UserError(f"CIFAR-10 data have {len(data)} bytes, no multiple of {ROW}; they are truncated: "
                         "repro data fetch cifar10")  # fmt: skip
     rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, ROW)
     labels = rows[:, 0].astype(np.int64)
     if labels.max() >= CLASSES:
-        raise UserError(f"CIFAR-10 batch has label {labels.max()}, allowed: 0 to {CLASSES - 1}; "
-                        "it is damaged: repro data fetch cifar10")  # fmt: skip
+        raise UserError(f"CIFAR-10 data have label {labels.max()}, allowed: 0 to {CLASSES - 1}; "
+                        "they are damaged: repro data fetch cifar10")  # fmt: skip
     return rows[:, 1:].reshape(-1, *SHAPE), labels

@@ -162,7 +162,7 @@ class Split:
     """One part of a data set.
 
     Attributes:
-        x: inputs, float32, shape (n, features) or (n, channels, height, width).
+        x: inputs, float32 or, of images, bytes (uint8), shape (n, features) or (n, channels, height, width).
         y: classes, int64, shape (n,), or values to predict, float32, shape (n, targets).
     """
 
@@ -188,6 +188,7 @@ class Data:
         outputs: classes, or values to predict per sample.
         name: public name, as in `dataset=NAME`.
         source: which files were read, in words; empty for data that are bundled or generated.
+        make_feed: what makes batches of the splits where inputs are not yet what a net takes; None = `Shuffled`.
     """
 
     train: Split
@@ -196,6 +197,7 @@ class Data:
     outputs: int
     name: str
     source: str = ""
+    make_feed: Callable[[dict[str, Split], Order], Feed] | None = None
     tokens: int | None = field(default=None, init=False)
 
     @property
@@ -214,4 +216,5 @@ class Data:
 
         order.without_curriculum(self.name)
         splits = {name: getattr(self, name).to(order.device) for name in SPLITS}
-        return Shuffled(splits, order.seeds, order.batch_size)
+        make = self.make_feed or (lambda splits, order: Shuffled(splits, order.seeds, order.batch_size))
+        return make(splits, order)

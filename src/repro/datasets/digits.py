@@ -22,7 +22,7 @@ def digits(
     Args:
         valid_size: number of samples, or their share of all.
         test_size: likewise.
-        preprocessing: none, center, standardize, pca or whiten.
+        preprocessing: none, center, standardize, channels, pca or whiten.
         components: coordinates kept by pca and whiten; None keeps all and the shape.
         subset: number of training samples kept; None keeps all.
         seed: of split and subset.

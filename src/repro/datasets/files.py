@@ -5,10 +5,12 @@ folder, and are downloaded from their official address at last. Every file is ch
 `repro.datasets.sources`. Nothing here imports torch.
 """
 
+import hashlib
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +18,10 @@ from repro.datasets.checksums import Stamps, digest, read
 from repro.datasets.sources import FOLDERS, REGISTRY, Edition, SourceFile
 from repro.errors import UserError, unknown
 from repro.paths import conf_dir
+from repro.results.files import write_atomic
 
 DOWNLOAD_TIMEOUT = 60  # seconds without an answer
+DIGEST = 32  # bytes of a SHA-256
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,33 @@ def require(name: str, data_dir: str | Path | None = None) -> tuple[Edition, lis
 def contents(name: str, data_dir: str | Path | None = None) -> tuple[Edition, list[bytes]]:
     """Like `require`, but returns the files' unpacked bytes; made for files that fit in memory."""
     edition, paths = require(name, data_dir)
+    return edition, _unpacked(paths)
+
+
+def joined(name: str, data_dir: str | Path | None, join: Callable[[list[bytes]], bytes]) -> tuple[Edition, bytes]:
+    """Like `contents`, made into one piece by `join`, which is kept in the cache folder for the next time.
+
+    For files that take far longer to unpack than to read. The piece is named after the checksums of the files it was
+    made from, and begins with its own. A cache folder that cannot be written is no error.
+    """
+    edition, paths = require(name, data_dir)
+    sources = " ".join(file.expected for file in edition.files)
+    kept = _cache(name, data_dir) / f"unpacked-{hashlib.sha256(sources.encode()).hexdigest()[:16]}.bin"
+    with suppress(OSError):
+        with kept.open("rb") as stream:
+            own, piece = stream.read(DIGEST), stream.read()
+        if own == hashlib.sha256(piece).digest():
+            return edition, piece
+    piece = join(_unpacked(paths))
+    with suppress(UserError):  # not allowed, or no space left
+        write_atomic(kept, hashlib.sha256(piece).digest() + piece)
+    return edition, piece
+
+
+def _unpacked(paths: Sequence[Path]) -> list[bytes]:
     # Unpacking releases the interpreter lock, so threads help.
     with ThreadPoolExecutor(max_workers=min(len(paths), os.cpu_count() or 1)) as pool:
-        return edition, list(pool.map(read, paths))
+        return list(pool.map(read, paths))
 
 
 def statuses(data_dir: str | Path | None = None) -> list[Status]:

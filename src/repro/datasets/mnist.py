@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from repro.datasets.assembly import Options, Raw, divide, finish
 from repro.datasets.data import Data
 from repro.datasets.files import contents
+from repro.datasets.images import Augmentation
 from repro.datasets.splits import check_size
 from repro.errors import UserError
 
@@ -20,22 +21,27 @@ def mnist(
     components: int | None,
     subset: int | None,
     seed: int,
+    crop: int | None,
+    flip: bool | None,
     data_dir: str | None,
 ) -> Data:
     """Images of shape (1, 28, 28), in [0, 1] before preprocessing; the test split is the official one.
 
     Args:
         valid_size: number of samples taken from the 60,000 of training, or their share of them.
-        preprocessing: none, center, standardize, pca or whiten.
+        preprocessing: none, center, standardize, channels, pca or whiten.
         components: coordinates kept by pca and whiten; None keeps all and the shape.
         subset: number of training samples kept; None keeps all.
         seed: of split and subset.
+        crop: training images are padded with so many black pixels on every side and cut back to their size at a
+            random place; None leaves them.
+        flip: whether half of the training images, at random, are mirrored left to right.
         data_dir: cache folder; None means the user's.
 
     Raises:
         UserError: an option is not allowed; a file is missing, truncated or not the official one.
     """
-    options = Options(preprocessing, subset, seed, components)
+    options = Options(preprocessing, subset, seed, components, Augmentation(crop, flip))
     options.check()
     check_size("valid_size", valid_size)
     edition, (train_x, train_y, test_x, test_y) = contents("mnist", data_dir)

@@ -1,6 +1,7 @@
 """Preprocessing of inputs: statistics come from the training split and are then applied to every split."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,35 @@ from numpy.typing import NDArray
 from repro.datasets.splits import check_count
 from repro.errors import UserError, unknown
 
-KINDS = ("none", "center", "standardize", "pca", "whiten")
+KINDS = ("none", "center", "standardize", "channels", "pca", "whiten")
 ROTATIONS = ("pca", "whiten")
 EPSILON = 1e-5  # added to the variances before their root is divided by
 CHUNK = 8192  # samples whose covariance is summed at a time in double precision
 
 Floats = NDArray[np.floating[Any]]
 Transform = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Affine:
+    """(x - mean) / scale, elementwise.
+
+    Attributes:
+        mean: float64, of the shape of a sample or one that spreads over it; None leaves inputs as they are.
+        scale: likewise; None divides by nothing.
+    """
+
+    mean: Floats | None = None
+    scale: Floats | None = None
+
+    def __call__(self, x: Floats) -> Floats:
+        """Inputs of shape (m, ...), in their precision."""
+        if self.mean is None:
+            return x
+        moved: Floats = x - self.mean.astype(x.dtype)
+        if self.scale is not None:
+            moved /= self.scale.astype(x.dtype)
+        return moved
 
 
 def check_preprocessing(kind: str, components: int | None = None) -> None:
@@ -34,9 +57,9 @@ def fit(x: Floats, kind: str, components: int | None = None) -> Transform:
     """Learn a transformation from the training inputs.
 
     Features are flattened for the statistics. center: minus the mean of each feature. standardize: then
-    divided by its standard deviation (over n), where the feature is not constant. pca: instead rotated onto
-    the eigenvectors of the covariance, largest variance first. whiten: then each coordinate divided by
-    sqrt(variance + 1e-5).
+    divided by its standard deviation (over n), where the feature is not constant. channels: the same for
+    each channel of an image, over samples and pixels. pca: instead of either, rotated onto the eigenvectors of
+    the covariance, largest variance first. whiten: then each coordinate divided by sqrt(variance + 1e-5).
 
     Args:
         x: training inputs, shape (n, ...), n >= 1.
@@ -48,29 +71,38 @@ def fit(x: Floats, kind: str, components: int | None = None) -> Transform:
         the result has shape (m, components).
 
     Raises:
-        UserError: unknown kind, or more components than features.
+        UserError: unknown kind, more components than features, or channels of inputs that have none.
     """
     check_preprocessing(kind, components)
     if kind == "none":
-        return lambda x: x
+        return Affine()
     flat = x.reshape(len(x), -1)
     mean = flat.mean(axis=0, dtype=np.float64)
     if kind in ROTATIONS:
         return _rotation(flat, mean, kind, components)
     if kind == "center":
-        return lambda x: _affine(x, mean, None)
+        return Affine(mean.reshape(x.shape[1:]))
     scale = flat.std(axis=0, dtype=np.float64)
+    least, most = flat.min(axis=0), flat.max(axis=0)
+    if kind == "channels":
+        mean, scale, least, most = _by_channel(x.shape, mean, scale, least, most)
     # Not `scale == 0`: rounding of the mean leaves a constant feature a deviation of 1e-17.
-    scale[flat.max(axis=0) == flat.min(axis=0)] = 1.0
-    return lambda x: _affine(x, mean, scale)
+    scale[most == least] = 1.0
+    shape = (len(mean), 1, 1) if kind == "channels" else x.shape[1:]
+    return Affine(mean.reshape(shape), scale.reshape(shape))
 
 
-def _affine(x: Floats, mean: Floats, scale: Floats | None) -> Floats:
-    flat = x.reshape(len(x), mean.size)
-    moved = flat - mean.astype(x.dtype)
-    if scale is not None:
-        moved /= scale.astype(x.dtype)
-    return moved.reshape(x.shape)
+def _by_channel(shape: tuple[int, ...], mean: Floats, scale: Floats, least: Floats,
+                most: Floats) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
+    """Statistics (channels,) of whole channels from those of every feature, (channels · height · width,)."""
+    if len(shape) != 4:
+        raise UserError(f"preprocessing=channels needs images (channels, height, width), but an input has shape "
+                        f"{shape[1:]}; use standardize")  # fmt: skip
+    mean, scale, least, most = (v.reshape(shape[1], -1) for v in (mean, scale, least, most))
+    middle = mean.mean(axis=1)
+    # Variance is that within features plus that between their means.
+    spread = np.sqrt((scale**2 + (mean - middle[:, None]) ** 2).mean(axis=1))
+    return middle, spread, least.min(axis=1), most.max(axis=1)
 
 
 def _rotation(flat: Floats, mean: Floats, kind: str, components: int | None) -> Transform:

@@ -38,7 +38,8 @@ class Shuffled(Stateless):
             orders = [torch.randperm(len(train), generator=generator(s, "order", epoch)) for s in seeds]
             self.order = epoch, torch.stack(orders).to(train.x.device)
         chosen = self.order[1][:, place * self.size : (place + 1) * self.size]
-        return Batch(train.x[chosen], train.y[chosen])
+        x = train.x.index_select(0, chosen.flatten())  # copies samples whole, which train.x[chosen] does not
+        return Batch(x.view(*chosen.shape, *x.shape[1:]), train.y[chosen])
 
     def batches(self, split: str) -> Iterator[Batch]:
         """See `Feed`."""

@@ -20,6 +20,7 @@ from repro.initialization import initialize
 from repro.optimization import Plateau, make_optimizer
 from repro.seeds import generator
 from repro.tasks import Task
+from repro.training.execution import Execution, check_compiler
 from repro.training.learner import Learner, learner
 from repro.training.loop import Loop
 from repro.training.work import Work
@@ -75,6 +76,10 @@ def _check_sequences(run: Run) -> None:
     if data and not net:
         raise UserError(f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
                         "read; take architecture=lstm, lstm_classifier or ntm")  # fmt: skip
+    for key in ("precision", "compile"):
+        if net and run.settings["trainer"][key]:
+            raise UserError(f"trainer.{key} is for nets without a state, not for architecture="
+                            f"{names['architecture']}; leave it null")  # fmt: skip
 
 
 def components(run: Run) -> Parts:
@@ -97,6 +102,8 @@ def components(run: Run) -> Parts:
         kit.rule(torch.tanh, torch.zeros(1))
     with _explained("initialization"):
         parts.initialization(torch.empty(4, 4), generator(0, "initialization"))
+    if run.trainer.compile:
+        check_compiler(device_of(run.settings["device"]))
     return parts
 
 
@@ -186,7 +193,8 @@ def loop(run: Run, parts: Parts, data: Dataset, feed: Feed, device: torch.device
 
 def _learner(run: Run, parts: Parts, data: Dataset, device: torch.device) -> Learner:
     try:
-        return learner(models(run, parts, data), run.seeds, parts.task, device)
+        how = Execution(run.trainer.precision, bool(run.trainer.channels_last), bool(run.trainer.compile))
+        return learner(models(run, parts, data), run.seeds, parts.task, device, how)
     except (MemoryError, RuntimeError) as error:
         if "memory" not in str(error):
             raise

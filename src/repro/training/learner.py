@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from torch.func import grad, stack_module_state, vmap
 
 from repro.activations.noise import NoiseSource, attach_noise
-from repro.architectures.recurrence import State, call, call_functional, initial_state, is_recurrent, unfuse
+from repro.architectures.recurrence import State, call_functional, initial_state, is_recurrent, unfuse
 from repro.datasets.data import Batch
 from repro.diagnostics.probe import Layer, Traces, exactly, layers_of, one_pass, shapes_of, trace
 from repro.errors import UserError
 from repro.seeds import generator
 from repro.tasks import Task
+from repro.training.execution import PLAIN, Execution, forward
 from repro.training.recorded import TensorFunction, record, recordable
 
 # Batches of one shape before the step is recorded: recording takes as long as it saves in about so many.
@@ -83,13 +84,18 @@ class Learner(Protocol):
         """
 
 
-def learner(modules: list[nn.Module], seeds: Sequence[int], task: Task, device: torch.device) -> Learner:
-    """The learner for these modules, one a seed, which must be alike in everything but their values."""
+def learner(modules: list[nn.Module], seeds: Sequence[int], task: Task, device: torch.device,
+            how: Execution = PLAIN) -> Learner:  # fmt: skip
+    """The learner for these modules, one a seed, which must be alike in everything but their values.
+
+    Raises:
+        UserError: the net cannot be run this way; only a single one can be run in any other than the plain one.
+    """
     noise = NoiseSource([generator(seed, "noise", device=device) for seed in seeds])
     for module in modules:
         module.to(device)
     attach_noise(modules[0], noise)
-    return (Single if len(modules) == 1 else Stacked)(modules, seeds, task, noise)
+    return Single(modules, seeds, task, noise, how) if len(modules) == 1 else Stacked(modules, seeds, task, noise)
 
 
 class _Net:
@@ -137,13 +143,15 @@ def _weights(layers: list[Layer], parameters: Mapping[str, Tensor]) -> dict[str,
 
 
 class Single(_Net):
-    """A learner of one network, run as it stands."""
+    """A learner of one network."""
 
     stacked = False
 
-    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource) -> None:
+    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource,
+                 how: Execution = PLAIN) -> None:  # fmt: skip
         (self.module,) = modules
         self.module.train()
+        self.call = forward(self.module, how)
         self.seeds, self.task, self.noise = seeds, task, noise
         self.parameters: dict[str, Tensor] = dict(self.module.named_parameters())
         self.buffers: dict[str, Tensor] = dict(self.module.named_buffers())
@@ -157,7 +165,7 @@ class Single(_Net):
         for parameter in self.parameters.values():
             parameter.grad = None
         x, y = batch.x[0], batch.y[0]
-        output, state = call(self.module, x, () if batch.fresh else tuple(v[0] for v in self.carried))
+        output, state = self.call(x, () if batch.fresh else tuple(v[0] for v in self.carried))
         scores = self.task.measure(output, y)
         torch.autograd.backward(self.task.objective(scores, y))
         self.carried = tuple(v.detach().unsqueeze(0) for v in state)
@@ -166,7 +174,7 @@ class Single(_Net):
     def evaluate(self, x: Tensor, y: Tensor, state: State = ()) -> tuple[Scores, State]:
         """See `Learner`."""
         with _for_evaluation(self.module):
-            output, state = call(self.module, x, state)
+            output, state = self.call(x, state)
             return {k: v.unsqueeze(0) for k, v in self.task.measure(output, y).items()}, state
 
     def probe(self, x: Tensor, y: Tensor) -> Traces:

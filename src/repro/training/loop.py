@@ -15,7 +15,7 @@ from repro.config import DiagnosticsConfig, TrainerConfig
 from repro.datasets.data import Batch, Feed
 from repro.diagnostics.quantities import COMPARED, Row, of_backward, of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps
-from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip, clip_weights
+from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip, clip_weights, load_state
 from repro.tasks import Task
 from repro.training.learner import Learner
 from repro.training.work import Rows, Scored
@@ -223,7 +223,7 @@ class Loop:
         self.counted = counted.to(device) if isinstance(counted, Tensor) else counted
         self.feed.restore(state["feed"])
         self.learner.carried = tuple(v.to(device) for v in state["carried"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_state(self.optimizer, state["optimizer"])
         with torch.no_grad():
             for own, saved in ((self.learner.parameters, "parameters"), (self.learner.buffers, "buffers")):
                 for name, value in own.items():
