@@ -57,12 +57,13 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, channels: int, stride: int, shortcut: str, bias: bool, kit: Kit) -> None:
         super().__init__()
-        self.shortcut: nn.Module = nn.Identity()
-        if stride > 1 or inputs != channels:
-            padded = shortcut == "pad"
-            self.shortcut = (
-                Pad(stride, channels - inputs) if padded else Projection(inputs, channels, stride, bias, kit)
-            )
+        self.shortcut: nn.Module
+        if stride == 1 and inputs == channels:
+            self.shortcut = nn.Identity()
+        elif shortcut == "pad":
+            self.shortcut = Pad(stride, channels - inputs)
+        else:
+            self.shortcut = Projection(inputs, channels, stride, bias, kit)
         self.first = Unit(inputs, channels, stride, bias, kit)
         self.second = Unit(channels, channels, 1, bias, kit)
 
