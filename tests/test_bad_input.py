@@ -106,6 +106,12 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     # things that do not go together
     "cnn on points": ("train architecture=cnn dataset=xor", ["needs images", "shape (2,)", "architecture=mlp"]),
     "cnn on small images": ("train architecture=cnn architecture.channels=[2,2,2,2]", ["4 blocks", "8 × 8", "fewer"]),
+    "vgg on points": ("train architecture=vgg dataset=xor", ["architecture=vgg needs images", "shape (2,)"]),
+    "resnet on points": ("train architecture=resnet18 dataset=xor", ["architecture=resnet needs images", "shape (2,)"]),
+    "vgg of no depth": ("train architecture=vgg architecture.depth=12", ["must be one of 11, 13, 16, 19, not 12"]),
+    "vgg of no width": ("train architecture=vgg architecture.width=0", ["architecture.width must be a whole number"]),
+    "no blocks": ("train architecture=resnet architecture.blocks=[3,0]", ["architecture.blocks must be whole numbers"]),
+    "shortcut": ("train architecture=resnet architecture.shortcut=padd", ["known: pad, projection (did you mean pad"]),
     "kernel": ("train architecture=cnn architecture.kernel=2", ["kernel must be odd and 1 or more, not 2"]),
     "batch norm with batch 1": ("train normalization=batch trainer.batch_size=1",
                                 ["normalization=batch needs trainer.batch_size of 2 or more"]),

@@ -59,6 +59,9 @@ SEQUENCES = {
 EXTRA = {
     "annealing/inverse_sqrt": ["activation=noisy_tanh"],
     "architecture/cnn": ["dataset=digits", *FEW],
+    "architecture/vgg": ["dataset=digits", *FEW, "architecture.depth=11"],
+    "architecture/resnet": ["dataset=digits", *FEW, "architecture.blocks=[1,1]"],
+    "architecture/resnet18": ["dataset=digits", *FEW, "architecture.blocks=[1,1]"],
     "dataset/digits": FEW, "dataset/mnist": FEW, "dataset/cifar10": FEW,
     "dataset/table": ["dataset.path=table.csv", "dataset.target=value", "task=regression"],
     "dataset/five_points": ["task=regression"],

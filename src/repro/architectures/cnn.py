@@ -4,23 +4,23 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from repro.architectures.kit import Kit, whole_sizes
+from repro.architectures.kit import Kit, image_shape, whole_sizes
 from repro.architectures.mlp import Hidden
 from repro.errors import UserError
 
 
 class Block(nn.Module):
-    """Convolution → normalization → activation → 2×2 max-pooling, in this order."""
+    """Convolution → normalization → activation → 2×2 max-pooling if asked for, in this order."""
 
-    def __init__(self, inputs: int, channels: int, kernel: int, bias: bool, kit: Kit) -> None:
+    def __init__(self, inputs: int, channels: int, kernel: int, bias: bool, pooled: bool, kit: Kit) -> None:
         super().__init__()
         self.convolution = kit.weights.convolution(inputs, channels, kernel, padding=kernel // 2, bias=bias)
         self.normalization = kit.normalize(channels, 2)
         self.activation = kit.unit(channels)
-        self.pool = nn.MaxPool2d(2)
+        self.pool = nn.MaxPool2d(2) if pooled else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(batch, inputs, height, width) to (batch, channels, height // 2, width // 2)."""
+        """(batch, inputs, height, width) to (batch, channels, height, width), halved and rounded down if pooled."""
         out: Tensor = self.pool(self.activation(self.normalization(self.convolution(x))))
         return out
 
@@ -45,18 +45,15 @@ class CNN(nn.Module):
     def __init__(self, shape: tuple[int, ...], outputs: int, kit: Kit, channels: list[int], kernel: int,
                  hidden: list[int], bias: bool, dropout: float) -> None:  # fmt: skip
         super().__init__()
-        if len(shape) != 3:
-            raise UserError(f"architecture=cnn needs images (channels, height, width), but an input has shape {shape}; "
-                            "use architecture=mlp or a data set of images")  # fmt: skip
+        inputs, height, width = image_shape("cnn", shape)
         if kernel < 1 or kernel % 2 == 0:
             raise UserError(f"architecture.kernel must be odd and 1 or more, not {kernel}")
-        side = min(shape[1:]) >> len(channels)
-        if side < 1:
+        if min(height, width) >> len(channels) < 1:
             raise UserError(f"architecture.channels has {len(channels)} blocks, each halving the image, but the images "
-                            f"are {shape[1]} × {shape[2]}; use fewer")  # fmt: skip
-        counts = [shape[0], *whole_sizes("architecture.channels", channels)]
-        self.blocks = nn.ModuleList(Block(a, b, kernel, bias, kit) for a, b in pairwise(counts))
-        flat = counts[-1] * (shape[1] >> len(channels)) * (shape[2] >> len(channels))
+                            f"are {height} × {width}; use fewer")  # fmt: skip
+        counts = [inputs, *whole_sizes("architecture.channels", channels)]
+        self.blocks = nn.ModuleList(Block(a, b, kernel, bias, True, kit) for a, b in pairwise(counts))
+        flat = counts[-1] * (height >> len(channels)) * (width >> len(channels))
         sizes = [flat, *(whole_sizes("architecture.hidden", hidden) if hidden else [])]
         self.hidden = nn.ModuleList(Hidden(a, b, bias, dropout, kit) for a, b in pairwise(sizes))
         self.output = kit.weights.linear(sizes[-1], outputs, bias)

@@ -56,3 +56,16 @@ def whole_sizes(name: str, sizes: int | list[int], count: int | None = None) -> 
     if count is not None and len(listed) != count:
         raise UserError(f"{name} lists {len(listed)} sizes for {count} layers; give {count} or a single number")
     return listed
+
+
+def image_shape(name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """The shape of an input as (channels, height, width); raises `UserError` where it is none of an image.
+
+    Args:
+        name: the architecture, for the message.
+        shape: of one input.
+    """
+    if len(shape) != 3:
+        raise UserError(f"architecture={name} needs images (channels, height, width), but an input has shape {shape}; "
+                        "use architecture=mlp or a data set of images")  # fmt: skip
+    return shape
