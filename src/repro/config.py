@@ -25,6 +25,7 @@ NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "dataset.data_
 
 QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
               "gradient_norm", "weight_gradient_norm", "update_ratio",
+              "weight_norm", "weight_entries", "single_sign_share",
               "noise_std", "noise_p", "noise_p_units", "gradient_through_time")  # fmt: skip
 
 
@@ -56,6 +57,7 @@ class DiagnosticsConfig:
     probe: int = 128
     histogram: int = 30
     quantities: list[str] = field(default_factory=list)
+    predictions: str | None = None
 
 
 @dataclass
@@ -297,6 +299,8 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
     whole("diagnostics.probe", diagnostics["probe"], 1)
     whole("diagnostics.log_spaced", diagnostics["log_spaced"], 0)
     whole("diagnostics.histogram", diagnostics["histogram"], 0)
+    if diagnostics["predictions"] not in (None, "train", "valid", "test"):
+        raise unknown("split in diagnostics.predictions", str(diagnostics["predictions"]), ("train", "valid", "test"))
     if diagnostics["every"] is not None:
         whole("diagnostics.every", diagnostics["every"], 1)
 
@@ -307,6 +311,8 @@ def _check_together(settings: Mapping[str, Any]) -> None:
         raise UserError("normalization=batch needs trainer.batch_size of 2 or more: one sample has no variance")
     if batch_norm and settings["diagnostics"]["probe"] == 1 and settings["diagnostics"]["quantities"]:
         raise UserError("normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance")
+    if settings["diagnostics"]["predictions"] and not settings["task"]["_target_"].endswith(".Classification"):
+        raise UserError("diagnostics.predictions writes classes and needs task=classification; set it to null")
     if settings["replicas"] > 1:
         for key, on in (("trainer.patience", trainer["patience"] is not None),
                         ("schedule=plateau", settings["schedule"]["_target_"].endswith(".Plateau"))):  # fmt: skip

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from repro.datasets.data import Data, Split
 from repro.datasets.preprocessing import Floats, check_preprocessing, fit
-from repro.datasets.splits import check_count, check_seed, check_subset, cut, keep
+from repro.datasets.splits import check_count, check_seed, check_share, check_subset, cut, keep
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -24,18 +24,22 @@ class Options:
         subset: number of training samples kept, each class in proportion; None keeps all.
         seed: of split, subset and generation.
         components: coordinates kept by pca and whiten; None keeps all.
+        noisy_labels: share of the training samples whose class is replaced by another one, at random; None = none.
     """
 
     preprocessing: str
     subset: int | None
     seed: int
     components: int | None = None
+    noisy_labels: float | None = None
 
     def check(self) -> None:
         """Raise a `UserError` for a value that no data set can take; called before files are read."""
         check_preprocessing(self.preprocessing, self.components)
         check_subset(self.subset)
         check_seed(self.seed)
+        if self.noisy_labels is not None:
+            check_share("noisy_labels", self.noisy_labels)
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def generate(sample: Callable[[int, np.random.Generator], Pair], sizes: tuple[in
 
 
 def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = "") -> Data:
-    """Keep the subset, learn the preprocessing from the training split, apply it to all, make tensors.
+    """Keep the subset, learn the preprocessing from the training split, apply it to all, confuse labels, make tensors.
 
     Args:
         name: public name of the data set.
@@ -107,7 +111,20 @@ def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = ""
     train = _scaled(x[kept] if options.subset is not None else x, raw.unit)
     transform = fit(train, options.preprocessing, options.components)
     valid, test = (_split(transform(_scaled(x, raw.unit)), y) for x, y in (raw.valid, raw.test))
-    return Data(_split(transform(train), y[kept]), valid, test, outputs, name, source)
+    labels = y[kept] if options.noisy_labels is None else confuse(y[kept], options.noisy_labels, outputs, options.seed)
+    return Data(_split(transform(train), labels), valid, test, outputs, name, source)
+
+
+def confuse(y: NDArray[Any], share: float, classes: int, seed: int) -> NDArray[Any]:
+    """Replace the class of so large a share of the samples by one of the other classes, each as likely.
+
+    Which samples, and which class each gets, is independent of split and subset.
+    """
+    rng = np.random.default_rng([seed, 3])
+    chosen = rng.permutation(len(y))[: round(share * len(y))]
+    wrong = y.copy()
+    wrong[chosen] = (y[chosen] + rng.integers(1, classes, len(chosen))) % classes
+    return wrong
 
 
 def _classes(y: NDArray[Any]) -> bool:

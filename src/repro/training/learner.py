@@ -70,6 +70,9 @@ class Learner(Protocol):
             The scores, and the state after this batch.
         """
 
+    def predict(self, x: Tensor) -> Tensor:
+        """The class with the greatest output, in evaluation mode, (replicas, samples), of a batch shared by all."""
+
     def set_noise(self, c: float) -> None:
         """Set the scale of every noisy unit's noise."""
 
@@ -161,6 +164,11 @@ class Single(_Noisy):
         with _for_evaluation(self.module):
             output, state = call(self.module, x, state)
             return {k: v.unsqueeze(0) for k, v in self.task.measure(output, y).items()}, state
+
+    def predict(self, x: Tensor) -> Tensor:
+        """See `Learner`."""
+        with _for_evaluation(self.module):
+            return call(self.module, x)[0].argmax(-1).unsqueeze(0)
 
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """See `Learner`."""
@@ -267,6 +275,12 @@ class Stacked(_Noisy):
         with _for_evaluation(self.module):
             _, scores, state = self._shared(self.parameters, self.buffers, x, y, self._state(len(x), state))
             return scores, state
+
+    def predict(self, x: Tensor) -> Tensor:
+        """See `Learner`."""
+        with _for_evaluation(self.module):
+            outputs = vmap(lambda p, b: call_functional(self.module, (p, b), x)[0])(self.parameters, self.buffers)
+            return outputs.argmax(-1)
 
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """See `Learner`."""

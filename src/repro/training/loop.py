@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from repro.annealing import Annealing
 from repro.architectures.recurrence import State
@@ -187,6 +188,17 @@ class Loop:
         learner, wanted, bins = self.learner, self.diagnostics.quantities, self.diagnostics.histogram
         parameters = learner.parameters if learner.stacked else {k: v[None] for k, v in learner.parameters.items()}
         self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins))
+
+    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
+        """Seed, step, split, sample, first two inputs, true and predicted class of every sample of a split."""
+        first = 0
+        for batch in self.feed.batches(split):
+            inputs = functional.pad(batch.x.flatten(1)[:, :2].double(), (0, 1), value=math.nan)[:, :2].tolist()
+            predicted = self.learner.predict(batch.x).tolist()
+            for i, seed in self._alive():
+                rows = zip(inputs, batch.y.tolist(), predicted[i], strict=True)
+                yield from ((seed, self.step, split, first + n, *x, y, p) for n, (x, y, p) in enumerate(rows))
+            first += len(batch.x)
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)
