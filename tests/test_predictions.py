@@ -16,7 +16,7 @@ from repro.results.tables import read
 @pytest.mark.parametrize("replicas", [1, 3])
 @pytest.mark.parametrize("more", [[], ["normalization=batch", "architecture.dropout=0.5"]], ids=["plain", "norm"])
 def test_predictions_are_those_that_are_scored(replicas: int, more: list[str], trained: Callable) -> None:
-    run = trained("diagnostics.predictions=test", f"replicas={replicas}", *more)
+    run = trained("diagnostics.predictions=[test]", f"replicas={replicas}", *more)
     rows = read(run.folder / "predictions.csv")
     data = load("xor", train_size=48, valid_size=16, test_size=16)
     assert len(rows) == 16 * replicas
@@ -36,14 +36,14 @@ def test_nothing_is_written_unless_asked_for(trained: Callable) -> None:
 
 def test_an_input_that_is_not_there_stays_empty(trained: Callable) -> None:
     words = ["dataset=gaussian_noise", "dataset.train_size=48", "dataset.features=1"]
-    rows = read(trained("diagnostics.predictions=train", *words).folder / "predictions.csv")
+    rows = read(trained("diagnostics.predictions=[train]", *words).folder / "predictions.csv")
     assert len(rows) == 48
     assert rows["input_0"].notna().all()
     assert rows["input_1"].isna().all()
 
 
 def test_predictions_are_collected_and_kept(trained: Callable, tmp_path: Path) -> None:
-    runs = {name: trained("diagnostics.predictions=test", f"seed={seed}") for seed, name in enumerate(("a", "b"))}
+    runs = {name: trained("diagnostics.predictions=[test]", f"seed={seed}") for seed, name in enumerate(("a", "b"))}
     plain = trained("seed=7")
     entries = {run.run.id: Expected(name, {}, run.folder, run.run.seeds) for name, run in runs.items()}
     entries[plain.run.id] = Expected("plain", {}, plain.folder, plain.run.seeds)
@@ -61,6 +61,6 @@ def test_predictions_are_collected_and_kept(trained: Callable, tmp_path: Path) -
 
 def test_mistakes() -> None:
     with pytest.raises(UserError, match=r"unknown split in diagnostics.predictions 'tset'.*did you mean test"):
-        resolve(compose(["diagnostics.predictions=tset"]))
+        resolve(compose(["diagnostics.predictions=[train,tset]"]))
     with pytest.raises(UserError, match=r"diagnostics\.predictions writes classes and needs task=classification"):
-        resolve(compose(["diagnostics.predictions=test", "task=regression"]))
+        resolve(compose(["diagnostics.predictions=[test]", "task=regression"]))

@@ -57,7 +57,7 @@ class DiagnosticsConfig:
     probe: int = 128
     histogram: int = 30
     quantities: list[str] = field(default_factory=list)
-    predictions: str | None = None
+    predictions: list[str] | None = None
 
 
 @dataclass
@@ -299,8 +299,9 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
     whole("diagnostics.probe", diagnostics["probe"], 1)
     whole("diagnostics.log_spaced", diagnostics["log_spaced"], 0)
     whole("diagnostics.histogram", diagnostics["histogram"], 0)
-    if diagnostics["predictions"] not in (None, "train", "valid", "test"):
-        raise unknown("split in diagnostics.predictions", str(diagnostics["predictions"]), ("train", "valid", "test"))
+    for name in diagnostics["predictions"] or []:
+        if name not in ("train", "valid", "test"):
+            raise unknown("split in diagnostics.predictions", name, ("train", "valid", "test"))
     if diagnostics["every"] is not None:
         whole("diagnostics.every", diagnostics["every"], 1)
 

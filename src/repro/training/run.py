@@ -121,8 +121,9 @@ def _train(run: Run, loop: Loop, data: Dataset, device: torch.device) -> Outcome
     except Exception as error:
         write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
-    if (split := run.diagnostics.predictions) is not None:
-        write(run.folder / "predictions.csv", PREDICTIONS, ((run.id, *row) for row in loop.predictions(split)))
+    if splits := run.diagnostics.predictions:
+        rows = ((run.id, *row) for split in splits for row in loop.predictions(split))
+        write(run.folder / "predictions.csv", PREDICTIONS, rows)
     write_json(run.folder / "provenance.json", began | {"finished": now()})
     summary = summarize(run, run.folder, loop, data, describe(device))
     write_json(run.folder / "summary.json", summary)
