@@ -36,7 +36,7 @@ EXPERIMENTS = {f"experiment/{path.relative_to(experiments_dir()).with_suffix('')
 TABLE = "size,weight,value\n" + "".join(f"{i},{(7 * i) % 5},{i % 2 + i / 10}\n" for i in range(40))
 
 # What the default net needs besides the option itself, so that one step can be trained on few samples.
-POINTS = ["dataset.train_size=24", "dataset.valid_size=8", "dataset.test_size=8"]
+POINTS = ["dataset.train_size=24", "dataset.valid_size=8", "dataset.test_size=9"]
 FEW = ["dataset.subset=24"]
 # What data of sequences need besides, in place of the sizes above.
 PROGRAMS = ["dataset=learning_to_execute", "task=sequence", "architecture=lstm", "architecture.width=8",

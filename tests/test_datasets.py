@@ -5,13 +5,14 @@ import pytest
 import torch
 
 from loading import error_of, load, need_mirror, node
+from repro.datasets.assembly import confuse
 from repro.datasets.data import Data
 from repro.datasets.sources import REGISTRY
 from repro.datasets.splits import count, cut, draw, keep, shares
 from repro.paths import conf_dir
 
 ALL = sorted(path.stem for path in (conf_dir() / "dataset").glob("*.yaml"))
-GENERATED = ["circles", "gaussian_noise", "spiral", "three_gaussians", "xor"]
+GENERATED = ["circles", "gaussian_noise", "halves", "logistic", "spiral", "three_gaussians", "xor"]
 # Well-known numbers of the real sets: labels of the official training and test files; mean and deviation of
 # each colour over the training files, in [0, 1].
 LABELS = {
@@ -218,6 +219,11 @@ def test_training_samples_do_not_depend_on_the_other_sizes(name):
         ("circles", {"inner": 1.0}, ["inner", "below 1"]),
         ("xor", {"noise": float("inf")}, ["noise"]),
         ("gaussian_noise", {"features": 0}, ["features", "1 or more"]),
+        ("digits", {"noisy_labels": 1.2}, ["noisy_labels", "between 0 and 1", "1.2"]),
+        ("halves", {"test_size": 10}, ["test_size", "square", "9"]),
+        ("halves", {"bend": -1.0}, ["bend", "0 or more"]),
+        ("logistic", {"slopes": [1.0]}, ["means", "stds", "slopes"]),
+        ("logistic", {"correlation": 2.0}, ["correlation", "between 0 and 1"]),
         ("three_gaussians", {"stds": [1.0, 2.0]}, ["means", "stds"]),
         ("three_gaussians", {"stds": [1.0, -2.0, 1.0]}, ["stds", "-2"]),
         ("three_gaussians", {"means": []}, ["means"]),
@@ -300,3 +306,44 @@ def test_five_points_and_the_lines_between_them():
         assert load("five_points", points=points).train.y.var(correction=0).item() == pytest.approx(variance, abs=5e-5)
     assert "random" in error_of("five_points", points="rand5")
     assert "grid" in error_of("five_points", grid=1)
+
+
+def test_halves_are_cut_by_the_wave_and_tested_on_a_grid():
+    data = load("halves", train_size=400, test_size=49, bend=1.5)
+    for split in (data.train, data.valid, data.test):
+        x, y = split.x.double(), split.y
+        assert x.abs().max() <= 3
+        assert torch.equal(y == 1, x[:, 1] > 1.5 * torch.sin(x[:, 0]))
+    assert data.test.x[:8].tolist() == [[-3.0 + i, -3.0] for i in range(7)] + [[-3.0, -2.0]]
+    assert data.test.x[-1].tolist() == [3.0, 3.0]
+
+
+def test_logistic_has_its_means_scales_and_law():
+    data = load("logistic", train_size=40_000, correlation=0.6)
+    scores = (data.train.x.double() - torch.tensor([10.0, 50.0])) / torch.tensor([1.0, 10.0])
+    assert scores.mean(0).tolist() == pytest.approx([0, 0], abs=0.02)
+    assert torch.cov(scores.T).flatten().tolist() == pytest.approx([1, 0.6, 0.6, 1], abs=0.03)
+    logits = 2 * scores[:, 0] - scores[:, 1]
+    for low in (-2, -1, 0, 1):
+        chosen = (logits > low) & (logits < low + 1)
+        expected = torch.sigmoid(logits[chosen]).mean().item()
+        assert data.train.y[chosen].double().mean().item() == pytest.approx(expected, abs=0.03)
+
+
+@pytest.mark.parametrize(("name", "share"), [("digits", 0.2), ("halves", 3 / 26), ("digits", 1.0)])
+def test_noisy_labels_are_so_many_wrong_ones_and_only_for_training(name, share):
+    clean, noisy, other = load(name), load(name, noisy_labels=share), load(name, noisy_labels=share, seed=1)
+    wrong = clean.train.y != noisy.train.y
+    assert wrong.sum().item() == round(share * len(clean.train))
+    assert torch.equal(clean.train.x, noisy.train.x)
+    assert torch.equal(clean.test.y, noisy.test.y)
+    assert torch.equal(clean.valid.y, noisy.valid.y)
+    assert noisy.train.y.max() < clean.outputs
+    assert not torch.equal(noisy.train.y, other.train.y)
+
+
+def test_noisy_labels_fall_on_every_other_class_alike():
+    y = np.zeros(9000, dtype=np.int64)
+    counts = np.bincount(confuse(y, 1.0, 10, seed=3), minlength=10)
+    assert counts[0] == 0
+    assert counts[1:].tolist() == pytest.approx([1000] * 9, rel=0.15)

@@ -41,7 +41,8 @@ class Case:
     def measured(self) -> dict[tuple[str, str], list[float]]:
         """By layer and quantity the values of all seeds, as the program measures them."""
         taught = learner(self.modules, self.seeds, self.task, torch.device("cpu"))
-        rows = of_layers(taught.layers, taught.probe(self.x, self.y), taught.parameters, QUANTITIES, BINS)
+        parameters = taught.parameters if taught.stacked else {k: v[None] for k, v in taught.parameters.items()}
+        rows = of_layers(taught.layers, taught.probe(self.x, self.y), parameters, QUANTITIES, BINS)
         return {(layer, quantity): values.tolist() for layer, _, quantity, values in rows}
 
 
@@ -66,6 +67,8 @@ class Twin:
         self.out: dict[str, list[Tensor]] = {}
         self.slopes: dict[str, list[Tensor]] = {}
         self.weight_gradients: dict[str, Tensor] = {}
+        self.weights: dict[str, Tensor] = {}
+        self.single: dict[str, list[bool]] = {}
         module.train()
         # With batch norm the samples cannot be told apart: all of them go through at once.
         batches = [x] if together else [x[i : i + 1] for i in range(len(x))]
@@ -89,6 +92,9 @@ class Twin:
 
         handles = [m.register_forward_hook(note(name.rpartition(".")[0]))
                    for name, m in self.module.named_modules() if isinstance(m, Nonlinearity)]  # fmt: skip
+        inputs: dict[nn.Module, Tensor] = {}
+        handles += [m.register_forward_hook(lambda m, args, _: inputs.update({m: args[0]}))
+                    for m in self.module.modules() if isinstance(m, nn.Linear)]  # fmt: skip
         self.module.zero_grad()
         loss = functional.cross_entropy(self.module(x), y)
         loss.backward()
@@ -101,6 +107,13 @@ class Twin:
             if isinstance(m, nn.Linear | nn.Conv2d):
                 layer = name.rpartition(".")[0] or name
                 self.weight_gradients[layer] = self.weight_gradients.get(layer, 0) + share * m.weight.grad.clone()
+                self.weights[layer] = m.weight
+            if isinstance(m, nn.Linear):
+                # Each sample's own gradient, unit by unit; where samples go together, from what comes in.
+                rows = [m.weight.grad] if len(x) == 1 else inputs[m].unsqueeze(1)
+                self.single.setdefault(layer, []).extend(
+                    all(not (min(row) < 0 < max(row)) for row in sample.tolist()) for sample in rows
+                )
 
     def quantities(self) -> dict[tuple[str, str], float]:
         found: dict[tuple[str, str], float] = {}
@@ -121,6 +134,12 @@ class Twin:
                 found[layer, f"histogram_share_{i:02d}"] = count / len(values)
         for layer, gradient in self.weight_gradients.items():
             found[layer, "weight_gradient_norm"] = math.sqrt(sum(g**2 for g in gradient.flatten().tolist()))
+        for layer, weight in self.weights.items():
+            entries = weight.flatten().tolist()
+            found[layer, "weight_norm"] = math.sqrt(sum(w**2 for w in entries))
+            found |= {(layer, f"weight_entry_{i:03d}"): w for i, w in enumerate(entries)}
+        for layer, single in self.single.items():
+            found[layer, "single_sign_share"] = sum(single) / len(single)
         hidden = list(self.out)
         norms = [found[layer, "gradient_norm"] for layer in (hidden[0], hidden[-1])]
         found["model", "vanishing_ratio"] = norms[0] / norms[1]
@@ -162,6 +181,9 @@ def test_the_nets_above_have_something_to_find() -> None:
     assert 0.2 < saturated["hidden.1", "saturated_share"][0] < 1
     dead = case(*NETS["mlp-relu"][0], seeds=3).measured()
     assert 0 < np.mean([dead[f"hidden.{i}", "dead_share"] for i in range(3)]) < 1
+    shares = case(*NETS["mlp-relu"][0], seeds=3).measured()
+    assert shares["hidden.1", "single_sign_share"] == [1, 1, 1]  # what comes out of ReLU units is never negative
+    assert 0 < np.mean(case(*NETS["mlp-tanh"][0], seeds=9).measured()["hidden.1", "single_sign_share"]) < 1
     channels = case(*NETS["cnn-relu"][0], shape=NETS["cnn-relu"][1], seeds=3).measured()
     assert 0 < np.mean([channels[f"hidden.{i}", "dead_share"] for i in range(2)]) < 1
 

@@ -31,6 +31,11 @@ from repro.training.loop import Loop
 SIZES = {
     "training_deep_networks/initialization": (13, 26),
     "training_deep_networks/depth_and_activation": (14, 28),
+    "training_deep_networks/preprocessing": (20, 28),
+    "training_deep_networks/batch_normalization": (12, 24),
+    "training_deep_networks/l2": (8, 8),
+    "training_deep_networks/dropout": (8, 8),
+    "training_deep_networks/activations": (8, 16),
     "noisy_activations/penn_treebank": (7, 7),
     "noisy_activations/learning_to_execute": (5, 5),
     "noisy_activations/unique_numbers": (14, 14),
@@ -111,7 +116,8 @@ def judged(experiment: Experiment) -> list[str]:
 def check_files(folder: Path) -> dict[str, bytes]:
     content = {f.name: f.read_bytes() for f in folder.iterdir()}
     figures = {name for name in content if name.endswith((".png", ".svg"))}
-    assert set(content) - figures == {"runs.csv", "curves.csv.gz", "layers.csv.gz", "claims.csv", "provenance.json"}
+    tables = {"runs.csv", "curves.csv.gz", "layers.csv.gz", "claims.csv", "provenance.json"}
+    assert set(content) - figures - {"predictions.csv.gz"} == tables
     assert len(figures) >= 2
     assert {Path(name).stem for name in figures if name.endswith(".png")} == {
         Path(name).stem for name in figures if name.endswith(".svg")
@@ -325,6 +331,15 @@ def test_axes_multiply() -> None:
     ]  # fmt: skip
     assert jobs[1].overrides[-2:] == ("c=1", "d=[3, 4]")
     assert jobs[0].overrides[-1] == "d=true"
+
+
+def test_an_axis_and_stacking_may_be_that_of_some_variants() -> None:
+    one = made(variants={"one": [], "two": []}, axes={"c": [1], "d": {"o*": [2, 3]}}, seeds=2, stack={"t*": True})
+    assert overrides(one) == [
+        *[words("one", seed, 1, "c=1", f"d={d}") for d in (2, 3) for seed in range(2)],
+        words("two", 0, 2, "c=1"),
+    ]
+    assert [job.swept for job in one.jobs("full")][-1] == {"c": 1}
 
 
 def test_seeds_are_stacked_unless_told_otherwise() -> None:

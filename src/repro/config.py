@@ -29,6 +29,7 @@ PRECISIONS = ("bfloat16",)
 
 QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
               "gradient_norm", "weight_gradient_norm", "update_ratio",
+              "weight_norm", "weight_entries", "single_sign_share",
               "noise_std", "noise_p", "noise_p_units", "gradient_through_time",
               "gradient_cosine", "gradient_norm_ratio")  # fmt: skip
 
@@ -65,6 +66,7 @@ class DiagnosticsConfig:
     probe: int = 128
     histogram: int = 30
     quantities: list[str] = field(default_factory=list)
+    predictions: list[str] | None = None
 
 
 @dataclass
@@ -311,6 +313,9 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
     whole("diagnostics.probe", diagnostics["probe"], 1)
     whole("diagnostics.log_spaced", diagnostics["log_spaced"], 0)
     whole("diagnostics.histogram", diagnostics["histogram"], 0)
+    for name in diagnostics["predictions"] or []:
+        if name not in ("train", "valid", "test"):
+            raise unknown("split in diagnostics.predictions", name, ("train", "valid", "test"))
     if diagnostics["every"] is not None:
         whole("diagnostics.every", diagnostics["every"], 1)
 
@@ -321,6 +326,10 @@ def _check_together(settings: Mapping[str, Any]) -> None:
         raise UserError("normalization=batch needs trainer.batch_size of 2 or more: one sample has no variance")
     if batch_norm and settings["diagnostics"]["probe"] == 1 and settings["diagnostics"]["quantities"]:
         raise UserError("normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance")
+    one_a_sample = settings["task"]["_target_"].endswith((".Classification", ".Regression"))
+    if settings["diagnostics"]["predictions"] and not one_a_sample:
+        raise UserError("diagnostics.predictions writes one number a sample and needs task=classification or "
+                        "regression; set it to null")  # fmt: skip
     if settings["replicas"] > 1:
         for key in ("precision", "channels_last", "compile"):
             if trainer[key]:

@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -76,15 +76,12 @@ class Experiment:
             extra: further overrides, which win over all others.
         """
         chosen = self.scale(scale)
-        axes: dict[str, list[Any]] = chosen["axes"]
-        seeds = chosen["seeds"]
         jobs = []
-        for name, values in itertools.product(self._chosen(chosen), itertools.product(*axes.values())):
-            swept = dict(zip(axes, values, strict=True))
+        for name, swept in self._settings(chosen):
             words = [*self.variants[name], *(f"{k}={_word(v)}" for k, v in swept.items())]
             for pattern, more in chosen["overrides"].items():
                 words += more if fnmatchcase(name, pattern) else []
-            for first, count in _blocks(_of_variant(seeds, name), chosen["stack"]):
+            for first, count in _blocks(_of_variant(chosen["seeds"], name), _of_variant(chosen["stack"], name)):
                 # Seeds come first: a variant or scale may ask for more or fewer.
                 own = [
                     f"experiment={self.name}",
@@ -96,6 +93,14 @@ class Experiment:
                 ]
                 jobs.append(Job(name, tuple(last_wins(own)), swept))
         return jobs
+
+    def _settings(self, scale: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every variant with every combination of its axes' values; an axis may be that of some variants only."""
+        for name in self._chosen(scale):
+            axes = {axis: _of_variant(values, name) for axis, values in scale["axes"].items()}
+            swept = {axis: values for axis, values in axes.items() if values is not None}
+            for values in itertools.product(*swept.values()):
+                yield name, dict(zip(swept, values, strict=True))
 
     def _chosen(self, scale: Mapping[str, Any]) -> list[str]:
         """The variants of a scale, by patterns of their names; all unless the scale says which."""
@@ -111,11 +116,15 @@ class Experiment:
         return experiments_dir() / f"{self.name}.py"
 
 
-def _of_variant(seeds: int | Mapping[str, int], variant: str) -> int:
-    """How many seeds a variant gets: one number for all, or the last pattern of its name that fits."""
-    if isinstance(seeds, int):
-        return seeds
-    return [count for pattern, count in seeds.items() if fnmatchcase(variant, pattern)][-1]
+def _of_variant(setting: Any, variant: str) -> Any:
+    """A variant's seeds, stacking or values of an axis: the same for all, or by the last pattern that fits its name.
+
+    None where no pattern does.
+    """
+    if not isinstance(setting, Mapping):
+        return setting
+    fitting = [value for pattern, value in setting.items() if fnmatchcase(variant, pattern)]
+    return fitting[-1] if fitting else None
 
 
 def _blocks(seeds: int, stack: bool) -> list[tuple[int, int]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from repro.datasets.data import Data, Split
 from repro.datasets.images import Augmentation, Images, Normalization
 from repro.datasets.preprocessing import Affine, Floats, check_preprocessing, fit
-from repro.datasets.splits import check_count, check_seed, check_subset, cut, keep
+from repro.datasets.splits import check_count, check_seed, check_share, check_subset, cut, keep
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -26,6 +26,7 @@ class Options:
         seed: of split, subset and generation.
         components: coordinates kept by pca and whiten; None keeps all.
         augmentation: of a data set of images, which then stay bytes until they are batches; None makes float32 of all.
+        noisy_labels: share of the training samples whose class is replaced by another one, at random; None = none.
     """
 
     preprocessing: str
@@ -33,6 +34,7 @@ class Options:
     seed: int
     components: int | None = None
     augmentation: Augmentation | None = None
+    noisy_labels: float | None = None
 
     def check(self) -> None:
         """Raise a `UserError` for a value that no data set can take; called before files are read."""
@@ -41,6 +43,8 @@ class Options:
         check_seed(self.seed)
         if self.augmentation is not None:
             self.augmentation.check(self.preprocessing)
+        if self.noisy_labels is not None:
+            check_share("noisy_labels", self.noisy_labels)
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ def generate(sample: Callable[[int, np.random.Generator], Pair], sizes: tuple[in
 
 
 def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = "") -> Data:
-    """Keep the subset, learn the preprocessing from the training split, apply it to all, make tensors.
+    """Keep the subset, learn the preprocessing from the training split, apply it to all, confuse labels, make tensors.
 
     Images of a data set that can be augmented are kept as they are, and preprocessed batch by batch.
 
@@ -113,13 +117,26 @@ def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = ""
     kept = keep(y, options.subset, options.seed, stratified=_classes(y))
     floats = _scaled(x[kept] if options.subset is not None else x, raw.unit)
     transform = fit(floats, options.preprocessing, options.components)
+    labels = y[kept] if options.noisy_labels is None else confuse(y[kept], options.noisy_labels, outputs, options.seed)
     if options.augmentation is not None and isinstance(transform, Affine):
         options.augmentation.check_size(x.shape)
         images = Images(options.augmentation, Normalization.of(raw.unit, transform))
-        train, valid, test = (_split(*pair, np.uint8) for pair in ((x[kept], y[kept]), raw.valid, raw.test))
+        train, valid, test = (_split(*pair, np.uint8) for pair in ((x[kept], labels), raw.valid, raw.test))
         return Data(train, valid, test, outputs, name, source, images.feed)
     valid, test = (_split(transform(_scaled(x, raw.unit)), y) for x, y in (raw.valid, raw.test))
-    return Data(_split(transform(floats), y[kept]), valid, test, outputs, name, source)
+    return Data(_split(transform(floats), labels), valid, test, outputs, name, source)
+
+
+def confuse(y: NDArray[Any], share: float, classes: int, seed: int) -> NDArray[Any]:
+    """Replace the class of so large a share of the samples by one of the other classes, each as likely.
+
+    Which samples, and which class each gets, is independent of split and subset.
+    """
+    rng = np.random.default_rng([seed, 3])
+    chosen = rng.permutation(len(y))[: round(share * len(y))]
+    wrong = y.copy()
+    wrong[chosen] = (y[chosen] + rng.integers(1, classes, len(chosen))) % classes
+    return wrong
 
 
 def _classes(y: NDArray[Any]) -> bool:

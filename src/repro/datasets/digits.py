@@ -15,6 +15,7 @@ def digits(
     preprocessing: str,
     components: int | None,
     subset: int | None,
+    noisy_labels: float | None,
     seed: int,
 ) -> Data:
     """Images of shape (1, 8, 8) with pixels in [0, 1] before preprocessing.
@@ -25,9 +26,10 @@ def digits(
         preprocessing: none, center, standardize, channels, pca or whiten.
         components: coordinates kept by pca and whiten; None keeps all and the shape.
         subset: number of training samples kept; None keeps all.
-        seed: of split and subset.
+        noisy_labels: share of the training samples that get another class at random; None = none.
+        seed: of split, subset and noisy labels.
     """
-    options = Options(preprocessing, subset, seed, components)
+    options = Options(preprocessing, subset, seed, components, noisy_labels=noisy_labels)
     options.check()
     table = _bundled()  # 64 pixels in 0...16, then the class
     images = table[:, :64].astype(np.uint8).reshape(-1, 1, 8, 8)

@@ -29,6 +29,13 @@ def check_number(option: str, value: float, least: float = 0.0) -> None:
         raise UserError(f"{option} must be a finite number of {least:g} or more, not {value!r}")
 
 
+def check_share(option: str, value: float) -> None:
+    """Raise a `UserError` unless `value` is a number from 0 to 1."""
+    check_number(option, value)
+    if value > 1:
+        raise UserError(f"{option} must be a share between 0 and 1, not {value!r}")
+
+
 def check_size(option: str, value: int | float) -> None:
     """Raise a `UserError` unless `value` is a number of samples or a share of them."""
     if _whole(value) and value >= 0:

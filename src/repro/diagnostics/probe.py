@@ -54,6 +54,8 @@ class Pass:
         out: activations.
         saturated: whether the slope at the pre-activation is small.
         noise: standard deviation of the noise, of noisy sites.
+        single_sign: whether all inputs of a linear layer have one sign (zeros go with either), by its weight's name,
+            (samples, [steps]).
     """
 
     loss: Tensor
@@ -61,6 +63,7 @@ class Pass:
     out: Values
     saturated: Values
     noise: Values
+    single_sign: Values
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Traces:
         out: activations, (replicas, samples, [steps,] units, ...).
         saturated: whether the slope at the pre-activation is small, same shape.
         noise: standard deviation of the noise, of noisy sites, same shape.
+        single_sign: whether all inputs of a linear layer have one sign, by its weight's name, (replicas, samples, ...).
         gradient: of the mean loss with respect to the pre-activation, same shape.
         weight_gradient: of the mean loss with respect to each weight, (replicas, *weight).
         through_time: gradient of the last prediction's mean loss with respect to every hidden state, same as `out`.
@@ -79,6 +83,7 @@ class Traces:
     out: Values
     saturated: Values
     noise: Values
+    single_sign: Values
     gradient: Values
     weight_gradient: Values
     through_time: Values
@@ -131,6 +136,7 @@ class _Seen:
     out: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
     saturated: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
     noise: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+    single_sign: dict[str, list[Tensor]] = field(default_factory=lambda: defaultdict(list))
 
 
 def _joined(calls: Mapping[str, list[Tensor]]) -> Values:
@@ -162,9 +168,18 @@ def _watched(module: nn.Module, nudges: Mapping[str, Tensor], seen: _Seen) -> It
 
         return note
 
+    def look(name: str) -> Callable[..., None]:
+        def note(_module: nn.Module, args: tuple[Any, ...]) -> None:
+            x = args[0].detach()
+            seen.single_sign[f"{name}.weight"].append((x.amin(-1) >= 0) | (x.amax(-1) <= 0))
+
+        return note
+
     places = _places(module)
     handles = [m.register_forward_pre_hook(before(name)) for name, m in places]
     handles += [m.register_forward_hook(after(name)) for name, m in places]
+    linear = [(name, m) for name, m in module.named_modules() if isinstance(m, nn.Linear)]
+    handles += [m.register_forward_pre_hook(look(name)) for name, m in linear]
     fused = unfuse(module)
     try:
         yield
@@ -193,7 +208,11 @@ def one_pass(module: nn.Module, task: Task, x: Tensor, y: Tensor, mapped: bool) 
         with _watched(module, nudges, seen):
             output, _ = call_functional(module, (parameters, buffers), x)
         last = task.last(output, y) if any(name in nudges for name in _passages(module)) else output.new_zeros(())
-        return task.measure(output, y)["loss"], last, *map(_joined, (seen.out, seen.saturated, seen.noise))
+        return (
+            task.measure(output, y)["loss"],
+            last,
+            *map(_joined, (seen.out, seen.saturated, seen.noise, seen.single_sign)),
+        )
 
     return run
 
@@ -221,7 +240,7 @@ def trace(run: Callable[..., Any], shapes: Mapping[str, torch.Size], parameters:
     asked = [*(nudges[k] for k in sites), *wanted.values()]
     gradients = torch.autograd.grad(seen.loss.sum(), asked, materialize_grads=True)
     return Traces(
-        {k: v.detach() for k, v in seen.out.items()}, seen.saturated, seen.noise,
+        {k: v.detach() for k, v in seen.out.items()}, seen.saturated, seen.noise, seen.single_sign,
         dict(zip(sites, gradients[: len(sites)], strict=True)),
         dict(zip(wanted, gradients[len(sites) :], strict=True)), dict(zip(through, followed, strict=True)),
     )  # fmt: skip

@@ -62,6 +62,20 @@ def gradient_norm_ratio(gradient: Tensor, exact: Tensor) -> Tensor:
     return weight_gradient_norm(gradient) / weight_gradient_norm(exact)
 
 
+def weight_norm(weight: Tensor) -> Tensor:
+    """L2 norm of the layer's weight, (replicas, *weight) to (replicas,)."""
+    norm: Tensor = torch.linalg.vector_norm(weight.detach().double().flatten(1), dim=1)
+    return norm
+
+
+def single_sign_share(single: Tensor) -> Tensor:
+    """Share of samples all of whose inputs to the layer have one sign, so that their weight gradients have; in [0, 1].
+
+    ∂ℓᵢ/∂W is an outer product of ∂ℓᵢ/∂a and the inputs: with inputs of one sign each unit's part of it has one sign.
+    """
+    return single.double().flatten(1).mean(1)
+
+
 def update_ratio(before: Tensor, after: Tensor) -> Tensor:
     """‖after − before‖ / ‖before‖ of the layer's weight over the last update; 0/0 counts as 0."""
     change = (after - before).double().flatten(1).norm(dim=1)
@@ -127,6 +141,11 @@ def of_layers(layers: list[Layer], traces: Traces, parameters: Mapping[str, Tens
             yield layer.name, layer.depth, quantity, values
             if quantity == "gradient_norm" and layer.weight:
                 norms.append(values)
+        if layer.weight is not None and "weight_norm" in wanted:
+            yield layer.name, layer.depth, "weight_norm", weight_norm(parameters[layer.weight])
+        if layer.weight is not None and "weight_entries" in wanted:
+            for i, values in enumerate(parameters[layer.weight].detach().double().flatten(1).unbind(1)):
+                yield layer.name, layer.depth, f"weight_entry_{i:03d}", values
         if layer.p is not None and "noise_p" in wanted:
             yield layer.name, layer.depth, "noise_p", parameters[layer.p].detach().double().abs().mean(-1)
         if layer.p is not None and "noise_p_units" in wanted:
@@ -163,3 +182,5 @@ def _of_layer(layer: Layer, traces: Traces, wanted: set[str], bins: int) -> Iter
                 yield f"histogram_share_{i:02d}", share
     if "weight_gradient_norm" in wanted and layer.weight is not None:
         yield "weight_gradient_norm", weight_gradient_norm(traces.weight_gradient[layer.weight])
+    if "single_sign_share" in wanted and layer.weight in traces.single_sign:
+        yield "single_sign_share", single_sign_share(traces.single_sign[layer.weight])

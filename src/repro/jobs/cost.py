@@ -160,6 +160,11 @@ class Turns:
             del loss
         return sum(found.values())
 
+    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
+        """Nothing is predicted."""
+        del split
+        yield from ()
+
     def state(self) -> dict[str, Any]:
         """See `Work`."""
         return {"step": self.step, "seconds": self.seconds, "turns": self.turns}

@@ -42,6 +42,11 @@ class Tables:
         return _numbers(read(self.folder / "layers.csv.gz"))
 
     @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """predictions.csv.gz: one row a run, seed and sample, of the runs that wrote theirs."""
+        return read(self.folder / "predictions.csv.gz")
+
+    @cached_property
     def claims(self) -> pd.DataFrame:
         """claims.csv: one row a claim."""
         return read(self.folder / "claims.csv")

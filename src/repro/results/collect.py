@@ -16,9 +16,11 @@ HEAD = ("run", "variant", "seed", "status", "scale")
 TAIL = ("steps", "seconds", "steps_per_second", "device", "commit")
 CURVES = ("run", "variant", "seed", "step", "epoch", "split", "metric", "value")
 LAYERS = ("run", "variant", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
-SERIES = {"curves": CURVES, "layers": LAYERS}
+PREDICTIONS = ("run", "variant", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
+SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS}
+WHERE_ASKED_FOR = frozenset({"predictions"})
 STATES = ("done", "diverged", "failed", "missing", "stale")
-_FLOATS = frozenset({"epoch", "value"})
+_FLOATS = frozenset({"epoch", "value", "input_0", "input_1"})
 
 Row = dict[str, str]
 
@@ -80,7 +82,7 @@ def counts(runs: pd.DataFrame) -> dict[str, int]:
 
 
 def collect(expected: Mapping[str, Expected], into: Path, scale: str, previous: Path | None = None) -> None:
-    """Writes runs.csv, curves.csv.gz and layers.csv.gz of an experiment.
+    """Writes runs.csv, curves.csv.gz, layers.csv.gz and, where a run has them, predictions.csv.gz of an experiment.
 
     Rows of finished runs come from their folders. An expected run without a finished folder keeps the rows it
     has in the earlier tables; so does one whose retry failed. Rows of runs no longer expected are dropped.
@@ -111,7 +113,11 @@ def collect(expected: Mapping[str, Expected], into: Path, scale: str, previous: 
             for run in expected
             if run in rows
         )
-        write(into / f"{name}.csv.gz", columns, _labelled(series, expected))
+        lines: Iterable[list[str]] = _labelled(series, expected)
+        if name in WHERE_ASKED_FOR and not (lines := list(lines)):
+            (into / f"{name}.csv.gz").unlink(missing_ok=True)
+            continue
+        write(into / f"{name}.csv.gz", columns, lines)
 
 
 def _run_rows(entry: Expected) -> list[Row]:

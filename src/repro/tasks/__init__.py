@@ -42,6 +42,10 @@ class Task:
         del means
         return {}
 
+    def read(self, output: Tensor) -> Tensor:
+        """One number a sample out of outputs (..., samples, outputs): the class with the greatest."""
+        return output.argmax(-1)
+
     def last(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss of the last prediction in time, whose gradient is followed backwards through a recurrent net."""
         return self.measure(output, target)["loss"]
@@ -83,6 +87,10 @@ class Regression(Task):
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Loss of outputs (batch, columns) against targets of the same shape."""
         return {"loss": functional.mse_loss(output, target)}
+
+    def read(self, output: Tensor) -> Tensor:
+        """The first column."""
+        return output[..., 0]
 
 
 MANY = 1000

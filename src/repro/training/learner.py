@@ -71,6 +71,9 @@ class Learner(Protocol):
             The scores, and the state after this batch.
         """
 
+    def predict(self, x: Tensor) -> Tensor:
+        """What the task reads from the outputs, in evaluation mode, (replicas, samples), of a batch shared by all."""
+
     def set_noise(self, c: float) -> None:
         """Set the scale of every noisy unit's noise."""
 
@@ -177,6 +180,11 @@ class Single(_Net):
             output, state = self.call(x, state)
             return {k: v.unsqueeze(0) for k, v in self.task.measure(output, y).items()}, state
 
+    def predict(self, x: Tensor) -> Tensor:
+        """See `Learner`."""
+        with _for_evaluation(self.module):
+            return self.task.read(self.call(x, ())[0]).unsqueeze(0)
+
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """See `Learner`."""
         if self.shapes is None:
@@ -282,6 +290,12 @@ class Stacked(_Net):
         with _for_evaluation(self.module):
             _, scores, state = self._shared(self.parameters, self.buffers, x, y, self._state(len(x), state))
             return scores, state
+
+    def predict(self, x: Tensor) -> Tensor:
+        """See `Learner`."""
+        with _for_evaluation(self.module):
+            outputs = vmap(lambda p, b: call_functional(self.module, (p, b), x)[0])(self.parameters, self.buffers)
+            return self.task.read(outputs)
 
     def probe(self, x: Tensor, y: Tensor) -> Traces:
         """See `Learner`."""

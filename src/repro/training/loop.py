@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from repro.annealing import Annealing
 from repro.architectures.recurrence import State
@@ -183,6 +184,18 @@ class Loop:
             with learner.exactly():
                 exact = learner.probe(self.probe.x, self.probe.y)
             self._note_layers(of_backward(learner.layers, traces, exact, wanted))
+
+    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
+        """Seed, step, split, sample, first two inputs, target and prediction of every sample of a split."""
+        first = 0
+        for batch in self.feed.batches(split):
+            inputs = functional.pad(batch.x.flatten(1)[:, :2].double(), (0, 1), value=math.nan)[:, :2].tolist()
+            predicted = self.learner.predict(batch.x).tolist()
+            targets = (batch.y if batch.y.dim() == 1 else batch.y[:, 0]).tolist()
+            for i, seed in self._alive():
+                rows = zip(inputs, targets, predicted[i], strict=True)
+                yield from ((seed, self.step, split, first + n, *x, y, p) for n, (x, y, p) in enumerate(rows))
+            first += len(batch.x)
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)

@@ -21,7 +21,7 @@ from repro.config import Run
 from repro.datasets.data import Dataset
 from repro.errors import UserError
 from repro.results.files import write_atomic, write_json
-from repro.results.tables import Table
+from repro.results.tables import Table, write
 from repro.training import assemble, checkpoint
 from repro.training.memory import keep_freed_memory
 from repro.training.progress import Progress
@@ -31,6 +31,7 @@ from repro.training.work import Work
 
 CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
 LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
+PREDICTIONS = ("run", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
 
 
 class Interrupted(KeyboardInterrupt):
@@ -120,6 +121,9 @@ def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome
     except Exception as error:
         write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
+    if splits := run.diagnostics.predictions:
+        rows = ((run.id, *row) for split in splits for row in loop.predictions(split))
+        write(run.folder / "predictions.csv", PREDICTIONS, rows)
     write_json(run.folder / "provenance.json", began | {"finished": now()})
     summary = summarize(run, run.folder, loop, data, describe(device))
     write_json(run.folder / "summary.json", summary)

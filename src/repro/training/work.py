@@ -1,6 +1,6 @@
 """What a run does, step by step: train (`repro.training.loop`), or one of `repro.jobs`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -51,6 +51,9 @@ class Work(Protocol):
 
     def advance(self) -> Scored | None:
         """One step; its scores, if any are due."""
+
+    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
+        """Lines of predictions.csv for a split."""
 
     def state(self) -> dict[str, Any]:
         """Everything that is needed to go on as if nothing had been, in plain containers."""

@@ -1,0 +1,70 @@
+"""Figures of the activation study: dead units and accuracy against the learning rate. Reads tables, trains nothing."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from repro.plots import blocks
+from repro.plots.experiment import Tables
+from repro.plots.style import BLUE, GREEN, PALETTE, PURPLE, QUIET, TEXT, VERMILLION, figure
+from repro.plots.sweeps import add_quantity, footnote, places, sweep
+
+RATE = "optimizer.lr"
+UNITS = {"relu": ("ReLU", VERMILLION), "leaky_relu": ("leaky ReLU", PURPLE), "elu": ("ELU", GREEN),
+         "tanh": ("tanh", BLUE)}  # fmt: skip
+DATASETS = {"": "digits", "mnist_": "MNIST, 10,000 images"}
+CHANCE = 0.1
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    """Dead share and accuracy by learning rate, and where in the net the dead units are."""
+    if "test_accuracy" not in tables.runs.columns:
+        return {}
+    runs = add_quantity(tables.runs, tables.layers, "dead_share", lambda values: float(values.mean()))
+    return {"rates": _rates(runs), "layers": _layers(tables)}
+
+
+def _there(runs: pd.DataFrame) -> dict[str, str]:
+    return {prefix: title for prefix, title in DATASETS.items() if (runs["variant"] == f"{prefix}relu").any()}
+
+
+def _rates(runs: pd.DataFrame) -> Figure:
+    datasets, at = _there(runs), places(runs, RATE)
+    fig = figure(TEXT, 0.5 + 2.3 * len(datasets))
+    axes = fig.subplots(len(datasets), 2, sharex=True, squeeze=False)
+    for (left, right), (prefix, title) in zip(axes, datasets.items(), strict=True):
+        for unit, (label, color) in UNITS.items():
+            own = runs[runs["variant"] == prefix + unit]
+            sweep(left, own, RATE, "dead_share", at, label=label, color=color)
+            sweep(right, own, RATE, "test_accuracy", at, label=label, color=color)
+        left.set(title=f"{title}: dead units", ylabel="share, mean of the layers", ylim=(-0.03, 1.03))
+        right.set(title=f"{title}: test accuracy", ylim=(0, 1.03))
+        right.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+    for ax in axes[-1]:
+        ax.set_xlabel("learning rate")
+    axes[0][1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    footnote(fig, runs, "×: some seeds diverged, left out; dashed: chance")
+    return fig
+
+
+def _layers(tables: Tables) -> Figure:
+    """Dead ReLU units layer by layer, one line a rate."""
+    layers = tables.layers
+    layers = layers[(layers["quantity"] == "dead_share") & (layers["step"] > 0)].merge(
+        tables.runs[["run", "seed", RATE]]
+    )
+    last = layers[layers["step"] == layers.groupby(["run", "seed"])["step"].transform("max")]
+    datasets = _there(tables.runs)
+    fig = figure(TEXT, 2.6)
+    axes = fig.subplots(1, len(datasets), sharey=True, squeeze=False)[0]
+    for ax, (prefix, title) in zip(axes, datasets.items(), strict=True):
+        for rate, color in zip(places(tables.runs, RATE), PALETTE, strict=False):
+            own = last[(last["variant"] == f"{prefix}relu") & (last[RATE] == rate)]
+            if len(own):
+                blocks.profile(ax, own, label=f"{rate:g}", color=color, linewidth=1.0)
+        ax.set(title=f"{title}, ReLU", xlabel="layer", ylim=(-0.03, 1.03))
+        blocks.whole_ticks(ax.xaxis)
+    axes[0].set_ylabel("share of dead units")
+    axes[-1].legend(title="learning rate", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    fig.supxlabel("after training; points: median of the seeds; bands: their range; diverged seeds are left out",
+                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    return fig

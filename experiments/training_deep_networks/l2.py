@@ -1,0 +1,100 @@
+"""Figures of the L2 study: accuracy and size of the weights against lambda, and what nets say in the plane."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from repro.plots import blocks
+from repro.plots.experiment import Tables
+from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, figure
+from repro.plots.sweeps import add_quantity, footnote, places, sweep, whole_norm
+
+LAMBDA = "trainer.l2"
+PANELS = {"plane": "26 points, 3 with the wrong label", "digits": "200 digits, 40 with the wrong label"}
+CHANCE = {"plane": 0.5, "digits": 0.1}
+SHOWN = (0.0, 0.01, 0.1, 1.0)  # lambdas whose regions are drawn
+LEAST = 1e-4  # norms below are drawn there: nothing is left
+SEED = 0
+CLASSES = (VERMILLION, BLUE)
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    """The sweep, and what four of the nets in the plane say where."""
+    runs = tables.runs
+    drawn = {}
+    if "test_accuracy" in runs.columns:
+        drawn["sweep"] = _sweep(add_quantity(runs, tables.layers, "weight_norm", whole_norm))
+    if (runs["variant"] == "plane").any():
+        drawn["regions"] = _regions(runs, tables.predictions)
+    return drawn
+
+
+def _sweep(runs: pd.DataFrame) -> Figure:
+    names = [name for name in PANELS if (runs["variant"] == name).any()]
+    at = places(runs, LAMBDA)
+    runs = runs.assign(weight_norm=runs["weight_norm"].clip(lower=LEAST))
+    fig = figure(TEXT, 4.2)
+    axes = fig.subplots(2, len(names), sharex=True, squeeze=False, height_ratios=[1.6, 1])
+    for (top, bottom), name in zip(axes.T, names, strict=True):
+        own = runs[runs["variant"] == name]
+        sweep(top, own, LAMBDA, "train_accuracy", at, label="training, wrong labels included", color=VERMILLION)
+        test = "the whole square, true classes" if name == "plane" else "test, true labels"
+        sweep(top, own, LAMBDA, "test_accuracy", at, label=test, color=BLUE)
+        top.axhline(CHANCE[name], color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+        top.set(title=PANELS[name], ylim=(0, 1.03))
+        top.legend(loc="lower left")
+        sweep(bottom, own, LAMBDA, "weight_norm", at, label="", color=GREEN)
+        blocks.log_axis(bottom.yaxis, [LEAST, *own["weight_norm"]])
+        bottom.set(xlabel="λ")
+    axes[0][0].set_ylabel("accuracy")
+    axes[1][0].set_ylabel("norm of all weights")
+    footnote(fig, runs, f"norms below {LEAST:g} are drawn there; dashed: always the same class")
+    return fig
+
+
+def _regions(runs: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
+    plane = runs[runs["variant"] == "plane"]
+    shown = [value for value in SHOWN if (plane[LAMBDA] == value).any()]
+    fig = figure(TEXT, 2.45)
+    for ax, value in zip(fig.subplots(1, len(shown), sharey=True, squeeze=False)[0], shown, strict=True):
+        own = plane[plane[LAMBDA] == value]
+        rows = predictions[predictions["run"].isin(own["run"])]
+        lengths = [boundary(grid) for _, grid in rows[rows["split"] == "test"].groupby("seed")]
+        _region(ax, rows[rows["seed"] == SEED])
+        ax.set_title(f"λ = {value:g}", fontsize=8.5)
+        ax.set_xlabel(f"right: {own['test_accuracy'].mean():.0%}\nboundary: {np.mean(lengths):.0f} cells", fontsize=7.5)
+    note = f"regions of seed {SEED}; line: where the classes meet; rings: wrong labels; numbers: means of n="
+    fig.supxlabel(f"{note}{plane['seed'].nunique()} seeds", x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    return fig
+
+
+def _region(ax: Axes, rows: pd.DataFrame) -> None:
+    grid, points = rows[rows["split"] == "test"], rows[rows["split"] == "train"]
+    said = square(grid, "predicted")
+    ax.imshow(said, origin="lower", extent=(-3, 3, -3, 3), cmap=ListedColormap(CLASSES), vmin=0, vmax=1, alpha=0.3,
+              interpolation="nearest")  # fmt: skip
+    along = np.linspace(-3, 3, 200)
+    ax.plot(along, np.sin(along), color=INK, linewidth=0.8)
+    for name, color in enumerate(CLASSES):
+        own = points[points["target"] == name]
+        ax.plot(own["input_0"], own["input_1"], "o", color=color, markersize=3.5)
+    wrong = points[(points["input_1"] > np.sin(points["input_0"])) != points["target"]]
+    ax.plot(wrong["input_0"], wrong["input_1"], "o", color=INK, markersize=7, markerfacecolor="none")
+    ax.set_xticks([]), ax.set_yticks([])
+    ax.grid(visible=False)
+
+
+def square(grid: pd.DataFrame, column: str) -> np.ndarray:
+    """A column of the grid's rows as (side, side), first row at the bottom."""
+    ordered = grid.sort_values("sample")[column].to_numpy()
+    return ordered.reshape(math.isqrt(len(ordered)), -1)
+
+
+def boundary(grid: pd.DataFrame) -> int:
+    """Length of the border between the classes a net tells: neighbouring points of the grid that differ."""
+    said = square(grid, "predicted")
+    return int((said[1:] != said[:-1]).sum() + (said[:, 1:] != said[:, :-1]).sum())
