@@ -70,6 +70,63 @@ def test_what_is_wrong_with_a_column(metric: dict[str, Any], error: str) -> None
         check_claims({"c": {"says": "s", "kind": "above", "metric": metric, "bound": 1}}, VARIANTS)
 
 
+def swept() -> pd.DataFrame:
+    """Test accuracies of two variants at three rates; the validation score says which rate is each one's best."""
+    rows = []
+    for variant, scores in {"a": {0.1: (0.9, 0.8), 1.0: (0.7, 0.95), 10.0: (0.99, 0.1)},
+                            "b": {0.1: (0.5, 0.5), 1.0: (0.6, 0.7), 10.0: (0.2, 0.2)}}.items():  # fmt: skip
+        for rate, (valid, test) in scores.items():
+            for seed in (0, 1):
+                lost = variant == "a" and rate == 10.0 and seed == 1
+                numbers = (math.nan, math.nan) if lost else (valid + 0.01 * seed, test + 0.01 * seed)
+                state = "diverged" if lost else "done"
+                rows.append((f"{variant}{rate}", variant, seed, state, "full", rate, *numbers, *(-n for n in numbers)))
+    names = ["run", "variant", "seed", "status", "scale", "optimizer.lr", "valid_accuracy", "test_accuracy",
+             "valid_loss", "test_loss"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "loss"])
+def test_each_side_at_its_own_best_setting(kind: str) -> None:
+    sign = 1 if kind == "accuracy" else -1
+    claim = {"says": "s", "kind": "above" if sign == 1 else "below", "metric": f"test_{kind}", "variant": "a", "than": "b",
+             "best": {"setting": "optimizer.lr", "by": f"valid_{kind}"}}  # fmt: skip
+    found = judge({"c": claim}, swept(), None, None, paper="p", experiment="e", variants=VARIANTS)
+    (row,) = found.to_dict("records")
+    # a is best at 0.1 (10 is better, but a run diverged there), b at 1.
+    assert row["ours"] == pytest.approx(sign * (0.8 - 0.7))
+    assert row["metric"] == f"test_{kind} of a at its best optimizer.lr minus test_{kind} of b at its best optimizer.lr"
+    assert (
+        f"test_{kind} of a at its best optimizer.lr: 0.1; test_{kind} of b at its best optimizer.lr: 1" in row["note"]
+    )
+
+
+def test_where_every_setting_lost_a_run_the_others_decide() -> None:
+    runs = swept()
+    runs.loc[runs["seed"] == 1, ["status", "valid_accuracy", "test_accuracy"]] = "diverged", math.nan, math.nan
+    best = Selector("test_accuracy", "a", {}, {"setting": "optimizer.lr", "by": "valid_accuracy"})
+    assert Measurements(runs).best(best, "c") == 10.0
+    nobody = Selector("test_accuracy", "c", {}, best.best)
+    assert Measurements(runs).best(nobody, "c") is None
+    assert Measurements(runs).values(nobody, "c") == []
+
+
+@pytest.mark.parametrize(
+    ("best", "error"),
+    [
+        ({"setting": "optimizer.lr"}, "best needs setting and by"),
+        ("optimizer.lr", "it must be a mapping of fields"),
+        ({"setting": "optimizer.rl", "by": "valid_accuracy"}, "unknown setting in best of claim c 'optimizer.rl'"),
+        ({"setting": "optimizer.lr", "by": "valid_acc"}, "unknown metric in best of claim c 'valid_acc'"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_with_a_best(best: Any, error: str) -> None:
+    claim = {"says": "s", "kind": "above", "metric": "test_accuracy", "variant": "a", "bound": 0, "best": best}
+    with pytest.raises(UserError, match=error):
+        judge({"c": claim}, swept(), None, None, paper="p", experiment="e", variants=VARIANTS)
+
+
 def picked(variant: str = "a", **place: Any) -> list[float]:
     runs, curves = tables()
     values = Measurements(runs, None, curves).values(Selector({"curve": "valid_loss", **place}, variant), "claim c")

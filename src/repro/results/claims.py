@@ -19,6 +19,9 @@ looks at:
                                      has 0
     variant: xavier                  the variant
     where: {architecture.depth: 30}  swept settings it must have
+    best: {setting: optimizer.lr, by: valid_accuracy}
+                                     of a swept setting the value that is best for this side by a column (its mean
+                                     over the seeds, without values at which a run diverged)
 
 The kinds, and when each is reproduced:
 
@@ -42,7 +45,7 @@ from repro.errors import UserError, unknown
 from repro.results.values import CURVE_PLACES, Selector
 
 _TOP = {"says", "source", "published", "unit", "scales"}
-_PICK = {"metric", "variant", "where"}
+_PICK = {"metric", "variant", "where", "best"}
 _FIELDS = {
     "above": {"bound", "than", "by"},
     "below": {"bound", "than", "by"},
@@ -229,7 +232,17 @@ class _Reader:
             next((check for key, check in kinds.items() if key in metric), self._layer_metric)(metric)
         elif not isinstance(metric, str):
             raise UserError(f"{self.about} has no metric; add metric: COLUMN, or metric: {{quantity: ..., depth: ...}}")
-        return Selector(metric, variant, dict(pick.get("where", {})))
+        return Selector(metric, variant, dict(pick.get("where", {})), self._best(pick.get("best")))
+
+    def _best(self, best: Any) -> Mapping[str, str] | None:
+        if best is None:
+            return None
+        self.mapping(best, "best")
+        if set(best) != {"setting", "by"} or not all(isinstance(value, str) for value in best.values()):
+            raise UserError(
+                f"{self.about}: best needs setting and by, e.g. {{setting: optimizer.lr, by: valid_accuracy}}"
+            )
+        return dict(best)
 
     def _layer_metric(self, metric: Mapping[str, Any]) -> None:
         for field in metric:

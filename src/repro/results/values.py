@@ -15,6 +15,7 @@ from repro.results.tables import cell
 DIVERGED = "diverged"
 # Made from an accuracy, since papers print one or the other: test_error_percent is 100 (1 - test_accuracy).
 ERROR = "_error_percent"
+LOWER_IS_BETTER = ("loss", "perplexity", "error")  # ends of the names of such metrics
 CURVE_PLACES = ("epoch", "step", "mean_of_last", "first_below", "first_above")
 _LAYER_KEYS = ("quantity", "depth", "layer", "step")
 
@@ -29,15 +30,19 @@ class Selector:
             is beyond a number and 0 where it is not.
         variant: its name; None takes the runs of every variant.
         where: swept settings by dotted name and the value they must have.
+        best: {setting, by}: of the values of a swept setting the one whose runs are best by a column on average; one
+            with a run that diverged is taken only where all have one.
     """
 
     metric: str | Mapping[str, Any]
     variant: str | None = None
     where: Mapping[str, Any] = field(default_factory=dict)
+    best: Mapping[str, str] | None = None
 
     def __str__(self) -> str:
         text = self.metric_name()
         text += f" of {self.variant}" if self.variant else ""
+        text += f" at its best {self.best['setting']}" if self.best else ""
         return text + "".join(f", {name}={cell(value)}" for name, value in self.where.items())
 
     def metric_name(self) -> str:
@@ -94,15 +99,12 @@ class Measurements:
         Raises:
             UserError: no such metric, quantity, depth, layer, step or setting.
         """
-        rows = self.runs
-        if rows.empty:
+        if self.runs.empty:
             return []
-        if wanted.variant is not None:
-            rows = rows[rows["variant"] == wanted.variant]
-        for name, value in wanted.where.items():
-            if name not in self.settings:
-                raise unknown(f"setting in where of {about}", name, self.settings)
-            rows = rows[_equal(rows[name], value)]
+        rows = self._rows(wanted, about)
+        if wanted.best is not None:
+            best = self.best(wanted, about)
+            rows = rows[rows[wanted.best["setting"]] == best]
         numbers = self._numbers(rows, wanted.metric, about)
         varying = [name for name in self.settings if rows[name].nunique(dropna=False) > 1]
         cells = [tuple(map(str, row)) for row in rows[varying].itertuples(index=False)]
@@ -111,6 +113,34 @@ class Measurements:
             Value(int(seed), dict(zip(varying, where, strict=True)), number, state == "diverged")
             for seed, where, number, state in zip(seeds, cells, numbers, states, strict=True)
         ]
+
+    def _rows(self, wanted: Selector, about: str) -> pd.DataFrame:
+        """The runs of a variant with these settings."""
+        rows = self.runs
+        if wanted.variant is not None:
+            rows = rows[rows["variant"] == wanted.variant]
+        for name, value in wanted.where.items():
+            if name not in self.settings:
+                raise unknown(f"setting in where of {about}", name, self.settings)
+            rows = rows[_equal(rows[name], value)]
+        return rows
+
+    def best(self, wanted: Selector, about: str) -> Any:
+        """The value of the swept setting at which the selected runs are best; None where no run has a number."""
+        assert wanted.best is not None
+        setting, by = wanted.best["setting"], wanted.best["by"]
+        if setting not in self.settings:
+            raise unknown(f"setting in best of {about}", setting, self.settings)
+        if by not in self.metrics:
+            raise unknown(f"metric in best of {about}", by, self.metrics)
+        rows = self._rows(wanted, about)
+        groups = (
+            rows.assign(lost=rows["status"] == "diverged").groupby(setting).agg(lost=("lost", "any"), mean=(by, "mean"))
+        )
+        means = groups["mean"][groups["lost"] == groups["lost"].min()].dropna()
+        if means.empty:
+            return None
+        return means.idxmin() if by.endswith(LOWER_IS_BETTER) else means.idxmax()
 
     def _numbers(self, rows: pd.DataFrame, metric: str | Mapping[str, Any], about: str) -> list[float]:
         if not isinstance(metric, str) and "column" in metric:

@@ -114,10 +114,10 @@ def _simple(claim: Simple, data: Measurements, about: str) -> Outcome:
     left, right = _sides(claim, data, about)
     for side, wanted in ((left, claim.left), (right, claim.right)):
         _one_a_seed(side, f"{about}: {wanted}")
-    note = [_missing_note(left, right, claim)]
+    note = [_missing_note(left, right, claim), *_best_notes(claim, data, about)]
     found = _compare(left, right, claim)
     if found is None:
-        return Outcome(_metric(claim), math.nan, None, 0, INCONCLUSIVE, note[0])
+        return Outcome(_metric(claim), math.nan, None, 0, INCONCLUSIVE, "; ".join(filter(None, note)))
     if right is not None:
         means = [_center(_numbers(side, claim), claim) for side in (left, right)]
         note.insert(0, " against ".join(f"{value:.4g}" for value in means))
@@ -125,6 +125,12 @@ def _simple(claim: Simple, data: Measurements, about: str) -> Outcome:
     if claim.ratio:
         found = _exponential(found)
     return Outcome(_metric(claim), found.value, found.interval, found.n, verdict, "; ".join(filter(None, note)))
+
+
+def _best_notes(claim: Simple, data: Measurements, about: str) -> list[str]:
+    """What was the best value of a swept setting for each side that asks for it."""
+    sides = [side for side in (claim.left, claim.right) if side is not None and side.best is not None]
+    return [f"{side}: {cell(data.best(side, about))}" for side in sides]
 
 
 def _share(claim: Share, data: Measurements, about: str) -> Outcome:

@@ -8,9 +8,8 @@ import pandas as pd
 from repro.config import Run, flatten
 from repro.datasets.data import SPLITS, Dataset
 from repro.results.tables import read
+from repro.results.values import LOWER_IS_BETTER
 from repro.training.work import Work
-
-LOWER_IS_BETTER = ("loss", "perplexity", "error")
 
 
 def summarize(run: Run, folder: Path, loop: Work, data: Dataset, device: str) -> dict[str, Any]:
