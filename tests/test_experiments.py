@@ -43,6 +43,7 @@ SIZES = {
     "noisy_activations/exploratory": (9, 18),
     "linear_backprop/toy": (6, 18),
     "linear_backprop/cost": (12, 12),
+    "linear_backprop/cifar10": (14, 14),
 }
 
 # Each run takes most of an hour: the table is published as it grows, with its n beside every number.

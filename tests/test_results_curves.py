@@ -89,7 +89,8 @@ def swept() -> pd.DataFrame:
 @pytest.mark.parametrize("kind", ["accuracy", "loss"])
 def test_each_side_at_its_own_best_setting(kind: str) -> None:
     sign = 1 if kind == "accuracy" else -1
-    claim = {"says": "s", "kind": "above" if sign == 1 else "below", "metric": f"test_{kind}", "variant": "a", "than": "b",
+    side = "above" if sign == 1 else "below"
+    claim = {"says": "s", "kind": side, "metric": f"test_{kind}", "variant": "a", "than": "b",
              "best": {"setting": "optimizer.lr", "by": f"valid_{kind}"}}  # fmt: skip
     found = judge({"c": claim}, swept(), None, None, paper="p", experiment="e", variants=VARIANTS)
     (row,) = found.to_dict("records")

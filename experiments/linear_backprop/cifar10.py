@@ -1,0 +1,134 @@
+"""Figures of linear backprop on CIFAR-10: learning rates, learning curves, decay, gradients. Reads tables only."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from repro.plots import blocks
+from repro.plots.experiment import Tables
+from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, figure
+from repro.results.statistics import estimate
+
+PAIRS = {  # panel: (backprop, linear backprop)
+    "VGG, tanh": ("vgg_tanh_exact", "vgg_tanh_linear"),
+    "VGG, ReLU": ("vgg_relu_exact", "vgg_relu_linear"),
+    "ResNet, ReLU": ("resnet_relu_exact", "resnet_relu_linear"),
+    "binary VGG": ("binary_clipped", "binary_linear"),
+}
+COLORS = {"exact": BLUE, "clipped": BLUE, "linear": VERMILLION}
+NAMES = {"exact": "backprop", "clipped": "straight-through, clipped", "linear": "linear backprop"}
+RATE, DECAY = "optimizer.lr", "optimizer.weight_decay"
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    """What there are runs for."""
+    runs = tables.runs
+    pairs = {title: pair for title, pair in PAIRS.items() if set(pair) <= set(runs["variant"])}
+    drawn = {"rates": _rates(runs, pairs), "curves": _curves(tables, pairs)}
+    if DECAY in runs.columns and runs[DECAY].notna().any():
+        drawn["decay"] = _decay(runs[runs["variant"].str.startswith("decay_")])
+    drawn["gradients"] = _gradients(tables, pairs)
+    return drawn
+
+
+def _rates(runs: pd.DataFrame, pairs: dict[str, tuple[str, str]]) -> Figure:
+    """Test accuracy by learning rate: who is ahead depends on it."""
+    fig = figure(TEXT, 2.5)
+    axes = fig.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
+    for ax, (title, pair) in zip(axes, pairs.items(), strict=True):
+        for variant in pair:
+            own = runs[runs["variant"] == variant]
+            rates, found = [], []
+            for rate, values in own.groupby(RATE)["test_accuracy"]:
+                if len(finite := values.dropna().tolist()):
+                    rates.append(float(str(rate)))
+                    found.append(estimate(finite))
+            blocks.error_bars(ax, rates, found, label=_name(variant), color=_color(variant), fmt="o-", markersize=4)
+        ax.set(title=title, xlabel="learning rate", xscale="log", ylim=(0, 1))
+    axes[0].set_ylabel("test accuracy")
+    axes[0].legend(fontsize=6.5)
+    axes[-1].legend(fontsize=6.5)
+    _note(fig, runs)
+    return fig
+
+
+def _curves(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
+    """Test accuracy by epoch, each rule at its own best rate."""
+    fig = figure(TEXT, 2.5)
+    axes = fig.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
+    curves = tables.curves[(tables.curves["split"] == "test") & (tables.curves["metric"] == "accuracy")]
+    for ax, (title, pair) in zip(axes, pairs.items(), strict=True):
+        for variant in pair:
+            own = tables.runs[tables.runs["variant"] == variant]
+            means = own.groupby(RATE)["valid_accuracy"].mean().dropna()
+            if len(means):
+                best = own.loc[own[RATE] == means.idxmax(), "run"]
+                label = f"{_name(variant)}, {means.idxmax():g}"
+                blocks.curve(ax, curves[curves["run"].isin(best)], "epoch", label=label, color=_color(variant))
+        ax.set(title=title, xlabel="epoch", ylim=(0, 1))
+        ax.legend(fontsize=5.5, loc="lower right")
+        blocks.whole_ticks(ax.xaxis)
+    axes[0].set_ylabel("test accuracy")
+    _note(fig, tables.runs, "each rule at the rate that is best on the validation images; median and range")
+    return fig
+
+
+def _decay(runs: pd.DataFrame) -> Figure:
+    """The paper's Figure 4: small rates, weight decay."""
+    rates = sorted(runs[RATE].unique())
+    fig = figure(TEXT * 0.75, 2.5)
+    axes = fig.subplots(1, len(rates), sharey=True, squeeze=False)[0]
+    for ax, rate in zip(axes, rates, strict=True):
+        for variant, own in runs[runs[RATE] == rate].groupby("variant"):
+            groups = own.groupby(DECAY)["test_accuracy"]
+            found = {float(str(d)): estimate(v.dropna().tolist()) for d, v in groups if v.notna().any()}
+            blocks.error_bars(ax, list(found), list(found.values()), label=_name(str(variant)),
+                              color=_color(str(variant)), fmt="o-", markersize=4)  # fmt: skip
+        ax.set(title=f"learning rate {rate:g}", xlabel="weight decay", xscale="log", ylim=(0, 1))
+    axes[0].set_ylabel("test accuracy")
+    axes[0].legend(fontsize=6.5)
+    _note(fig, runs)
+    return fig
+
+
+def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
+    """How far linear backprop is from the gradient, layer by layer, before and after training."""
+    fig = figure(TEXT, 2.6)
+    left, right = fig.subplots(1, 2)
+    shown = [linear for _, linear in pairs.values() if not linear.startswith("binary")]
+    norms: list[float] = []
+    for variant, color in zip(shown, (VERMILLION, BLUE, "#009E73"), strict=False):
+        runs = tables.runs[tables.runs["variant"] == variant]
+        middle = runs.loc[runs[RATE] == sorted(runs[RATE].unique())[0], "run"]
+        rows = tables.layers[tables.layers["run"].isin(middle)]
+        for step, style in ((rows["step"].min(), "-"), (rows["step"].max(), "--")):
+            now = rows[rows["step"] == step]
+            label = variant.replace("_linear", "").replace("_", " ") + (", after" if style == "--" else "")
+            for ax, quantity in ((left, "gradient_cosine"), (right, "gradient_norm_ratio")):
+                own = now[now["quantity"] == quantity]
+                band = blocks.profile(ax, own, label=label, color=color, linestyle=style, markersize=3)
+                if ax is right:
+                    norms += [*band.low, *band.high]
+    left.set(title="cosine with the gradient", xlabel="layer", ylim=(-0.3, 1.03))
+    right.set(title="norm over the gradient's", xlabel="layer")
+    blocks.log_axis(right.yaxis, norms)
+    right.legend(fontsize=6.5)
+    _note(
+        fig,
+        tables.runs,
+        "weights' gradients at the smallest rate; lines: before training, dashed: after; median and range",
+    )
+    return fig
+
+
+def _name(variant: str) -> str:
+    return NAMES[variant.rpartition("_")[2]]
+
+
+def _color(variant: str) -> str:
+    return COLORS[variant.rpartition("_")[2]]
+
+
+def _note(fig: Figure, runs: pd.DataFrame, more: str = "mean and 95 % interval") -> None:
+    n = runs.groupby(["variant", RATE]).size().mode().max()
+    scale = "+".join(dict.fromkeys(runs["scale"]))
+    fig.supxlabel(f"n={n} seeds, scale {scale}; {more}", x=0.99, ha="right", fontsize=6.5, color=QUIET)
