@@ -35,7 +35,7 @@ SIZES = {
     "training_deep_networks/batch_normalization": (12, 24),
     "training_deep_networks/l2": (8, 8),
     "training_deep_networks/dropout": (8, 8),
-    "training_deep_networks/activations": (8, 16),
+    "training_deep_networks/activations": (10, 20),
     "noisy_activations/penn_treebank": (7, 7),
     "noisy_activations/learning_to_execute": (5, 5),
     "noisy_activations/unique_numbers": (14, 14),

@@ -11,7 +11,7 @@ from repro.plots.sweeps import add_quantity, footnote, places, sweep
 RATE = "optimizer.lr"
 UNITS = {"relu": ("ReLU", VERMILLION), "leaky_relu": ("leaky ReLU", PURPLE), "elu": ("ELU", GREEN),
          "tanh": ("tanh", BLUE)}  # fmt: skip
-DATASETS = {"": "digits", "mnist_": "MNIST, 10,000 images"}
+ROWS = {"": "digits", "adam_": "digits, Adam", "mnist_": "MNIST"}
 CHANCE = 0.1
 
 
@@ -24,14 +24,15 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 
 def _there(runs: pd.DataFrame) -> dict[str, str]:
-    return {prefix: title for prefix, title in DATASETS.items() if (runs["variant"] == f"{prefix}relu").any()}
+    return {prefix: title for prefix, title in ROWS.items() if (runs["variant"] == f"{prefix}relu").any()}
 
 
 def _rates(runs: pd.DataFrame) -> Figure:
-    datasets, at = _there(runs), places(runs, RATE)
+    datasets = _there(runs)
     fig = figure(TEXT, 0.5 + 2.3 * len(datasets))
-    axes = fig.subplots(len(datasets), 2, sharex=True, squeeze=False)
+    axes = fig.subplots(len(datasets), 2, squeeze=False)
     for (left, right), (prefix, title) in zip(axes, datasets.items(), strict=True):
+        at = places(runs[runs["variant"] == f"{prefix}relu"], RATE)
         for unit, (label, color) in UNITS.items():
             own = runs[runs["variant"] == prefix + unit]
             sweep(left, own, RATE, "dead_share", at, label=label, color=color)
@@ -50,21 +51,20 @@ def _layers(tables: Tables) -> Figure:
     """Dead ReLU units layer by layer, one line a rate."""
     layers = tables.layers
     layers = layers[(layers["quantity"] == "dead_share") & (layers["step"] > 0)].merge(
-        tables.runs[["run", "seed", RATE]]
+        tables.runs.loc[tables.runs["status"] == "done", ["run", "seed", RATE]]
     )
     last = layers[layers["step"] == layers.groupby(["run", "seed"])["step"].transform("max")]
     datasets = _there(tables.runs)
     fig = figure(TEXT, 2.6)
     axes = fig.subplots(1, len(datasets), sharey=True, squeeze=False)[0]
     for ax, (prefix, title) in zip(axes, datasets.items(), strict=True):
-        for rate, color in zip(places(tables.runs, RATE), PALETTE, strict=False):
-            own = last[(last["variant"] == f"{prefix}relu") & (last[RATE] == rate)]
-            if len(own):
-                blocks.profile(ax, own, label=f"{rate:g}", color=color, linewidth=1.0)
+        relu = last[last["variant"] == f"{prefix}relu"]
+        for rate, color in zip(places(relu, RATE), PALETTE, strict=False):
+            blocks.profile(ax, relu[relu[RATE] == rate], label=f"{rate:g}", color=color, linewidth=1.0)
         ax.set(title=f"{title}, ReLU", xlabel="layer", ylim=(-0.03, 1.03))
+        ax.legend(title="learning rate", loc="upper left")
         blocks.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("share of dead units")
-    axes[-1].legend(title="learning rate", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     fig.supxlabel("after training; points: median of the seeds; bands: their range; diverged seeds are left out",
                   x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
     return fig

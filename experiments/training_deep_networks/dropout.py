@@ -38,7 +38,7 @@ def _rates(runs: pd.DataFrame) -> Figure:
     panels[0].set_ylabel("accuracy")
     panels[1].tick_params(labelleft=False)
     norms.set(title="norm of all weights", xlabel="dropped share of the units")
-    norms.set_ylim(bottom=0)
+    norms.set_ylim(0, 1.1 * runs["weight_norm"].max())
     norms.legend(loc="lower left")
     footnote(fig, runs)
     return fig

@@ -32,13 +32,15 @@ def sweep(ax: Axes, runs: pd.DataFrame, setting: str, metric: str, at: Sequence[
     found, where = [], []
     for place, value in enumerate(at):
         own = runs[runs[setting] == value]
-        values = [float(v) for v in own[metric] if np.isfinite(v)] if metric in own else []
+        lost = own["status"] == "diverged"  # what was measured in them on the way says nothing of the end
+        values = [float(v) for v in own.loc[~lost, metric] if np.isfinite(v)]
         if values:
             where.append(place)
             found.append(estimate(values))
-        if (own["status"] == "diverged").any():
+        if lost.any():
             ax.plot([place], [0.03], "x", color=color, transform=ax.get_xaxis_transform(), clip_on=False)
-    blocks.error_bars(ax, where, found, label=label, color=color, **{"fmt": "o-", "markersize": 4, **style})
+    if len(runs):
+        blocks.error_bars(ax, where, found, label=label, color=color, **{"fmt": "o-", "markersize": 4, **style})
     ax.set_xticks(range(len(at)), [f"{value:g}" for value in at])
     ax.set_xlim(-0.4, len(at) - 0.6)
 
