@@ -13,9 +13,11 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from conftest import Said
 from loading import need_mirror
+from repro.commands.reproduce import sweeper
 from repro.composition import compose
 from repro.config import resolve
 from repro.errors import UserError
@@ -405,3 +407,11 @@ def test_joblib_launcher(tiny: tuple[str, ...], tmp_path: Path) -> None:
     assert [folder.name.split("-")[1] for folder in folders] == ["relu", "tanh"]
     assert all((folder / "done.json").exists() for folder in folders)
     assert {f.name for f in tmp_path.iterdir()} == {"results"}
+
+
+def test_a_job_s_references_are_to_its_own_settings() -> None:
+    """`dataset.seed=${seed}` means the job's seed, not that of the sweep which hands the job on."""
+    words = ["seed=3", "dataset.seed=${seed}"]
+    root = OmegaConf.create({"seed": 0, "sweeper": sweeper([words])})
+    assert OmegaConf.to_container(root, resolve=True)["sweeper"]["jobs"] == [words]
+    assert resolve(compose(["dataset=xor", *words])).settings["dataset"]["seed"] == 3

@@ -1,6 +1,7 @@
 """`repro reproduce`: train what an experiment lacks, then collect, judge and draw."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
@@ -72,12 +73,14 @@ def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: boo
 
 def _train(jobs: Sequence[Sequence[str]], launching: Sequence[str], results_dir: str) -> int:
     """Hand the jobs to Hydra's launcher by way of the sweeper in `hydra_plugins`."""
-    ConfigStore.instance().store(
-        name="reproduction",
-        group="hydra/sweeper",
-        node={
-            "_target_": "hydra_plugins.repro_plugin.sweeper.ReproductionSweeper",
-            "jobs": [list(job) for job in jobs],
-        },
-    )
+    ConfigStore.instance().store(name="reproduction", group="hydra/sweeper", node=sweeper(jobs))
     return sweep(["-m", "hydra/sweeper=reproduction", *launching, f"results_dir={results_dir}"])
+
+
+def sweeper(jobs: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """The node that makes Hydra launch these jobs."""
+    return {
+        "_target_": "hydra_plugins.repro_plugin.sweeper.ReproductionSweeper",
+        # Escaped, or ${seed} would be looked up in the sweep's configuration instead of the job's.
+        "jobs": [[word.replace("${", "\\${") for word in job] for job in jobs],
+    }
