@@ -55,7 +55,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(command)[1:]
     verb = words[0]
-    for name in ("mnist", "penn_treebank"):
+    for name in ("mnist", "cifar10", "penn_treebank"):
         if any(name in word for word in words) and not _here(name):
             pytest.skip(f"REPRO_DATA is not set to a mirror with {name}")
     if verb == "train" and "hydra/launcher=joblib" in words:
