@@ -44,7 +44,7 @@ SIZES = {
     "noisy_activations/associative_recall": (6, 12),
     "noisy_activations/exploratory": (9, 18),
     "linear_backprop/toy": (6, 18),
-    "linear_backprop/cost": (12, 12),
+    "linear_backprop/cost": (16, 16),
     "linear_backprop/cifar10": (14, 14),
 }
 
