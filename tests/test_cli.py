@@ -338,3 +338,17 @@ def test_finished_run_is_still_checked(cli: Callable[..., Said], tiny: tuple[str
     words = ("train", *tiny, "activation.unit._target_=trustme.Unit")
     assert cli(*words, "trusted=[trustme]").status == 0
     assert "trusted=[trustme]" in cli(*words).mistake
+
+
+def test_pages_and_results_do_not_make_a_run_dirty(monkeypatch: pytest.MonkeyPatch) -> None:
+    from repro.training import provenance
+
+    asked: list[tuple[str, ...]] = []
+    answers = {"rev-parse": "abc", "status": ""}
+    monkeypatch.setattr(provenance, "_git", lambda *words: asked.append(words) or answers[words[0]])
+    assert provenance.code_version() == ("abc", False)
+    answers["status"] = " M src/repro/cli.py"
+    assert provenance.code_version() == ("abc", True)
+    looked_at = asked[1][asked[1].index("--") + 1 :]
+    assert {"src", "conf"} <= set(looked_at)
+    assert not any(part in path for path in looked_at for part in ("README", "results", ".py"))

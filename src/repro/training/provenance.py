@@ -12,6 +12,7 @@ import torch
 
 from repro.paths import CLONE
 
+SOURCES = ("src", "conf", "experiments/*.yaml", "pyproject.toml", "constraints.txt")  # what a run is made of
 PACKAGES = ("repro", "torch", "numpy", "scipy", "hydra-core", "omegaconf", "scikit-learn")
 
 
@@ -32,7 +33,9 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
 
 
 def code_version() -> tuple[str | None, bool | None]:
-    """Commit of the clone this package runs from and whether files under version control differ from it.
+    """Commit of the clone this package runs from and whether what a run is made of differs from it.
+
+    Pages and results do not count: publishing one experiment changes them, and moves no number of the next.
 
     None where the package does not run from a clone.
     """
@@ -40,7 +43,7 @@ def code_version() -> tuple[str | None, bool | None]:
         return None, None
     try:
         commit = _git("rev-parse", "HEAD")
-        return commit, bool(_git("status", "--porcelain", "--untracked-files=no"))
+        return commit, bool(_git("status", "--porcelain", "--untracked-files=no", "--", *SOURCES))
     except (OSError, subprocess.CalledProcessError):
         return None, None
 
