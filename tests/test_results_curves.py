@@ -70,6 +70,40 @@ def test_what_is_wrong_with_a_column(metric: dict[str, Any], error: str) -> None
         check_claims({"c": {"says": "s", "kind": "above", "metric": metric, "bound": 1}}, VARIANTS)
 
 
+def test_a_run_that_diverged_has_no_end() -> None:
+    runs, curves = tables()
+    runs.loc[(runs["run"] == "run-a") & (runs["seed"] == 0), ["status", "valid_loss"]] = "diverged", math.nan
+    layers = pd.DataFrame([("run-a", seed, step, "hidden.0", 1, "dead_share", 0.1 * step)
+                           for seed in (0, 1) for step in (0, 10)],
+                          columns=["run", "seed", "step", "layer", "depth", "quantity", "value"])  # fmt: skip
+    found = Measurements(runs, layers, curves)
+
+    def numbers(**metric: Any) -> list[float]:
+        return [v.number for v in found.values(Selector(metric, "a"), "claim c")]
+
+    def lost(values: list[float]) -> list[bool]:
+        return [math.isnan(value) for value in values]
+
+    assert lost(numbers(curve="valid_loss", step="last")) == [True, False]
+    assert lost(numbers(curve="valid_loss", mean_of_last=2)) == [True, False]
+    assert lost(numbers(curve="valid_loss", first_below=0.45)) == [False, False]  # it had got there before
+    assert lost(numbers(curve="valid_loss", first_below=0.3)) == [True, False]
+    assert numbers(curve="valid_loss", step="first") == [4.0, 4.0]
+    assert numbers(curve="valid_loss", step=10)[0] == 2.0
+    assert lost(numbers(quantity="dead_share", depth=1, step="last")) == [True, False]
+    assert numbers(quantity="dead_share", depth=1, step="first") == [0, 0]
+    claim = {
+        "says": "s",
+        "kind": "above",
+        "metric": {"curve": "valid_loss", "step": "last"},
+        "variant": "a",
+        "bound": 0,
+    }
+    verdict = judge({"c": claim}, runs, layers, curves, paper="p", experiment="e", variants=VARIANTS)
+    assert (verdict["n"].item(), verdict["verdict"].item()) == (1, "inconclusive")
+    assert "1 of 2 diverged" in verdict["note"].item()
+
+
 def swept() -> pd.DataFrame:
     """Test accuracies of two variants at three rates; the validation score says which rate is each one's best."""
     rows = []

@@ -1,7 +1,7 @@
 """Picks per-seed values out of an experiment's tables, for claims."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,6 +80,8 @@ class Measurements:
         """Takes runs.csv and, where a claim needs them, layers.csv.gz and curves.csv.gz, as `read` returns them."""
         # A failed run says nothing about a claim; one that diverged does.
         self.runs = runs[runs["status"] != "failed"]
+        lost = runs[runs["status"] == "diverged"]
+        self._lost = set(zip(lost["run"], lost["seed"], strict=True))
         self._layers = layers
         self._curves = curves
         self._quantities: dict[str, pd.DataFrame] | None = None
@@ -180,8 +182,9 @@ class Measurements:
             rows = rows[rows["step"] == (steps.transform("min") if step == "first" else steps.transform("max"))]
         else:
             rows = _at(rows, "step", step, about)
-        keys = zip(rows["run"].tolist(), rows["seed"].tolist(), strict=True)
-        return dict(zip(keys, rows["value"].tolist(), strict=True))
+        found = dict(zip(zip(rows["run"], rows["seed"], strict=True), rows["value"].tolist(), strict=True))
+        # What was measured last in a run that diverged is not its end.
+        return {k: math.nan if step == "last" and k in self._lost else v for k, v in found.items()}
 
     def _curve_values(self, metric: Mapping[str, Any], about: str) -> dict[tuple[str, int], float]:
         """The curve's value, or the step at which it is reached, by run and seed."""
@@ -193,15 +196,25 @@ class Measurements:
         if rows.empty:
             raise unknown(f"curve in {about}", metric["curve"], names.unique())
         groups = rows.sort_values("step").groupby(["run", "seed"])
-        return {(str(run), int(seed)): _on_curve(own, metric) for (run, seed), own in groups}
+        return {key: _on_curve(own, metric, key not in self._lost) for key, own in _keyed(groups)}
 
 
-def _on_curve(rows: pd.DataFrame, metric: Mapping[str, Any]) -> float:
-    """One curve's value at a place, NaN where it was not measured; or the first step beyond a bound."""
+def _keyed(groups: Any) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
+    return (((str(run), int(seed)), own) for (run, seed), own in groups)
+
+
+def _on_curve(rows: pd.DataFrame, metric: Mapping[str, Any], ended: bool) -> float:
+    """One curve's value at a place, NaN where it was not measured; or the first step beyond a bound.
+
+    A run that diverged has no end: NaN is what stands there, and where it had not got beyond the bound before.
+    """
     if "first_below" in metric or "first_above" in metric:
         beyond = rows["value"] < metric["first_below"] if "first_below" in metric else (
             rows["value"] > metric["first_above"])  # fmt: skip
-        return float(rows["step"][beyond].iloc[0] if beyond.any() else rows["step"].iloc[-1])
+        never = rows["step"].iloc[-1] if ended else math.nan
+        return float(rows["step"][beyond].iloc[0] if beyond.any() else never)
+    if not ended and ("mean_of_last" in metric or metric.get("step") == "last"):
+        return math.nan
     if "mean_of_last" in metric:
         return float(rows["value"].iloc[-int(metric["mean_of_last"]) :].mean())
     place = "epoch" if "epoch" in metric else "step"
