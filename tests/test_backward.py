@@ -182,6 +182,22 @@ def test_bad_options_are_named(words, error):
         components(resolve(compose(words)))
 
 
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (
+            ["backward=linear_above", "backward.depth=3"],
+            "leaves no activation above it to be linear; the deepest one of",
+        ),
+        (["architecture.exact_output=true"], r"it needs architecture\.activate_output=true"),
+    ],
+    ids=str,
+)
+def test_options_that_would_do_nothing_are_refused(words, error):
+    with pytest.raises(UserError, match=error):
+        modules_of(*words)
+
+
 def modules_of(*words, seeds=1):
     """Nets as a run has them, in float64, with a batch."""
     run = resolve(compose(["architecture.width=5", "architecture.depth=3", *words]))
@@ -341,6 +357,7 @@ def test_without_a_gradient_there_is_no_direction():
     assert gradient_cosine(one, zero).item() == 0
     assert gradient_norm_ratio(one, zero).item() == float("inf")
     assert gradient_norm_ratio(zero, one).item() == 0
+    assert gradient_norm_ratio(zero, zero).isnan().item()
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

@@ -9,10 +9,11 @@ from torch import nn
 
 from repro import backward
 from repro.activations import Nonlinearity
+from repro.activations.site import under
 from repro.composition import compose
 from repro.config import resolve
 from repro.errors import UserError
-from repro.jobs.cost import Cost, Turns, passing, under
+from repro.jobs.cost import Cost, Turns, passing
 from repro.training import assemble
 from repro.training.run import train
 
@@ -75,7 +76,7 @@ def test_tables_and_resuming() -> None:
 
 
 def test_rules_are_put_back() -> None:
-    module = work("backward=linear").learner.module
+    module = work().learner.module
     sites = [site for site in module.modules() if isinstance(site, Nonlinearity)]
     before = [site.rule for site in sites]
     with under(module, passing):
@@ -100,5 +101,13 @@ def test_a_run_of_it(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_what_it_refuses() -> None:
     with pytest.raises(UserError, match="job=cost measures one net at a time; take replicas=1"):
         work("replicas=2")
+    with pytest.raises(UserError, match="job=cost compares backward rules by itself; leave backward=exact"):
+        work("backward=linear")
+    with pytest.raises(UserError, match=r"diagnostics\.predictions is written by training, and a job does not train"):
+        work("diagnostics.predictions=[test]")
+    run = resolve(compose(["job=cost", "dataset=unique_numbers", "architecture=lstm_classifier"]))
+    parts, device = assemble.components(run), torch.device("cpu")
+    with pytest.raises(UserError, match="job=cost is for nets without a state; take architecture=mlp, say"):
+        assemble.work(run, parts, *assemble.read_data(run, parts, device), device)
     with pytest.raises(UserError, match=r"job\.repeats must be a whole number of 1 or more, not 0"):
         Cost(0, 0)

@@ -13,20 +13,22 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
 from conftest import Said
 from loading import need_mirror
 from repro.commands.reproduce import sweeper
-from repro.composition import compose
+from repro.composition import compose, compose_initialized
 from repro.config import resolve
 from repro.errors import UserError
 from repro.ledger import plan
-from repro.paths import CLONE
+from repro.paths import CLONE, conf_dir
 from repro.reproduction import SCALES, Experiment, last_wins, load, names, results_folder, select, with_variant
 from repro.results import verdicts
 from repro.results.collect import HEAD, LAYERS, STATES, TAIL
 from repro.results.tables import read
+from repro.training.assemble import check_targets
 from repro.training.loop import Loop
 
 # Runs and rows (a run and seed) at smoke scale; a new experiment is counted by hand.
@@ -245,6 +247,18 @@ def test_runs_of_a_scale_are_different_runs(experiment: str, scale: str) -> None
     assert len(jobs) == len({job.overrides for job in jobs})
     if scale == "full":
         assert set(one.variants) == {job.variant for job in jobs}
+
+
+@pytest.mark.parametrize("experiment", names())
+def test_every_variant_of_the_larger_scales_can_be_built(experiment: str) -> None:
+    """Options that a scale sets are those of the variant's parts; smoke need not have every variant."""
+    one = load(experiment)
+    # Two jobs of a variant differ in a number only; scales often leave a variant as it is.
+    words = {tuple(w for w in job.overrides if not w.startswith("seed=") and w.partition("=")[0] not in job.swept): job
+             for scale in ("full", "published") for job in one.jobs(scale)}  # fmt: skip
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        for job in words.values():
+            check_targets(resolve(compose_initialized(job.overrides)))
 
 
 @pytest.mark.parametrize("experiment", names())

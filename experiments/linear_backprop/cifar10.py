@@ -59,7 +59,8 @@ def _curves(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     for ax, (title, pair) in zip(axes, pairs.items(), strict=True):
         for variant in pair:
             own = tables.runs[tables.runs["variant"] == variant]
-            means = own.groupby(RATE)["valid_accuracy"].mean().dropna()
+            whole = own.groupby(RATE).filter(lambda rows: not (rows["status"] == "diverged").any())
+            means = whole.groupby(RATE)["valid_accuracy"].mean().dropna()  # the rate that the claims take
             if len(means):
                 best = own.loc[own[RATE] == means.idxmax(), "run"]
                 label = f"{_name(variant)}, {means.idxmax():g}"
@@ -95,11 +96,12 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     fig = figure(TEXT, 2.6)
     left, right = fig.subplots(1, 2)
     shown = [linear for _, linear in pairs.values() if not linear.startswith("binary")]
+    # One rate for all: the smallest that all were trained at.
+    rate = max(tables.runs.loc[tables.runs["variant"] == variant, RATE].min() for variant in shown)
     norms: list[float] = []
     for variant, color in zip(shown, (VERMILLION, BLUE, "#009E73"), strict=False):
         runs = tables.runs[tables.runs["variant"] == variant]
-        middle = runs.loc[runs[RATE] == sorted(runs[RATE].unique())[0], "run"]
-        rows = tables.layers[tables.layers["run"].isin(middle)]
+        rows = tables.layers[tables.layers["run"].isin(runs.loc[runs[RATE] == rate, "run"])]
         for step, style in ((rows["step"].min(), "-"), (rows["step"].max(), "--")):
             now = rows[rows["step"] == step]
             label = variant.replace("_linear", "").replace("_", " ") + (", after" if style == "--" else "")
@@ -115,7 +117,7 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     _note(
         fig,
         tables.runs,
-        "weights' gradients at the smallest rate; lines: before training, dashed: after; median and range",
+        f"weights' gradients, rate {rate:g}; lines: before training, dashed: after; median and range",
     )
     return fig
 
@@ -129,6 +131,6 @@ def _color(variant: str) -> str:
 
 
 def _note(fig: Figure, runs: pd.DataFrame, more: str = "mean and 95 % interval") -> None:
-    n = runs.groupby(["variant", RATE]).size().mode().max()
+    n = runs.groupby([name for name in ("variant", RATE, DECAY) if name in runs.columns], dropna=False).size().max()
     scale = "+".join(dict.fromkeys(runs["scale"]))
     fig.supxlabel(f"n={n} seeds, scale {scale}; {more}", x=0.99, ha="right", fontsize=6.5, color=QUIET)

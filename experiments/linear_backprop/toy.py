@@ -77,11 +77,11 @@ def _errors(runs: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 2.6)
     axes = fig.subplots(1, 2, sharey=True)
     for ax, (activation, rows) in zip(axes, runs.groupby("activation"), strict=False):
-        values = [rows.loc[rows["backward"] == rule, "valid_loss"].dropna().clip(lower=LEAST).to_numpy()
-                  for rule in RULES]  # fmt: skip
+        found = [rows.loc[rows["backward"] == rule, "valid_loss"] for rule in RULES]
+        values = [column.dropna().clip(lower=LEAST).to_numpy() for column in found]
         boxes = ax.boxplot(values, widths=0.55, patch_artist=True, flierprops={"markersize": 2},
                            medianprops={"color": INK})  # fmt: skip
-        for place, (box, (_, color), points) in enumerate(zip(boxes["boxes"], RULES.values(), values, strict=True), 1):
+        for place, (box, (_, color), points) in enumerate(zip(boxes["boxes"], RULES.values(), found, strict=True), 1):
             box.set(facecolor=color, alpha=0.35)
             hits = int((points < FITTED).sum())
             ax.text(place, 1.02, f"{hits} of {len(points)}", transform=ax.get_xaxis_transform(), ha="center",

@@ -327,6 +327,8 @@ def _check_together(settings: Mapping[str, Any]) -> None:
     if batch_norm and settings["diagnostics"]["probe"] == 1 and settings["diagnostics"]["quantities"]:
         raise UserError("normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance")
     one_a_sample = settings["task"]["_target_"].endswith((".Classification", ".Regression"))
+    if settings["diagnostics"]["predictions"] and settings["job"] is not None:
+        raise UserError("diagnostics.predictions is written by training, and a job does not train; set it to null")
     if settings["diagnostics"]["predictions"] and not one_a_sample:
         raise UserError("diagnostics.predictions writes one number a sample and needs task=classification or "
                         "regression; set it to null")  # fmt: skip

@@ -1,5 +1,7 @@
 """The place of a nonlinearity in a model, where the backward rule acts and diagnostics look."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import torch
@@ -57,3 +59,16 @@ class Nonlinearity(nn.Module):
             # A step made of comparisons has no graph.
             slope = torch.autograd.grad(out, at, torch.ones_like(at))[0] if out.requires_grad else torch.zeros_like(a)
         return slope.abs() < FLAT
+
+
+@contextmanager
+def under(module: nn.Module, rule: Rule) -> Iterator[None]:
+    """Within it every nonlinearity of a net has this rule."""
+    sites = [(part, part.rule) for part in module.modules() if isinstance(part, Nonlinearity)]
+    for site, _ in sites:
+        site.rule = rule
+    try:
+        yield
+    finally:
+        for site, own in sites:
+            site.rule = own

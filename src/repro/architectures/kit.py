@@ -50,6 +50,8 @@ class Kit:
 
 def whole_sizes(name: str, sizes: int | list[int], count: int | None = None) -> list[int]:
     """A size or a list of them as a list of positive whole numbers, `count` of them if that is given."""
+    if isinstance(sizes, list | tuple) and not sizes:
+        raise UserError(f"{name} is an empty list; give at least one whole number")
     listed = list(sizes) if isinstance(sizes, list | tuple) else [sizes] * (1 if count is None else count)
     if any(isinstance(n, bool) or n < 1 for n in listed):
         raise UserError(f"{name} must be whole numbers of 1 or more, not {sizes}")

@@ -34,7 +34,7 @@ class MLP(nn.Module):
     Args:
         shape: of one input.
         outputs: units of the output layer.
-        kit: activation, backward rule and normalization.
+        kit: activation, backward rule, normalization and kind of weights.
         depth: hidden layers, 0 or more (0: a linear model).
         width: units of each hidden layer, or one number a layer.
         bias: biases in every linear layer.
@@ -52,7 +52,10 @@ class MLP(nn.Module):
         self.hidden = nn.ModuleList(Hidden(inputs, units, bias, dropout, kit) for inputs, units in pairwise(sizes))
         self.output = kit.weights.linear(sizes[-1], outputs, bias)
         self.activation = kit.unit(outputs) if activate_output else nn.Identity()
-        if exact_output and isinstance(self.activation, Nonlinearity):
+        if exact_output:
+            if not isinstance(self.activation, Nonlinearity):
+                raise UserError("architecture.exact_output is about the activation behind the output layer; "
+                                "it needs architecture.activate_output=true")  # fmt: skip
             self.activation.rule = exact
 
     def forward(self, x: Tensor) -> Tensor:

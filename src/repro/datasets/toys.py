@@ -249,6 +249,8 @@ def logistic(
         raise UserError(f"means, stds and slopes need one number for each feature, not {means}, {stds} and {slopes}")
     for value in (*stds, *map(abs, means), *map(abs, slopes)):
         check_number("each of means, stds and slopes", value)
+    if min(stds) <= 0:
+        raise UserError(f"stds must be above 0, not {stds}")
     check_share("correlation", correlation)
 
     def sample(n: int, rng: np.random.Generator) -> Pair:

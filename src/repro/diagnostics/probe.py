@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from repro.activations import Nonlinearity
 from repro.activations.noisy import Noisy
+from repro.activations.site import under
 from repro.architectures.layers import FeedbackConvolution, FeedbackLinear
 from repro.architectures.recurrence import call_functional, unfuse
 from repro.backward import exact
@@ -249,17 +250,13 @@ def trace(run: Callable[..., Any], shapes: Mapping[str, torch.Size], parameters:
 @contextmanager
 def exactly(module: nn.Module) -> Iterator[None]:
     """Differentiate every nonlinearity and layer exactly, whatever the rule; binary weights stay as they are."""
-    sites = [(part, part.rule) for part in module.modules() if isinstance(part, Nonlinearity)]
     fed_back = [part for part in module.modules() if isinstance(part, FeedbackLinear | FeedbackConvolution)]
     try:
-        for site, _ in sites:
-            site.rule = exact
         for layer in fed_back:
             layer.aligned = True
-        yield
+        with under(module, exact):
+            yield
     finally:
-        for site, rule in sites:
-            site.rule = rule
         for layer in fed_back:
             layer.aligned = False
 

@@ -58,7 +58,10 @@ def gradient_cosine(gradient: Tensor, exact: Tensor) -> Tensor:
 
 
 def gradient_norm_ratio(gradient: Tensor, exact: Tensor) -> Tensor:
-    """Norm of the weight's gradient under the backward rule over that of the exact one; infinite where that is 0."""
+    """Norm of the weight's gradient under the backward rule over the exact one's.
+
+    Infinite where the exact gradient is 0, NaN where both are.
+    """
     return weight_gradient_norm(gradient) / weight_gradient_norm(exact)
 
 

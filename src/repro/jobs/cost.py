@@ -3,15 +3,16 @@
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from repro.activations import Nonlinearity
-from repro.backward import Function, Rule, exact, linear
+from repro.activations.site import under
+from repro.architectures.recurrence import is_recurrent
+from repro.backward import Function, Rule, exact, is_exact, linear
 from repro.datasets.data import Batch, Feed
 from repro.errors import UserError
 from repro.ranges import whole
@@ -62,6 +63,13 @@ class Cost:
         """The work on this learner and its first batch."""
         if not isinstance(learner, Single):
             raise UserError("job=cost measures one net at a time; take replicas=1")
+        if is_recurrent(learner.module):
+            raise UserError("job=cost is for nets without a state; take architecture=mlp, say")
+        sites = [part for part in learner.module.modules() if isinstance(part, Nonlinearity)]
+        if not all(is_exact(site.rule) for site in sites):
+            raise UserError("job=cost compares backward rules by itself; leave backward=exact")
+        if torch.get_num_threads() > 1:
+            raise UserError("job=cost counts processor time, which several threads add to; take threads=1")
         return Turns(learner, feed.batch(0), self.repeats, self.warm_up)
 
 
@@ -130,7 +138,7 @@ class Turns:
         return forward, backward
 
     def _loss(self) -> Tensor:
-        return self.learner.task.measure(self.learner.module(self.batch.x[0]), self.batch.y[0])["loss"]
+        return self.learner.task.measure(self.learner.call(self.batch.x[0], ())[0], self.batch.y[0])["loss"]
 
     def _clocked(self, work: Callable[[], Any]) -> tuple[Any, float]:
         """On a CPU its own time, which other programs disturb less; on a GPU the time until it has finished."""
@@ -172,16 +180,3 @@ class Turns:
     def restore(self, state: Mapping[str, Any]) -> None:
         """See `Work`."""
         self.step, self.seconds, self.turns = state["step"], state["seconds"], list(state["turns"])
-
-
-@contextmanager
-def under(module: nn.Module, rule: Rule) -> Iterator[None]:
-    """Within it every nonlinearity has this rule."""
-    sites = [(part, part.rule) for part in module.modules() if isinstance(part, Nonlinearity)]
-    for site, _ in sites:
-        site.rule = rule
-    try:
-        yield
-    finally:
-        for site, own in sites:
-            site.rule = own

@@ -10,7 +10,7 @@ from torch import nn
 from repro.activations import Nonlinearity
 from repro.architectures.kit import Kit
 from repro.architectures.layers import Plain
-from repro.backward import at_depth
+from repro.backward import LinearAbove, at_depth
 from repro.build import build, check_node, locate, takes
 from repro.config import COMPONENTS, Run
 from repro.datasets.data import Dataset, Feed, Order
@@ -168,9 +168,13 @@ def settle(module: nn.Module, kit: Kit) -> None:
     layers = layers_of(module)
     depths = {layer.site: layer.depth for layer in layers}
     deepest = max((layer.depth for layer in layers), default=0)
-    for name, part in module.named_modules():
-        if isinstance(part, Nonlinearity):
-            part.rule = at_depth(part.rule, depths.get(name, deepest))
+    sites = [(depths.get(n, deepest), m) for n, m in module.named_modules() if isinstance(m, Nonlinearity)]
+    last = max((depth for depth, _ in sites), default=0)
+    if isinstance(kit.rule, LinearAbove) and kit.rule.depth >= last:
+        raise UserError(f"backward.depth={kit.rule.depth} leaves no activation above it to be linear; the deepest one "
+                        f"of this net is at {last}")  # fmt: skip
+    for depth, site in sites:
+        site.rule = at_depth(site.rule, depth)
 
 
 def work(run: Run, parts: Parts, data: Dataset, feed: Feed, device: torch.device) -> Work:
