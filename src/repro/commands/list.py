@@ -9,7 +9,8 @@ from repro.errors import unknown
 from repro.paths import conf_dir, experiments_dir
 
 GROUPS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-          "optimizer", "schedule", "annealing", "curriculum", "trainer", "diagnostics", "experiment")  # fmt: skip
+          "optimizer", "schedule", "weight", "annealing", "curriculum", "job", "trainer", "diagnostics",
+          "experiment")  # fmt: skip
 
 EXAMPLES = """\
   repro list
