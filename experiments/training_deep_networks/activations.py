@@ -61,8 +61,9 @@ def _layers(tables: Tables) -> Figure:
         relu = last[last["variant"] == f"{prefix}relu"]
         for rate, color in zip(places(relu, RATE), PALETTE, strict=False):
             blocks.profile(ax, relu[relu[RATE] == rate], label=f"{rate:g}", color=color, linewidth=1.0)
-        ax.set(title=f"{title}, ReLU", xlabel="layer", ylim=(-0.03, 1.03))
-        ax.legend(title="learning rate", loc="upper left")
+        # Room for the legend above the shares.
+        ax.set(title=f"{title}, ReLU", xlabel="layer", ylim=(-0.03, 1.5), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
+        ax.legend(title="learning rate", loc="upper left", ncols=3, fontsize=6, title_fontsize=6.5)
         blocks.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("share of dead units")
     fig.supxlabel("after training; points: median of the seeds; bands: their range; diverged seeds are left out",
