@@ -50,8 +50,8 @@ SIZES = {
     "linear_backprop/cifar10": (14, 14),
 }
 
-# Each run takes most of an hour: the table is published as it grows, with its n beside every number.
-UNDER_WAY = {"noisy_activations/penn_treebank"}
+# Hours of training: these tables are published as they grow, with their n beside every number.
+UNDER_WAY = {"noisy_activations/penn_treebank", "noisy_activations/unique_numbers"}
 
 MEASURE = {"linear_backprop/cost"}  # and train nothing
 
