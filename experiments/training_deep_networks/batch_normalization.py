@@ -60,6 +60,6 @@ def _mnist(tables: Tables) -> Figure:
         ax.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
         ax.set(title=f"learning rate {rate:g}", xlabel="updates", ylim=(0, 1.03))
     axes[0].set_ylabel("validation accuracy, MNIST")
-    axes[-1].legend(loc="lower right")
+    axes[1].legend(loc="lower right")
     footnote(fig, runs, "dashed: chance")
     return fig
