@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import fabricated
+from conftest import Said
 from repro.cli import main
 from repro.commands import show
 from repro.errors import UserError
@@ -148,3 +150,10 @@ def test_unfinished_and_failed_runs_say_so(runs: Path, capsys: pytest.CaptureFix
     assert main(["show", "cccc333333"]) == 2
     assert "failed: ValueError: no" in capsys.readouterr().err
     assert not (folder / "overview.png").exists()
+
+
+def test_what_compares_with_the_exact_gradient_is_shown(cli: Callable[..., Said], tiny: tuple[str, ...]) -> None:
+    said = cli("train", *tiny, "backward=linear", "diagnostics=backward", "diagnostics.probe=16").out
+    assert "cosine with exact" in said
+    assert "norm over exact" in said
+    assert "cosine with exact" not in cli("train", *tiny).out

@@ -23,6 +23,8 @@ _QUANTITIES = {
     "gradient norm": "gradient_norm",
     "weight gradient norm": "weight_gradient_norm",
     "update ratio": "update_ratio",
+    "cosine with exact": "gradient_cosine",
+    "norm over exact": "gradient_norm_ratio",
     "noise": "noise_std",
     "|p|": "noise_p",
 }
