@@ -140,11 +140,11 @@ def test_constants_of_esp():
 
 
 def test_esp_starts_where_it_is_told():
-    module = make(esp(None, 0.004).unit, 50_000)
+    module = make(esp(None, 0.004, None, None).unit, 50_000)
     module.reset(torch.Generator().manual_seed(0))
     assert module.beta.mean().item() == pytest.approx(0, abs=1e-4)
     assert module.beta.std().item() == pytest.approx(0.004, rel=0.02)
-    module = make(esp(1.5, 0.004).unit, 3)
+    module = make(esp(1.5, 0.004, None, None).unit, 3)
     module.reset(torch.Generator())
     assert module.beta.tolist() == [1.5] * 3
 
@@ -163,9 +163,9 @@ def test_esp_has_one_beta_for_each_channel():
     ("make_it", "name"),
     [
         (lambda: swish(math.nan), "beta"),
-        (lambda: esp("x", 0.1), "beta"),
-        (lambda: esp(None, -1), "beta_std"),
-        (lambda: make(esp(1.0, 0.1).unit, 0), "units"),
+        (lambda: esp("x", 0.1, None, None), "beta"),
+        (lambda: esp(None, -1, None, None), "beta_std"),
+        (lambda: make(esp(1.0, 0.1, None, None).unit, 0), "units"),
         (lambda: Dropout(1.0), "dropout"),
         (lambda: Dropout(-0.1), "dropout"),
     ],

@@ -180,7 +180,7 @@ def test_initialize_reaches_every_parameter():
 
 
 def test_initialize_depends_on_its_generator_alone():
-    nets = [model(make(esp(None, 0.004).unit, 4)) for _ in range(2)]
+    nets = [model(make(esp(None, 0.004, None, None).unit, 4)) for _ in range(2)]
     before = torch.get_rng_state()
     for net in nets:
         initialize(net, partial(initialization.he, distribution="uniform"), rng(3))

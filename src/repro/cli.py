@@ -16,6 +16,7 @@ VERBS = {
     "list": "components and experiments, each with a line on what it is",
     "data": "list, fetch or verify data files",
     "show": "the tables of one finished run again, and its overview figure",
+    "diagnose": "the Hessian of a finished run's loss and its spectrum",
     "completion": "a completion script for your shell",
 }
 

@@ -13,7 +13,7 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from repro.config import GROUPS
+from repro.config import GROUPS, OPTIONAL
 from repro.errors import UserError, unknown
 from repro.paths import conf_dir
 
@@ -43,9 +43,9 @@ def compose_initialized(overrides: Sequence[str]) -> DictConfig:
 
 
 def check_groups(overrides: Sequence[str]) -> None:
-    """Refuse `group=null` and `group=`, except for the experiment: every other group is needed."""
+    """Refuse `group=null` and `group=` where the group is needed."""
     for group, equals, option in (word.partition("=") for word in overrides):
-        if group in GROUPS and group != "experiment" and equals and option in ("null", ""):
+        if group in GROUPS and group not in ("experiment", *OPTIONAL) and equals and option in ("null", ""):
             raise UserError(f"{group} needs an option, not {option or 'nothing'}; see: repro list {group}")
 
 

@@ -25,12 +25,12 @@ NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "dataset.data_
                   "trainer.compile"}  # fmt: skip
 
 # What `trainer.precision` may be; null is float32. float16 is left out: its gradients vanish unless losses are scaled.
-PRECISIONS = ("bfloat16",)
+PRECISIONS = ("bfloat16", "float64")
 
 QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
               "gradient_norm", "weight_gradient_norm", "update_ratio",
               "weight_norm", "weight_entries", "single_sign_share",
-              "noise_std", "noise_p", "noise_p_units", "gradient_through_time",
+              "noise_std", "noise_p", "noise_p_units", "beta", "beta_units", "gradient_through_time",
               "gradient_cosine", "gradient_norm_ratio")  # fmt: skip
 
 
@@ -62,6 +62,7 @@ class DiagnosticsConfig:
     """What is measured in the layers and when; `conf/diagnostics/layers.yaml` explains every key."""
 
     every: int | None = None
+    steps: list[int] | None = None
     log_spaced: int = 4
     probe: int = 128
     histogram: int = 30
@@ -86,6 +87,7 @@ class RunConfig:
     annealing: Any = None
     curriculum: Any = None
     job: Any = None
+    hessian: Any = None
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
     experiment: Any = None
@@ -104,8 +106,8 @@ class RunConfig:
 
 # Groups whose options are built from a _target_, and all groups.
 COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-              "optimizer", "schedule", "weight", "annealing", "curriculum", "job")  # fmt: skip
-OPTIONAL = ("weight", "annealing", "curriculum", "job")  # null unless one is chosen
+              "optimizer", "schedule", "weight", "annealing", "curriculum", "job", "hessian")  # fmt: skip
+OPTIONAL = ("weight", "annealing", "curriculum", "job", "hessian")  # null unless one is chosen
 GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 
 ConfigStore.instance().store("run_schema", RunConfig)
@@ -318,6 +320,8 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
             raise unknown("split in diagnostics.predictions", name, ("train", "valid", "test"))
     if diagnostics["every"] is not None:
         whole("diagnostics.every", diagnostics["every"], 1)
+    for step in diagnostics["steps"] or []:
+        whole("each of diagnostics.steps", step, 0)
 
 
 def _check_together(settings: Mapping[str, Any]) -> None:
@@ -326,15 +330,17 @@ def _check_together(settings: Mapping[str, Any]) -> None:
         raise UserError("normalization=batch needs trainer.batch_size of 2 or more: one sample has no variance")
     if batch_norm and settings["diagnostics"]["probe"] == 1 and settings["diagnostics"]["quantities"]:
         raise UserError("normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance")
-    one_a_sample = settings["task"]["_target_"].endswith((".Classification", ".Regression"))
+    one_a_sample = settings["task"]["_target_"].endswith((".Classification", ".Regression", ".Sigmoids"))
     if settings["diagnostics"]["predictions"] and settings["job"] is not None:
         raise UserError("diagnostics.predictions is written by training, and a job does not train; set it to null")
     if settings["diagnostics"]["predictions"] and not one_a_sample:
-        raise UserError("diagnostics.predictions writes one number a sample and needs task=classification or "
-                        "regression; set it to null")  # fmt: skip
+        raise UserError("diagnostics.predictions writes one number a sample and needs task=classification, "
+                        "regression or sigmoids; set it to null")  # fmt: skip
+    if settings["optimizer"]["_target_"].endswith(".LBFGS"):
+        _check_search(settings)
     if settings["replicas"] > 1:
         for key in ("precision", "channels_last", "compile"):
-            if trainer[key]:
+            if trainer[key] and trainer[key] != "float64":
                 raise UserError(f"trainer.{key} is for one net and does not go with replicas={settings['replicas']}; "
                                 f"leave it null, or train one by one with -m seed=range({settings['replicas']})"
                                 )  # fmt: skip
@@ -343,6 +349,26 @@ def _check_together(settings: Mapping[str, Any]) -> None:
             if on:
                 raise UserError(f"{key} does not go with replicas={settings['replicas']}: stacked seeds share one "
                                 f"clock; train them one by one with -m seed=range({settings['replicas']})")  # fmt: skip
+
+
+def _check_search(settings: Mapping[str, Any]) -> None:
+    """L-BFGS compares losses at several points: they must be those of one function."""
+    trainer = settings["trainer"]
+    if settings["replicas"] > 1:
+        seeds = f"seed=range({settings['replicas']})"
+        raise UserError("optimizer=lbfgs goes along one line at a time and does not go with replicas="
+                        f"{settings['replicas']}; train one by one with -m {seeds}")  # fmt: skip
+    if trainer["batch_size"] is not None:
+        raise UserError("optimizer=lbfgs needs the whole training split in every step; set trainer.batch_size=null")
+    for key in ("l1", "l2", "clip_norm", "clip_value", "clip_weights"):
+        if trainer[key]:
+            raise UserError(f"trainer.{key} changes gradients or weights behind the back of optimizer=lbfgs, which "
+                            "compares them with the loss; leave it out")  # fmt: skip
+    if settings["architecture"].get("dropout") or settings["activation"]["_target_"].startswith(
+        "repro.activations.noisy."
+    ):
+        raise UserError("optimizer=lbfgs needs the same loss whenever it asks, and noisy units and dropout draw anew; "
+                        "leave them out, or take another optimizer")  # fmt: skip
 
 
 def whole(key: str, value: Any, least: int) -> None:

@@ -73,7 +73,7 @@ class Swish(nn.Module):
 
 
 class Esp(nn.Module):
-    """x·sigmoid(βx) with one trainable β for each unit (Milletarì et al. 2018).
+    """x·sigmoid(βx) with a β of its own for each unit (Milletarì et al. 2018, expected signal propagation).
 
     β is zero until `reset` draws it.
 
@@ -81,13 +81,22 @@ class Esp(nn.Module):
         units: how many units, at least 1.
         beta: the value every β starts from; `None` starts them from a normal distribution instead.
         beta_std: its standard deviation (mean 0), at least 0; without meaning when `beta` is given.
+        per_layer: whether all units share one β.
+        fixed: whether β stays what it starts from.
     """
 
-    def __init__(self, units: int, beta: float | None, beta_std: float) -> None:
+    def __init__(
+        self, units: int, beta: float | None, beta_std: float, per_layer: bool = False, fixed: bool = False
+    ) -> None:
         super().__init__()
         self.start = None if beta is None else number("activation.beta", beta)
         self.start_std = number("activation.beta_std", beta_std, 0)
-        self.beta = nn.Parameter(torch.zeros(whole("units", units, 1)))
+        self.beta: Tensor
+        values = torch.zeros(1 if per_layer else whole("units", units, 1))
+        if fixed:
+            self.register_buffer("beta", values)
+        else:
+            self.beta = nn.Parameter(values)
 
     def reset(self, rng: torch.Generator) -> None:
         """Set β to its starting values, in place."""
@@ -102,7 +111,34 @@ class Esp(nn.Module):
         return x * torch.sigmoid(per_unit(self.beta, x) * x)
 
     def extra_repr(self) -> str:
-        return f"units={self.beta.numel()}"
+        return f"betas={self.beta.numel()}"
+
+
+class Scaled(nn.Module):
+    """βx with one trainable β for each unit: the inverse temperature of output units (Milletarì et al. 2018).
+
+    β is zero until `reset` draws it.
+
+    Args:
+        units: how many.
+        beta: mean of the normal distribution that every β starts from, any finite number.
+        beta_std: its standard deviation, at least 0.
+    """
+
+    def __init__(self, units: int, beta: float, beta_std: float) -> None:
+        super().__init__()
+        self.start = number("architecture.output_beta", beta)
+        self.start_std = number("architecture.output_beta_std", beta_std, 0)
+        self.beta = nn.Parameter(torch.zeros(units))
+
+    def reset(self, rng: torch.Generator) -> None:
+        """Draw β, in place."""
+        with torch.no_grad():
+            self.beta.normal_(self.start, self.start_std, generator=rng)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """β times `x`, (..., units)."""
+        return self.beta * x
 
 
 def per_unit(values: Tensor, x: Tensor) -> Tensor:
@@ -145,7 +181,8 @@ def swish(beta: float) -> Activation:
     return Activation(unit=partial(Swish, beta), gate=nn.Sigmoid)
 
 
-def esp(beta: float | None, beta_std: float) -> Activation:
+def esp(beta: float | None, beta_std: float, per_layer: bool | None, fixed: bool | None) -> Activation:
     """ESP units, with the logistic sigmoid as their gate; arguments as in `Esp`."""
-    Esp(1, beta, beta_std)  # a wrong number is reported here, before any data are read
-    return Activation(unit=partial(Esp, beta=beta, beta_std=beta_std), gate=nn.Sigmoid)
+    unit = partial(Esp, beta=beta, beta_std=beta_std, per_layer=bool(per_layer), fixed=bool(fixed))
+    unit(1)  # a wrong value is reported here, before any data are read
+    return Activation(unit=unit, gate=nn.Sigmoid)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from repro.activations import Nonlinearity
+from repro.activations.elementwise import Scaled
 from repro.activations.noise import Dropout
 from repro.architectures.kit import Kit, whole_sizes
 from repro.backward import exact
@@ -41,10 +42,13 @@ class MLP(nn.Module):
         dropout: probability in [0, 1) that a hidden unit is dropped in training.
         activate_output: puts the activation behind the output layer as well.
         exact_output: differentiates that one exactly, whatever the backward rule.
+        output_beta: a trainable factor on every output that starts there; None = none.
+        output_beta_std: standard deviation of the normal distribution around it that the factor is drawn from.
     """
 
     def __init__(self, shape: tuple[int, ...], outputs: int, kit: Kit, depth: int, width: int | list[int],
-                 bias: bool, dropout: float, activate_output: bool, exact_output: bool | None) -> None:  # fmt: skip
+                 bias: bool, dropout: float, activate_output: bool, exact_output: bool | None,
+                 output_beta: float | None, output_beta_std: float | None) -> None:  # fmt: skip
         super().__init__()
         if depth < 0:
             raise UserError(f"architecture.depth must be a whole number of 0 or more, not {depth}")
@@ -57,6 +61,15 @@ class MLP(nn.Module):
                 raise UserError("architecture.exact_output is about the activation behind the output layer; "
                                 "it needs architecture.activate_output=true")  # fmt: skip
             self.activation.rule = exact
+        if output_beta is None and output_beta_std is not None:
+            raise UserError("architecture.output_beta_std is about architecture.output_beta, which is null; "
+                            "give that a number, e.g. 0")  # fmt: skip
+        if output_beta is not None:
+            if activate_output:
+                raise UserError("architecture.output_beta and architecture.activate_output=true are two things behind "
+                                "the output layer; leave one of them out")  # fmt: skip
+            # A constant factor, whatever the backward rule makes of units.
+            self.activation = Nonlinearity(Scaled(outputs, output_beta, output_beta_std or 0.0), exact)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, *shape) to (batch, outputs)."""

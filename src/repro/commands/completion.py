@@ -76,6 +76,8 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
         return ("list", "fetch", "verify") if len(before) == 1 else ("mnist", "cifar10")
     if verb == "reproduce" and current.startswith("scale="):
         return ("scale=smoke", "scale=quick", "scale=full", "scale=published")
+    if verb == "diagnose":
+        return [f"hessian={name}" for name, _ in options("hessian")]
     if verb in ("train", "reproduce"):
         group, equals, _ = current.partition("=")
         if equals and group in GROUPS:

@@ -9,7 +9,7 @@ from repro.errors import unknown
 from repro.paths import conf_dir, experiments_dir
 
 GROUPS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-          "optimizer", "schedule", "weight", "annealing", "curriculum", "job", "trainer", "diagnostics",
+          "optimizer", "schedule", "weight", "annealing", "curriculum", "job", "hessian", "trainer", "diagnostics",
           "experiment")  # fmt: skip
 
 EXAMPLES = """\

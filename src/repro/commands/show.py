@@ -34,7 +34,7 @@ def present(folder: Path) -> None:
     Raises:
         UserError: the run has not finished, or one of its files is damaged.
     """
-    _check_finished(folder)
+    check_finished(folder)
     from repro.results.present import text  # scipy and pandas take their time, and matplotlib
 
     print(text(folder))
@@ -84,7 +84,8 @@ def _no_run(run: str, runs: Path, names: Iterable[str]) -> UserError:
     )
 
 
-def _check_finished(folder: Path) -> None:
+def check_finished(folder: Path) -> None:
+    """Raise a `UserError` that says what to do where a run has not finished."""
     if (folder / "done.json").is_file():
         return
     from repro.results.files import read_json

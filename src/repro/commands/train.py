@@ -145,7 +145,7 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
     except InstantiationException:
         raise
     except ERRORS as error:
-        raise explain(error, [w for w in words if not w.startswith("-")]) from error
+        raise explain(error, [w for w in words if "=" in w and not w.startswith("-")]) from error
     except OSError as error:  # Hydra makes the sweep's folder
         raise UserError(f"cannot use {error.filename or 'a file'}: {error.strerror or error}; "
                         "mend it, or choose another results_dir") from error  # fmt: skip

@@ -108,6 +108,7 @@ class Order:
         steps: updates of the whole run where `trainer.steps` fixes them, else None.
         epochs: epochs of the run otherwise.
         curriculum: what `curriculum=` builds, or None.
+        dtype: of inputs, and of targets that are numbers.
     """
 
     seeds: Sequence[int]
@@ -116,6 +117,7 @@ class Order:
     steps: int | None = None
     epochs: int = 1
     curriculum: Any = None
+    dtype: torch.dtype = torch.float32
 
     def without_curriculum(self, dataset: str) -> None:
         """Raise a `UserError` when there is a curriculum, which this data set knows nothing of."""
@@ -172,9 +174,9 @@ class Split:
     def __len__(self) -> int:
         return len(self.x)
 
-    def to(self, device: torch.device) -> "Split":
-        """The same on a device."""
-        return Split(self.x.to(device), self.y.to(device))
+    def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> "Split":
+        """The same on a device; what is real gets this type."""
+        return Split(*(v.to(device, dtype if v.is_floating_point() else v.dtype) for v in (self.x, self.y)))
 
 
 @dataclass(frozen=True)
@@ -215,6 +217,6 @@ class Data:
         from repro.datasets.shuffled import Shuffled
 
         order.without_curriculum(self.name)
-        splits = {name: getattr(self, name).to(order.device) for name in SPLITS}
+        splits = {name: getattr(self, name).to(order.device, order.dtype) for name in SPLITS}
         make = self.make_feed or (lambda splits, order: Shuffled(splits, order.seeds, order.batch_size))
         return make(splits, order)

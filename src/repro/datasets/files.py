@@ -272,6 +272,8 @@ def _download(name: str, file: SourceFile, data_dir: str | Path | None) -> Path:
     target = _cache(name, data_dir) / file.file_name
     missing = f"data file {file.file_name} not found in {_places(name, data_dir)}"
     put = f"put it there (sha256 {file.expected})"
+    if file.url is None and all(one.url is None for edition in REGISTRY[name] for one in edition.files):
+        raise UserError(f"{missing}, and there is no place to download it from; {put}")
     if file.url is None:
         raise UserError(f"{missing}, where other files of {name} lie; {put}, "
                         f"or take those away and run: repro data fetch {name}")  # fmt: skip

@@ -18,7 +18,7 @@ from repro.seeds import generator
 
 @dataclass(frozen=True)
 class Normalization:
-    """(bytes / unit - mean) / scale in float32, by the elementwise operations of `preprocessing`, to the last bit.
+    """(bytes / unit - mean) / scale, by the elementwise operations of `preprocessing`, to the last bit in float32.
 
     Attributes:
         unit: what bytes are divided by. A tensor, like the others: dividing by a number is not exact on a GPU.
@@ -36,14 +36,14 @@ class Normalization:
         mean, scale = (None if v is None else torch.tensor(v.astype(np.float32)) for v in (learnt.mean, learnt.scale))
         return cls(torch.tensor(unit, dtype=torch.float32), mean, scale)
 
-    def to(self, device: torch.device) -> "Normalization":
-        """The same on a device."""
-        mean, scale = (None if v is None else v.to(device) for v in (self.mean, self.scale))
-        return Normalization(self.unit.to(device), mean, scale)
+    def to(self, device: torch.device, dtype: torch.dtype) -> "Normalization":
+        """The same on a device, in another type."""
+        mean, scale = (None if v is None else v.to(device, dtype) for v in (self.mean, self.scale))
+        return Normalization(self.unit.to(device, dtype), mean, scale)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Bytes (..., channels, height, width) to float32."""
-        out = x.to(torch.float32).div_(self.unit)
+        """Bytes (..., channels, height, width) to real numbers."""
+        out = x.to(self.unit.dtype).div_(self.unit)
         if self.mean is not None:
             out.sub_(self.mean)
         return out if self.scale is None else out.div_(self.scale)
@@ -118,7 +118,7 @@ class Images:
 
     def feed(self, splits: dict[str, Split], order: Order) -> Feed:
         """Batches for one run; the splits are on its device."""
-        normalize = self.normalization.to(order.device)
+        normalize = self.normalization.to(order.device, order.dtype)
         plain = Shuffled(splits, order.seeds, order.batch_size)
         if self.augmentation.on or plain.size < len(splits["train"]):
             return Pictures(plain, self.augmentation, normalize)

@@ -120,12 +120,22 @@ PENN_TREEBANK = Edition(
     ),
 )
 
+# The authors keep them as arrays in their repository; these are the same points with a header (x1, x2, y).
+BOUNDARY = Edition(
+    "the authors' points",
+    (
+        SourceFile("lindata.csv", content="dc4a407016342fe450fb8e4accdba3dd4ef5f704121a7fbb7b8bea82f10a70ca"),
+        SourceFile("nldata.csv", content="195004c4443dda2694a518b100fd1a9782fdc9187bb9681bb53a195959061016"),
+    ),
+)
+
 # Data set to its editions; the first is the official one, the one that is downloaded.
 REGISTRY: dict[str, tuple[Edition, ...]] = {
     "mnist": (MNIST,),
     "cifar10": (CIFAR10, CIFAR10_REASSEMBLED),
     "penn_treebank": (PENN_TREEBANK,),
+    "boundary": (BOUNDARY,),
 }
 
 # The folder of a data set in a mirror or the cache, where it is not its name.
-FOLDERS = {"penn_treebank": "ptb"}
+FOLDERS = {"penn_treebank": "ptb", "boundary": "esp"}

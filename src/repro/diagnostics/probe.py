@@ -34,6 +34,7 @@ class Layer:
         weight: name of its weight among the parameters; None where it has none.
         site: name of its nonlinearity among the modules; None where it has none.
         p: name of that nonlinearity's p among the parameters; None where it has none.
+        beta: name of its β likewise.
         through_time: name of the place where its hidden state passes at each step; None where it has none.
     """
 
@@ -42,6 +43,7 @@ class Layer:
     weight: str | None = None
     site: str | None = None
     p: str | None = None
+    beta: str | None = None
     through_time: str | None = None
 
 
@@ -123,8 +125,8 @@ def layers_of(module: nn.Module) -> list[Layer]:
 
 
 def _layer(name: str, depth: int, parameters: set[str], weight: str | None = None, site: str | None = None) -> Layer:
-    p = f"{site}.function.p"
-    return Layer(name, depth, weight and f"{weight}.weight", site, p if p in parameters else None)
+    p, beta = (own if (own := f"{site}.function.{symbol}") in parameters else None for symbol in ("p", "beta"))
+    return Layer(name, depth, weight and f"{weight}.weight", site, p, beta)
 
 
 def _holder(name: str) -> str:

@@ -154,6 +154,8 @@ def of_layers(layers: list[Layer], traces: Traces, parameters: Mapping[str, Tens
         if layer.p is not None and "noise_p_units" in wanted:
             for i, values in enumerate(parameters[layer.p].detach().double().unbind(-1)):
                 yield layer.name, layer.depth, f"noise_p_{i:03d}", values
+        if layer.beta is not None:
+            yield from ((layer.name, layer.depth, *row) for row in _of_beta(parameters[layer.beta], wanted))
         if layer.through_time is not None and "gradient_through_time" in wanted:
             in_time = gradient_through_time(traces.through_time[layer.through_time])
             for t, values in enumerate(in_time.unbind(1)):
@@ -162,6 +164,18 @@ def of_layers(layers: list[Layer], traces: Traces, parameters: Mapping[str, Tens
         yield "model", 0, "vanishing_ratio", vanishing_ratio(norms[0], norms[-1])
     elif in_time is not None:
         yield "model", 0, "vanishing_ratio", vanishing_ratio(in_time[:, 0], in_time[:, -1])
+
+
+def _of_beta(beta: Tensor, wanted: set[str]) -> Iterator[tuple[str, Tensor]]:
+    """How the βs of a layer, (replicas, units), are distributed, and each of them."""
+    beta = beta.detach().double()
+    if "beta" in wanted:
+        yield "beta_mean", beta.mean(1)
+        yield "beta_std", beta.std(1, correction=0)
+        yield "beta_min", beta.amin(1)
+        yield "beta_max", beta.amax(1)
+    if "beta_units" in wanted:
+        yield from ((f"beta_{i:03d}", values) for i, values in enumerate(beta.unbind(1)))
 
 
 def _of_layer(layer: Layer, traces: Traces, wanted: set[str], bins: int) -> Iterator[tuple[str, Tensor]]:

@@ -47,6 +47,11 @@ class Tables:
         return read(self.folder / "predictions.csv.gz")
 
     @cached_property
+    def spectrum(self) -> pd.DataFrame:
+        """spectrum.csv.gz: one row a run, seed, step and eigenvalue, of the runs that wrote theirs."""
+        return _numbers(read(self.folder / "spectrum.csv.gz"))
+
+    @cached_property
     def claims(self) -> pd.DataFrame:
         """claims.csv: one row a claim."""
         return read(self.folder / "claims.csv")

@@ -52,6 +52,7 @@ def draw(folder: Path) -> Path:
 
 
 def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataFrame) -> Figure:
+    curves = curves[curves["split"].isin(SPLITS)]
     metrics = [m for m in dict.fromkeys(curves["metric"]) if m != "learning_rate"][:2]
     layers = _one_a_row(survivors(layers, summary))
     hidden = _healthy(layers[layers["quantity"].isin(("activation_std", "gradient_norm"))])

@@ -16,11 +16,14 @@ HEAD = ("run", "variant", "seed", "status", "scale")
 TAIL = ("steps", "seconds", "steps_per_second", "device", "commit")
 CURVES = ("run", "variant", "seed", "step", "epoch", "split", "metric", "value")
 LAYERS = ("run", "variant", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
+SPECTRUM = ("run", "variant", "seed", "step", "epoch", "method", "quantity", "index", "value", "error")
 PREDICTIONS = ("run", "variant", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
-SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS}
-WHERE_ASKED_FOR = frozenset({"predictions"})
+SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS, "spectrum": SPECTRUM}
+WHERE_ASKED_FOR = frozenset({"predictions", "spectrum"})
+# A spectrum's rows with an index are single eigenvalues; the others are in the curves as well.
+SINGLE = SPECTRUM.index("index")
 STATES = ("done", "diverged", "failed", "missing", "stale")
-_FLOATS = frozenset({"epoch", "value", "input_0", "input_1"})
+_FLOATS = frozenset({"epoch", "value", "error", "input_0", "input_1"})
 
 Row = dict[str, str]
 
@@ -201,7 +204,8 @@ def _run_series(entry: Expected, name: str, columns: Sequence[str]) -> list[list
             for index in floats:
                 line[index] = _nine_digits(line[index])
             line.insert(1, entry.variant)
-            rows.append(line)
+            if name != "spectrum" or line[SINGLE]:
+                rows.append(line)
         rows.sort(key=lambda line: int(line[2]))
     except (ValueError, IndexError) as error:
         raise UserError(f"{path} is damaged ({error}); train the run again with force=true") from error

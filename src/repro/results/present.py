@@ -27,6 +27,7 @@ _QUANTITIES = {
     "norm over exact": "gradient_norm_ratio",
     "noise": "noise_std",
     "|p|": "noise_p",
+    "β": "beta_mean",
 }
 # Components that are the rule; only others are worth a word in a headline.
 _USUAL = {"normalization": "none", "backward": "exact", "schedule": "constant"}

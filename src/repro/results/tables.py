@@ -15,7 +15,7 @@ from repro.errors import UserError
 from repro.results.files import compressed, csv_line, write_all, write_atomic, writing
 
 # Columns that are words even where every cell looks like a number (run 0012345678, commit 12e4567).
-_RUN_WORDS = ("run", "variant", "status", "scale", "split", "metric", "layer", "quantity", "device", "commit")
+_RUN_WORDS = ("run", "variant", "status", "scale", "split", "metric", "layer", "quantity", "method", "device", "commit")
 _CLAIM_WORDS = ("paper", "experiment", "claim", "says", "published", "verdict", "source", "note")
 WORDS = frozenset({*_RUN_WORDS, *_CLAIM_WORDS})
 _MISSING = ["", "nan", "NaN"]

@@ -24,6 +24,10 @@ class Task:
         """Scalars, each a mean over the batch's predictions; one is called `loss`."""
         raise NotImplementedError
 
+    def outputs(self, values: int) -> int:
+        """Output units for so many classes, or values to predict."""
+        return values
+
     def example(self, target: Tensor, outputs: int) -> Tensor:
         """An output of zeros that goes with a target, as a net of so many outputs would give it."""
         return torch.zeros(len(target), outputs, device=target.device)

@@ -20,6 +20,7 @@ from repro.initialization import initialize
 from repro.optimization import Plateau, make_optimizer
 from repro.seeds import generator
 from repro.tasks import Task
+from repro.training.curvature import Curvature
 from repro.training.execution import Execution, check_compiler
 from repro.training.learner import Learner, learner
 from repro.training.loop import Loop
@@ -38,6 +39,7 @@ class Parts:
     annealing: Any
     curriculum: Any
     job: Any
+    hessian: Any
 
 
 def device_of(name: str) -> torch.device:
@@ -93,7 +95,7 @@ def components(run: Run) -> Parts:
     schedule = part("schedule")
     schedule(0, 1)  # a schedule checks its options when it is asked
     parts = Parts(kit, part("initialization"), part("optimizer"), schedule, part("task"), part("annealing"),
-                  part("curriculum"), part("job"))  # fmt: skip
+                  part("curriculum"), part("job"), part("hessian"))  # fmt: skip
     # A first look at options that only show when used: weights of a net with two units.
     with _explained("optimizer"):
         parts.optimizer([nn.Parameter(torch.zeros(1))])
@@ -121,11 +123,17 @@ class _explained:  # noqa: N801 - reads as a word of the with statement
             raise UserError(f"{self.group}: {error}") from error
 
 
+def execution(run: Run) -> Execution:
+    """In which arithmetic and layout the net is run."""
+    return Execution(run.trainer.precision, bool(run.trainer.channels_last), bool(run.trainer.compile))
+
+
 def read_data(run: Run, parts: Parts, device: torch.device) -> tuple[Dataset, Feed]:
     """Read the data set and check that it suits the task."""
     data: Dataset = build(run.settings["dataset"], "dataset", run.settings["trusted"])
     trainer = run.trainer
-    order = Order(run.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs, parts.curriculum)
+    order = Order(run.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs, parts.curriculum,
+                  execution(run).dtype)  # fmt: skip
     feed = data.feed(order)
     probe = feed.probe(2)
     parts.task.check(probe.y, data.name)
@@ -149,7 +157,7 @@ def _models(run: Run, parts: Parts, data: Dataset) -> Iterator[nn.Module]:
                 "architecture",
                 run.settings["trusted"],
                 shape=data.shape,
-                outputs=data.outputs,
+                outputs=parts.task.outputs(data.outputs),
                 kit=parts.kit,
                 **tokens,
             )
@@ -169,7 +177,7 @@ def settle(module: nn.Module, kit: Kit) -> None:
     depths = {layer.site: layer.depth for layer in layers}
     deepest = max((layer.depth for layer in layers), default=0)
     sites = [(depths.get(n, deepest), m) for n, m in module.named_modules() if isinstance(m, Nonlinearity)]
-    last = max((depth for depth, _ in sites), default=0)
+    last = max((depth for depth, site in sites if site.rule is kit.rule), default=0)
     if isinstance(kit.rule, LinearAbove) and kit.rule.depth >= last:
         raise UserError(f"backward.depth={kit.rule.depth} leaves no activation above it to be linear; the deepest one "
                         f"of this net is at {last}")  # fmt: skip
@@ -192,12 +200,13 @@ def loop(run: Run, parts: Parts, data: Dataset, feed: Feed, device: torch.device
     with _explained("optimizer"):
         optimizer = make_optimizer(parts.optimizer, list(taught.weights.values()), rest, device)
     _check_monitor(run, parts, data, feed)
-    return Loop(taught, feed, optimizer, parts.schedule, parts.annealing, run.trainer, run.diagnostics)
+    curvature = None if parts.hessian is None else Curvature(parts.hessian, taught, feed)
+    return Loop(taught, feed, optimizer, parts.schedule, parts.annealing, run.trainer, run.diagnostics, curvature)
 
 
 def _learner(run: Run, parts: Parts, data: Dataset, device: torch.device) -> Learner:
     try:
-        how = Execution(run.trainer.precision, bool(run.trainer.channels_last), bool(run.trainer.compile))
+        how = execution(run)
         return learner(models(run, parts, data), run.seeds, parts.task, device, how)
     except (MemoryError, RuntimeError) as error:
         if "memory" not in str(error):
@@ -209,7 +218,7 @@ def _check_monitor(run: Run, parts: Parts, data: Dataset, feed: Feed) -> None:
     """A watched metric must exist, or early stopping would never stop."""
     monitor, watched = run.trainer.monitor, run.trainer.patience is not None or isinstance(parts.schedule, Plateau)
     target = feed.probe(2).y
-    scores = parts.task.measure(parts.task.example(target, data.outputs), target)
+    scores = parts.task.measure(parts.task.example(target, parts.task.outputs(data.outputs)), target)
     metrics = [*scores, *parts.task.derive({k: v.cpu().numpy() for k, v in scores.items()})]
     # Without anybody watching it, the default may name a split that has no samples.
     splits = [s for s in ("train", "valid", "test") if data.sizes[s] != 0 or not watched]

@@ -20,7 +20,7 @@ class Execution:
     """What `trainer` says about it.
 
     Attributes:
-        precision: "bfloat16" for mixed precision; None for float32.
+        precision: "bfloat16" for mixed precision, "float64" for double precision throughout; None for float32.
         channels_last: whether images and filters lie in memory with the channels of a pixel side by side.
         compile: whether torch.compile turns the net into code of its own.
     """
@@ -28,6 +28,11 @@ class Execution:
     precision: str | None = None
     channels_last: bool = False
     compile: bool = False
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of parameters, buffers and data."""
+        return torch.float64 if self.precision == "float64" else torch.float32
 
 
 PLAIN = Execution()
@@ -45,7 +50,7 @@ def forward(module: nn.Module, how: Execution) -> Call:
             raise UserError("trainer.channels_last is for nets with convolutions, and this one has none; leave it null")
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         run = _channels_last(run)
-    return run if how.precision is None else _mixed(run, getattr(torch, how.precision))
+    return _mixed(run, torch.bfloat16) if how.precision == "bfloat16" else run
 
 
 def _mixed(run: Call, dtype: torch.dtype) -> Call:

@@ -39,6 +39,7 @@ class Learner(Protocol):
         layers: the layers that are measured.
         task: loss and metrics.
         carried: the state of a recurrent net after the last training batch, each (replicas, ...).
+        module: the net; the first of several.
     """
 
     seeds: Sequence[int]
@@ -50,6 +51,7 @@ class Learner(Protocol):
     layers: list[Layer]
     task: Task
     carried: State
+    module: nn.Module
 
     def gradients(self, batch: Batch) -> Scores:
         """Give every parameter the gradient of its replica's loss, in training mode.
@@ -96,7 +98,7 @@ def learner(modules: list[nn.Module], seeds: Sequence[int], task: Task, device: 
     """
     noise = NoiseSource([generator(seed, "noise", device=device) for seed in seeds])
     for module in modules:
-        module.to(device)
+        module.to(device, how.dtype)
     attach_noise(modules[0], noise)
     return Single(modules, seeds, task, noise, how) if len(modules) == 1 else Stacked(modules, seeds, task, noise)
 

@@ -18,6 +18,7 @@ from repro.diagnostics.quantities import COMPARED, Row, of_backward, of_layers, 
 from repro.diagnostics.schedule import measured_steps
 from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip, clip_weights, load_state
 from repro.tasks import Task
+from repro.training.curvature import SPLIT, Curvature
 from repro.training.learner import Learner
 from repro.training.work import Rows, Scored
 
@@ -35,18 +36,19 @@ class Loop:
         annealing: the noise's scale by update, or None.
         trainer: how long and how.
         diagnostics: what is measured and when.
+        curvature: how the Hessian is looked at, or None.
     """
 
     def __init__(self, learner: Learner, feed: Feed, optimizer: torch.optim.Optimizer, schedule: Schedule,
                  annealing: Annealing | None, trainer: TrainerConfig,
-                 diagnostics: DiagnosticsConfig) -> None:  # fmt: skip
+                 diagnostics: DiagnosticsConfig, curvature: Curvature | None = None) -> None:  # fmt: skip
         self.learner, self.feed, self.optimizer = learner, feed, optimizer
         self.schedule, self.annealing = schedule, annealing
-        self.trainer, self.diagnostics = trainer, diagnostics
+        self.trainer, self.diagnostics, self.curvature = trainer, diagnostics, curvature
         self.per_epoch = feed.per_epoch
         self.total = trainer.steps if trainer.steps is not None else trainer.epochs * self.per_epoch
         self.epochs = math.ceil(self.total / self.per_epoch)
-        self.measured = measured_steps(self.total, diagnostics.every, diagnostics.log_spaced)
+        self.measured = measured_steps(self.total, diagnostics.every, diagnostics.log_spaced, diagnostics.steps)
         self.rates = [group["lr"] for group in optimizer.param_groups]
         self.step, self.seconds, self.stopped = 0, 0.0, False
         self.diverged: dict[int, int] = {}  # replica to the step at which its loss was seen not to be finite
@@ -74,7 +76,7 @@ class Loop:
         """One update and whatever is due after it; the scores, when that was an evaluation."""
         began = time.perf_counter()
         self._update(self.feed.batch(self.step))
-        measuring = self.step in self.measured and bool(self.diagnostics.quantities)
+        measuring = self.step in self.measured and bool(self.diagnostics.quantities or self.curvature)
         if measuring or self.step % CHECK_EVERY == 0:
             self._look_for_divergence()
         if measuring:
@@ -101,7 +103,8 @@ class Loop:
             group["lr"] = rate * factor
         self._anneal()
         trainer, learner = self.trainer, self.learner
-        scores = learner.gradients(batch)
+        searching = isinstance(self.optimizer, torch.optim.LBFGS)
+        scores = {} if searching else learner.gradients(batch)
         if trainer.l2 or trainer.l1:
             add_penalties(learner.weights, trainer.l2, trainer.l1)
         if trainer.clip_norm is not None or trainer.clip_value is not None:
@@ -109,7 +112,10 @@ class Loop:
             clip(gradients, learner.stacked, trainer.clip_norm, trainer.clip_value)
         watched = self.step + 1 in self.measured and "update_ratio" in self.diagnostics.quantities
         before = {k: w.detach().clone() for k, w in learner.weights.items()} if watched else {}
-        self.optimizer.step()
+        if searching:
+            scores = self._search(batch)
+        else:
+            self.optimizer.step()
         if trainer.clip_weights is not None:
             clip_weights(learner.weights.values(), trainer.clip_weights)
         self.step += 1
@@ -119,6 +125,17 @@ class Loop:
             self.sums[name] = self.sums.get(name, 0) + value.double() * count
         if watched:
             self._note_layers(self._update_ratios(before))
+
+    def _search(self, batch: Batch) -> dict[str, Tensor]:
+        """A step of an optimizer that asks for loss and gradient as often as it likes; the scores before it."""
+        asked: list[dict[str, Tensor]] = []
+
+        def loss() -> Tensor:
+            asked.append(self.learner.gradients(batch))
+            return asked[-1]["loss"][0]
+
+        self.optimizer.step(loss)  # type: ignore[arg-type]
+        return asked[0]
 
     def _update_ratios(self, before: Mapping[str, Tensor]) -> Iterator[Row]:
         for layer in self.learner.layers:
@@ -174,6 +191,8 @@ class Loop:
             self.schedule.watch(self.plateau, value)
 
     def _measure(self) -> None:
+        if self.curvature is not None:
+            self.measure_curvature()
         if not self.diagnostics.quantities:
             return
         traces = self.learner.probe(self.probe.x, self.probe.y)
@@ -210,6 +229,16 @@ class Loop:
         values = torch.stack([row[-1] for row in rows]).tolist() if rows else []
         self.rows.layers += [(seed, self.step, epoch, *row[:-1], value[i])
                              for row, value in zip(rows, values, strict=True) for i, seed in alive]  # fmt: skip
+
+    def measure_curvature(self) -> None:
+        """Note down what there is to say of the Hessian at the present step."""
+        curvature, epoch = self.curvature, self.step / self.per_epoch
+        assert curvature is not None
+        for replica, seed in self._alive():
+            found = list(curvature.measure(replica, last=self.step == self.total))
+            self.rows.spectrum += [(seed, self.step, epoch, curvature.method.name, *one) for one in found]
+            self.rows.curves += [(seed, self.step, epoch, SPLIT, one.quantity, one.value)
+                                 for one in found if one.place is None]  # fmt: skip
 
     def state(self) -> dict[str, Any]:
         """Everything that training needs to go on as if it had never stopped, in plain containers."""

@@ -31,6 +31,7 @@ from repro.training.work import Work
 
 CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
 LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
+SPECTRUM = ("run", "seed", "step", "epoch", "method", "quantity", "index", "value", "error")
 PREDICTIONS = ("run", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
 
 
@@ -110,6 +111,8 @@ def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome
     if state is not None:
         loop.restore(state)
     tables = [Table(run.folder / "curves.csv", CURVES), Table(run.folder / "layers.csv", LAYERS)]
+    if run.settings["hessian"] is not None:
+        tables.append(Table(run.folder / "spectrum.csv", SPECTRUM))
     for table in tables:
         table.truncate_after(loop.step if state is not None else -1)
     (run.folder / "failed.json").unlink(missing_ok=True)
@@ -167,7 +170,7 @@ def _save(run: Run, loop: Work, tables: list[Table]) -> None:
 
 
 def _flush(run: Run, loop: Work, tables: list[Table]) -> None:
-    for table, rows in zip(tables, (loop.rows.curves, loop.rows.layers), strict=True):
+    for table, rows in zip(tables, (loop.rows.curves, loop.rows.layers, loop.rows.spectrum), strict=False):
         table.append([(run.id, *row) for row in rows])
         rows.clear()
 

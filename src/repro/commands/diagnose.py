@@ -1,0 +1,80 @@
+"""`repro diagnose`: the spectrum of a finished run's Hessian."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from repro.cli import parser
+from repro.errors import UserError
+from repro.results.files import read_json
+
+EXAMPLES = """\
+  repro diagnose results/runs/digits/mlp-tanh-xavier-sgd-seed0-ede2eec7be
+  repro diagnose ede2eec7be hessian=slq hessian.probes=20
+  repro diagnose ede2eec7be hessian=lanczos hessian.extremes=5
+"""
+
+LARGE = 4000  # parameters from which on the whole matrix takes more than minutes
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `repro diagnose RUN`."""
+    verb = parser("diagnose", EXAMPLES)
+    verb.add_argument("run", help="a run's folder, its id, or a part of the folder's name that no other run has")
+    verb.add_argument("settings", nargs="*", metavar="hessian=METHOD",
+                      help=f"exact, lanczos or slq, and hessian.KEY=VALUE for its settings (repro list hessian); "
+                           f"exact up to {LARGE:,} parameters and slq beyond, if it is not given")  # fmt: skip
+    verb.add_argument("--results-dir", default="results", help="folder of the runs")
+    asked = verb.parse_args(words)
+    for word in asked.settings:
+        if word.partition("=")[0].partition(".")[0] != "hessian":
+            raise UserError(f"{word}: the run is trained, and only hessian=METHOD and hessian.KEY=VALUE can be set now")
+    from repro.commands.show import check_finished, find
+
+    folder = find(asked.run, Path(asked.results_dir))
+    check_finished(folder)
+    method = _method(asked.settings, read_json(folder / "summary.json")["parameters"])
+    from repro.training.diagnosis import diagnose
+
+    print(_told(diagnose(folder, method)))
+    print(f"spectrum  {folder / 'spectrum.csv'}")
+    return 0
+
+
+def _method(words: Sequence[str], parameters: int) -> dict[str, Any]:
+    """The node of the chosen method."""
+    from omegaconf import OmegaConf
+
+    from repro.composition import compose
+
+    chosen = any(word.startswith("hessian=") for word in words)
+    size = [] if chosen else [f"hessian={'exact' if parameters <= LARGE else 'slq'}"]
+    node = OmegaConf.to_container(compose([*size, *words]).hessian)
+    if not isinstance(node, dict):
+        raise UserError("hessian=null measures nothing; take exact, lanczos or slq")
+    return {str(k): v for k, v in node.items()}
+
+
+def _told(lines: Sequence[tuple[Any, ...]]) -> str:
+    """Every index, over seeds or, of a single seed, with its error over probes."""
+    import pandas as pd
+
+    from repro.results import report
+    from repro.results.statistics import estimate, number, with_interval
+    from repro.training.run import SPECTRUM
+
+    table = pd.DataFrame(lines, columns=list(SPECTRUM))
+    table = table[table["index"].isna()]
+    bounds = table.groupby("quantity")["value"].mean()
+    table = table[~table["quantity"].str.endswith(("_low", "_high"))]
+    rows = []
+    for quantity, own in table.groupby("quantity", sort=False):
+        found = estimate(own["value"].tolist())
+        shown = with_interval(found.value, found.interval, found.n)
+        if len(own) == 1:
+            error = own["error"].iloc[0]
+            shown = number(own["value"].iloc[0]) + ("" if pd.isna(error) else f" ± {number(error)} over probes")
+        if f"{quantity}_low" in bounds:
+            shown += f", bounds {number(bounds[f'{quantity}_low'])} and {number(bounds[f'{quantity}_high'])}"
+        rows.append({"quantity": quantity, "value": shown})
+    return report.table(pd.DataFrame(rows), "text")

@@ -1,0 +1,43 @@
+"""When a run looks at the Hessian of its loss, and what it writes down of it."""
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor
+
+from repro.datasets.data import Feed
+from repro.diagnostics.objective import Objective
+from repro.diagnostics.spectrum import Found, Method
+from repro.training.learner import Learner
+
+SPLIT = "hessian"
+"""What the indices go by in curves.csv, besides their rows in spectrum.csv."""
+
+
+class Curvature:
+    """Measures the Hessian of every replica of a learner.
+
+    Args:
+        method: exact, Lanczos or quadrature.
+        learner: whose parameters it is taken at.
+        feed: whose training split the loss is taken on.
+
+    Raises:
+        UserError: the net is not one whose Hessian can be had this way.
+    """
+
+    def __init__(self, method: Method, learner: Learner, feed: Feed) -> None:
+        self.method, self.learner = method, learner
+        self.objective = Objective(learner.module, learner.task, list(feed.batches("train")))
+        method.check(self.objective)
+
+    def measure(self, replica: int, last: bool) -> Iterator[Found]:
+        """What is found at the present parameters of a replica; single eigenvalues only where they are asked for."""
+        learner = self.learner
+
+        def own(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {k: v[replica] if learner.stacked else v for k, v in values.items()}
+
+        objective = self.objective.at(own(learner.parameters), own(learner.buffers))
+        whole = self.method.seeds is None or replica < self.method.seeds
+        found = self.method.measure(objective, learner.seeds[replica], last and whole)
+        return (one for one in found if whole or one.place is None)

@@ -1,0 +1,87 @@
+"""The Hessian of a run that was trained before, at its end; the run itself stays as it is."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from omegaconf import OmegaConf
+
+from repro.config import DiagnosticsConfig, Run, RunConfig, TrainerConfig
+from repro.errors import UserError
+from repro.results.files import read_json, write_json
+from repro.results.tables import whole_lines, write
+from repro.training import assemble, checkpoint
+from repro.training.provenance import provenance
+from repro.training.run import SPECTRUM
+
+Line = tuple[Any, ...]  # of spectrum.csv
+
+
+def diagnose(folder: Path, hessian: Mapping[str, Any]) -> list[Line]:
+    """Measure the Hessian at a finished run's last step and put what is found into its spectrum.csv.
+
+    What the same method found at that step before is replaced. `provenance.json` tells when and how it was done.
+
+    Args:
+        folder: of the run.
+        hessian: the method, a node of the group `hessian`.
+
+    Returns:
+        The new lines of the table.
+
+    Raises:
+        UserError: the run's files are missing or damaged, its data are not what they were, or the net is not one
+            whose Hessian can be had this way.
+    """
+    run = _run(folder, hessian)
+    device = assemble.device_of(run.settings["device"])
+    began = provenance(device, run.settings["threads"])
+    assemble.check_targets(run)
+    parts = assemble.components(run)
+    if parts.job is not None:
+        raise UserError(f"the run in {folder} did a job and did not train; there is no net to look at")
+    data, feed = assemble.read_data(run, parts, device)
+    loop = assemble.loop(run, parts, data, feed, device)
+    state = checkpoint.load(folder, run.id)
+    if state is None:
+        raise UserError(f"{folder} has no checkpoint.pt, which holds the trained weights; train the run again with "
+                        "force=true")  # fmt: skip
+    loop.restore(state)
+    loop.rows.spectrum.clear()
+    loop.measure_curvature()
+    if not loop.rows.spectrum:
+        raise UserError(f"every seed of the run in {folder} diverged; there is no Hessian to look at")
+    lines = [(run.id, *row) for row in loop.rows.spectrum]
+    with FileLock(folder / ".lock"):
+        _replace(folder / "spectrum.csv", lines)
+        told = read_json(folder / "provenance.json")
+        diagnoses = [*told.get("diagnoses", []), {"hessian": dict(hessian), **began}]
+        write_json(folder / "provenance.json", told | {"diagnoses": diagnoses})
+    return lines
+
+
+def _run(folder: Path, hessian: Mapping[str, Any]) -> Run:
+    """The run with this method; what its version did not know yet is at its default."""
+    settings = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
+    assert isinstance(settings, dict)
+    known: dict[str, Any] = {str(k): v for k, v in settings.items()}
+    for key, schema in (("trainer", TrainerConfig), ("diagnostics", DiagnosticsConfig)):
+        known[key] = vars(schema()) | known[key]
+    defaults = {field.name: None for field in fields(RunConfig)}
+    summary = read_json(folder / "summary.json")
+    return Run(defaults | known | {"hessian": dict(hessian)}, str(summary["run"]), folder.name, folder)
+
+
+def _replace(path: Path, lines: list[Line]) -> None:
+    old = list(whole_lines(path))[1:] if path.exists() else []
+    step, method = SPECTRUM.index("step"), SPECTRUM.index("method")
+    gone = (str(lines[0][step]), str(lines[0][method]))
+    kept = [line for line in old if (line[step], line[method]) != gone]
+    write(path, SPECTRUM, [*kept, *([_blank(value) for value in line] for line in lines)])
+
+
+def _blank(value: Any) -> Any:
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
