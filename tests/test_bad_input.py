@@ -121,7 +121,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "early stopping of replicas": ("train trainer.patience=2 replicas=2", ["trainer.patience", "-m seed=range(2)"]),
     "plateau of replicas": ("train schedule=plateau replicas=2", ["schedule=plateau", "-m seed=range(2)"]),
     "numbers for classes": ("train task=regression", ["task=regression needs numbers", "use task=classification"]),
-    "precision": ("train trainer.precision=float16", ["trainer.precision must be bfloat16 or float64, or null", "'float16'"]),
+    "precision": ("train trainer.precision=float16", ["trainer.precision must be bfloat16 or float64", "'float16'"]),
     "precision of replicas": ("train trainer.precision=bfloat16 replicas=2", ["trainer.precision", "replicas=2"]),
     "layout of replicas": ("train trainer.channels_last=true replicas=2", ["trainer.channels_last", "-m seed"]),
     "compiled replicas": ("train trainer.compile=true replicas=2", ["trainer.compile", "replicas=2", "null"]),
