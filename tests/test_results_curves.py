@@ -232,3 +232,28 @@ def test_claims_of_other_scales_are_left_out() -> None:
 def test_what_is_wrong_is_said_before_training(changes: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError, match=says):
         check_claims({"c": claim(**changes)}, VARIANTS)
+
+
+def test_a_value_when_another_curve_is_beyond_a_number() -> None:
+    runs, curves = tables()
+    other = curves.assign(split="hessian", metric="alpha", value=curves["step"] / 100)
+    found = Measurements(runs, None, pd.concat([curves, other]))
+
+    def values(variant: str, **side: float) -> list[float]:
+        metric = {"curve": "hessian_alpha", "when": {"curve": "valid_loss", **side}}
+        return [v.number for v in found.values(Selector(metric, variant), "claim c")]
+
+    assert values("a", below=1.5) == [0.2, 0.1]
+    assert values("b", below=1.2)[1] == 0.3
+    assert math.isnan(values("b", below=1.2)[0])
+    assert values("a", above=3) == [0, 0]
+    metric = {"curve": "hessian_alpha", "when": {"curve": "valid_loss", "below": 0.5}}
+    assert str(Selector(metric, "a")) == "hessian_alpha when valid_loss is below 0.5 of a"
+
+
+@pytest.mark.parametrize("when", [{"curve": "valid_loss"}, {"below": 1}, {"curve": "valid_loss", "below": "x"},
+                                  {"curve": "valid_loss", "below": 1, "above": 0}, 3])  # fmt: skip
+def test_what_when_needs(when: Any) -> None:
+    claim = {"says": "s", "kind": "below", "bound": 1, "variant": "a", "metric": {"curve": "test_loss", "when": when}}
+    with pytest.raises(UserError, match="when|below"):
+        check_claims({"c": claim}, VARIANTS)

@@ -1,7 +1,7 @@
 """From an experiment's runs to what is published: tables, verdicts, figures, the page's table."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,20 @@ def illustrate(experiment: Experiment, folder: Path, out: Path | None = None) ->
     return draw(experiment.script, Tables(folder), out or folder) if experiment.script.is_file() else []
 
 
-def update_page(experiment: Experiment, claims: pd.DataFrame, folder: Path) -> bool:
-    """Put the ledger into the paper's page, between its markers.
+def tabulate(experiment: Experiment, folder: Path) -> dict[str, pd.DataFrame]:
+    """Write the tables that the experiment's script makes of the collected ones, and return them by name."""
+    from repro.plots.experiment import Tables, further_tables
+
+    made = further_tables(experiment.script, Tables(folder)) if experiment.script.is_file() else {}
+    for name, table in made.items():
+        write_atomic(folder / f"{name}.csv", report.table(table, "csv") + "\n")
+    return made
+
+
+def update_page(
+    experiment: Experiment, claims: pd.DataFrame, folder: Path, further: Mapping[str, pd.DataFrame] | None = None
+) -> bool:
+    """Put the ledger, and further tables by name, into the paper's page, between their markers.
 
     Only the published tables of a clone have a page; False for any others.
     """
@@ -122,6 +134,8 @@ def update_page(experiment: Experiment, claims: pd.DataFrame, folder: Path) -> b
         return False
     text = page.read_text(encoding="utf-8")
     fresh = report.replace_between_markers(text, name, report.table(report.ledger(claims), "markdown"))
+    for key, table in (further or {}).items():
+        fresh = report.replace_between_markers(fresh, f"{name}/{key}", report.table(table, "markdown"))
     if fresh != text:
         write_atomic(page, fresh)
     return True

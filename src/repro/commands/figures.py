@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> int:
     asked = verb.parse_args(words)
 
     from repro.errors import UserError
-    from repro.ledger import illustrate, judge, update_page
+    from repro.ledger import illustrate, judge, tabulate, update_page
     from repro.reproduction import results_folder, select
 
     drawn = 0
@@ -35,7 +35,7 @@ def main(words: Sequence[str]) -> int:
             print(f"{experiment.name}: no tables at scale {asked.scale}, left out")
             continue
         claims = judge(experiment, folder)
-        update_page(experiment, claims, folder)
+        update_page(experiment, claims, folder, tabulate(experiment, folder))
         out = asked.out / experiment.name if asked.out else None
         for path in illustrate(experiment, folder, out):
             print(path)

@@ -7,7 +7,7 @@ from hydra.core.config_store import ConfigStore
 
 from repro.commands.train import sweep
 from repro.errors import UserError
-from repro.ledger import Plan, gather, illustrate, judge, plan, update_page
+from repro.ledger import Plan, gather, illustrate, judge, plan, tabulate, update_page
 from repro.reproduction import select
 from repro.results import report
 
@@ -63,7 +63,7 @@ def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: boo
     gather(plan)
     claims = judge(plan.experiment, plan.folder)
     figures = illustrate(plan.experiment, plan.folder)
-    update_page(plan.experiment, claims, plan.folder)
+    update_page(plan.experiment, claims, plan.folder, tabulate(plan.experiment, plan.folder))
     print(report.table(report.ledger(claims), "text"))
     if plan.scale == "smoke":
         print("scale smoke only shows that everything runs: its nets are too small for the verdicts to mean anything")

@@ -7,7 +7,7 @@ A site that is used at every step of time is looked at in all of them: time foll
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -121,6 +121,10 @@ def layers_of(module: nn.Module) -> list[Layer]:
             depth += 1
             shown = holder if holder and len(names) == 1 else name
             found.append(_layer(shown, depth, parameters, weight=name, site=own[0] if own and not i else None))
+    outermost = [name for name, part in module.named_modules() if isinstance(part, Nonlinearity) and not _holder(name)]
+    for beta in (f"{name}.function.beta" for name in outermost):
+        if beta in parameters:  # the output layer's, whose activation is not looked at
+            found[-1] = replace(found[-1], beta=beta)
     return found
 
 

@@ -84,6 +84,15 @@ def draw(script: Path, tables: Tables, out: Path) -> list[Path]:
         return [path for name, fig in figures(tables).items() for path in save(fig, out / name)]
 
 
+def further_tables(script: Path, tables: Tables) -> dict[str, pd.DataFrame]:
+    """What a script makes of the tables besides figures, by name: a paper's table with ours beside it, say.
+
+    Scripts that have such tables have a function `further_tables(tables) -> dict[str, DataFrame]`.
+    """
+    make = getattr(_load(script), "further_tables", None)
+    return make(tables) if callable(make) else {}
+
+
 def _load(script: Path) -> ModuleType:
     if not script.is_file():
         raise UserError(f"no script {script}; an experiment's figures are drawn by a script beside its YAML file")

@@ -14,6 +14,9 @@ looks at:
                                      mean_of_last: 20 of them, or
                                      first_below / first_above: 0.7, the first step with a value beyond that
                                      (the last step of all when there is none)
+    metric: {curve: hessian_alpha_1e-8, when: {curve: hessian_loss, below: 0.1}}
+                                     a curve's value at the first step at which another one is below, or above, a
+                                     number; runs in which it never is have no value
     metric: {column: train_loss, below: 0.001}
                                      1 where the column is below (or above) the number, else 0; a run that diverged
                                      has 0
@@ -261,12 +264,22 @@ class _Reader:
             raise UserError(f"{self.about}: a curve's metric needs exactly one of {', '.join(CURVE_PLACES)}")
         if places[0] == "step":
             self._step(metric["step"])
+        elif places[0] == "when":
+            self._beyond_curve(metric["when"])
         elif places[0] == "mean_of_last":
             count = metric["mean_of_last"]
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise UserError(f"{self.about}: mean_of_last is {count!r}; it must be a whole number of 1 or more")
         else:
             self.number(metric, places[0])
+
+    def _beyond_curve(self, bound: Any) -> None:
+        self.mapping(bound, "when")
+        sides = [side for side in ("below", "above") if side in bound]
+        if not isinstance(bound.get("curve"), str) or len(sides) != 1 or len(bound) != 2:
+            raise UserError(f"{self.about}: when needs a curve and one of below, above, e.g. "
+                            "{curve: valid_loss, below: 0.1}")  # fmt: skip
+        self.number(bound, sides[0])
 
     def _column_metric(self, metric: Mapping[str, Any]) -> None:
         for field in metric:

@@ -16,7 +16,7 @@ DIVERGED = "diverged"
 # Made from an accuracy, since papers print one or the other: test_error_percent is 100 (1 - test_accuracy).
 ERROR = "_error_percent"
 LOWER_IS_BETTER = ("loss", "perplexity", "error")  # ends of the names of such metrics
-CURVE_PLACES = ("epoch", "step", "mean_of_last", "first_below", "first_above")
+CURVE_PLACES = ("epoch", "step", "mean_of_last", "first_below", "first_above", "when")
 _LAYER_KEYS = ("quantity", "depth", "layer", "step")
 
 
@@ -54,6 +54,10 @@ class Selector:
             return f"share with {self.metric['column']} {side} {cell(self.metric[side])}"
         if "curve" in self.metric:
             place = next(key for key in CURVE_PLACES if key in self.metric)
+            if place == "when":
+                other = self.metric["when"]
+                side = "below" if "below" in other else "above"
+                return f"{self.metric['curve']} when {other['curve']} is {side} {cell(other[side])}"
             words = f"{place.replace('_', ' ')} {cell(self.metric[place])}"
             return f"first step of {self.metric['curve']} {words.removeprefix('first ')}" if "first" in place else (
                 f"{self.metric['curve']} at {words}")  # fmt: skip
@@ -190,13 +194,22 @@ class Measurements:
         """The curve's value, or the step at which it is reached, by run and seed."""
         if self._curves is None or self._curves.empty:
             return {}
-        split, _, name = metric["curve"].partition("_")
-        names = self._curves["split"].astype("str") + "_" + self._curves["metric"].astype("str")
+        curves = self._curve(metric["curve"], about)
+        if "when" not in metric:
+            return {key: _on_curve(own, metric, key not in self._lost) for key, own in curves}
+        other = metric["when"]
+        when = {key: _first_beyond(own, other) for key, own in self._curve(other["curve"], about)}
+        return {key: _on_curve(own, {"step": when.get(key, math.nan)}, key not in self._lost) for key, own in curves}
+
+    def _curve(self, curve: str, about: str) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
+        """The rows of `<split>_<metric>` by run and seed, in the order of steps."""
+        assert self._curves is not None
+        split, _, name = curve.partition("_")
         rows = self._curves[(self._curves["split"] == split) & (self._curves["metric"] == name)]
         if rows.empty:
-            raise unknown(f"curve in {about}", metric["curve"], names.unique())
-        groups = rows.sort_values("step").groupby(["run", "seed"])
-        return {key: _on_curve(own, metric, key not in self._lost) for key, own in _keyed(groups)}
+            names = self._curves["split"].astype("str") + "_" + self._curves["metric"].astype("str")
+            raise unknown(f"curve in {about}", curve, names.unique())
+        return _keyed(rows.sort_values("step").groupby(["run", "seed"]))
 
 
 def _keyed(groups: Any) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
@@ -223,6 +236,12 @@ def _on_curve(rows: pd.DataFrame, metric: Mapping[str, Any], ended: bool) -> flo
         return float(rows["value"].iloc[0 if wanted == "first" else -1])
     found = rows["value"][(rows[place] - wanted).abs() < 1e-6]
     return float(found.iloc[0]) if len(found) else math.nan
+
+
+def _first_beyond(rows: pd.DataFrame, bound: Mapping[str, Any]) -> float:
+    """The first step at which a curve is below, or above, a bound; NaN where it never is."""
+    beyond = rows["value"] < bound["below"] if "below" in bound else rows["value"] > bound["above"]
+    return float(rows["step"][beyond].iloc[0]) if beyond.any() else math.nan
 
 
 def _at(rows: pd.DataFrame, column: str, value: Any, about: str) -> pd.DataFrame:

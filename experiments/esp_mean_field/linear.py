@@ -1,0 +1,24 @@
+"""Figures 1 to 7 of the mean-field paper for the points with a straight boundary. Reads tables only."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from repro.plots import spectra
+from repro.plots.experiment import Tables
+
+NETS = {"10": "2-10-1", "8_2": "2-8-2-1"}
+AUTHORS = Path(__file__).with_name("authors.csv")
+TASK = "linear"
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    """The units; loss, α and γ against the loss, zero residuals, spectra, eigenvectors and β."""
+    found = spectra.study(tables, NETS, AUTHORS, TASK)
+    return {"activations": spectra.activations(), **spectra.all_figures(found)}
+
+
+def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
+    """The authors' end points beside ours."""
+    return {"end_points": spectra.end_points(spectra.study(tables, NETS, AUTHORS, TASK))}

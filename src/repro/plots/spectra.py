@@ -1,0 +1,278 @@
+"""Figures of Hessian spectra over training, for the studies of mean-field activations. Reads tables only."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from repro.plots import blocks
+from repro.plots.experiment import Tables
+from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, figure
+
+UNITS = {"relu": ("ReLU", VERMILLION), "esp": ("ESP", BLUE), "sigmoid": ("sigmoid", GREEN), "tanh": ("tanh", PURPLE)}
+OTHERS = {"esp_from_1": ("ESP, β from 1", ORANGE), "esp_fixed": ("ESP, β = 1", INK)}
+# Heading, index, and the authors' column.
+END_POINTS = (("loss", "loss", "loss"), ("accuracy", "accuracy", "train_accuracy"), ("α", "alpha_1e-8", "alpha_1e-8"),
+              ("γ", "gamma_structural", "gamma_structural"), ("γ at 1e-4", "gamma_1e-4", "gamma_1e-4"),
+              ("zero residuals", "zero_residuals", "zero_residuals"), ("λ max", "lambda_max", "lambda_max"),
+              )  # fmt: skip
+MIDDLE = "of the first three seeds the one with the middle loss"
+FAILED = 0.6  # training loss, hardly below that of a coin
+LEAST = 1e-12  # eigenvalues are drawn on a linear scale below
+
+
+@dataclass(frozen=True)
+class Study:
+    """The runs of one data set, by net and activation.
+
+    Attributes:
+        curves: of the Hessian's indices, columns net, unit, run, seed, step, epoch, metric, value.
+        spectrum: single eigenvalues, likewise with quantity and index.
+        layers: as they are collected, with net and unit.
+        authors: the paper's own numbers, columns hidden, activation, epoch and one an index.
+        nets: names of nets in variants' names, and what they are in words.
+    """
+
+    curves: pd.DataFrame
+    spectrum: pd.DataFrame
+    layers: pd.DataFrame
+    authors: pd.DataFrame
+    nets: dict[str, str]
+
+
+def study(tables: Tables, nets: dict[str, str], authors: Path, task: str) -> Study:
+    """The runs on the authors' points where there are any, else those on generated ones."""
+    runs = tables.runs
+    chosen = runs[runs["dataset.points"] == "authors"] if "dataset.points" in runs.columns else runs
+    runs = chosen if len(chosen) else runs
+    parts = {v: split(v, nets) for v in runs["variant"].unique()}
+    curves, spectrum, layers = (_named(t[t["run"].isin(runs["run"])], parts)
+                                for t in (tables.curves, tables.spectrum, tables.layers))  # fmt: skip
+    known = pd.read_csv(authors)
+    known = known[known["task"] == task]
+    return Study(curves[curves["split"] == "hessian"], spectrum, layers, known, nets)
+
+
+def split(variant: str, nets: dict[str, str]) -> tuple[str, str]:
+    """Net and unit of a variant's name, `<unit>_<net>`."""
+    net = next(name for name in nets if variant.endswith(f"_{name}"))
+    return net, variant.removesuffix(f"_{net}")
+
+
+def _named(table: pd.DataFrame, parts: dict[str, tuple[str, str]]) -> pd.DataFrame:
+    names = table["variant"].map(parts)
+    return table.assign(net=names.str[0], unit=names.str[1])
+
+
+def panels(found: Study, height: float = 2.6) -> tuple[Figure, list[Axes]]:
+    """A figure with a panel a net."""
+    fig = figure(TEXT, height)
+    axes = list(fig.subplots(1, len(found.nets), squeeze=False)[0])
+    for ax, words in zip(axes, found.nets.values(), strict=True):
+        ax.set_title(words)
+    return fig, axes
+
+
+def over_training(found: Study, metric: str, label: str, authors: str | None = None, log: bool = False) -> Figure:
+    """An index by epoch: median over the seeds within their range, and the authors' one run, dashed."""
+    fig, axes = panels(found)
+    for ax, net in zip(axes, found.nets, strict=True):
+        own = found.curves[(found.curves["net"] == net) & (found.curves["metric"] == metric)]
+        for unit, (name, color) in UNITS.items():
+            rows = own[own["unit"] == unit]
+            if len(rows):
+                blocks.curve(ax, rows, "epoch", label=name, color=color)
+            theirs = _theirs(found.authors, net, unit)
+            if authors and len(theirs):
+                ax.plot(theirs["epoch"], theirs[authors], color=color, linestyle="--", linewidth=1)
+        if log and len(own):
+            blocks.log_axis(ax.yaxis, own["value"])
+        ax.set(xlabel="epoch")
+    axes[0].set_ylabel(label)
+    axes[-1].legend()
+    _note(
+        fig,
+        found,
+        "bands: range over the seeds; dashed: the authors' one run" if authors else "bands: range over the seeds",
+    )
+    return fig
+
+
+def against_energy(found: Study, metric: str, label: str, authors: str) -> Figure:
+    """An index against the training loss at the same step, a point a seed and step; rings are the authors' one run."""
+    fig, axes = panels(found, 2.9)
+    for ax, net in zip(axes, found.nets, strict=True):
+        own = found.curves[found.curves["net"] == net]
+        wide = own[own["metric"].isin(("loss", metric))].pivot_table(
+            index=["unit", "run", "seed", "step"], columns="metric", values="value", observed=True
+        )
+        for unit, (name, color) in UNITS.items():
+            if unit in wide.index.get_level_values("unit"):
+                rows = wide.loc[unit]
+                ax.plot(rows["loss"], rows[metric], "o", markersize=1.3, color=color, alpha=0.25, label=name,
+                        markeredgewidth=0, zorder=2)  # fmt: skip
+            theirs = _theirs(found.authors, net, unit)
+            ax.plot(theirs["loss"], theirs[authors], "o", markersize=3, color=color, fillstyle="none", zorder=3,
+                    markeredgewidth=0.6)  # fmt: skip
+        blocks.log_axis(ax.xaxis, own.loc[own["metric"] == "loss", "value"])
+        ax.set(xlabel="training loss", ylim=(-0.03, 1.0))
+    axes[0].set_ylabel(label)
+    legend = axes[-1].legend(markerscale=4)
+    for handle in legend.legend_handles:
+        if handle is not None:
+            handle.set_alpha(1)
+    _note(fig, found, "a dot a seed and sampled epoch; rings: the authors' one run")
+    return fig
+
+
+def spectra_over_training(found: Study, net: str) -> Figure:
+    """Every eigenvalue of one seed's Hessian by epoch; small multiples in place of a film."""
+    units = [unit for unit in UNITS if ((found.spectrum["net"] == net) & (found.spectrum["unit"] == unit)).any()]
+    fig = figure(TEXT, 2.5)
+    axes = fig.subplots(1, max(1, len(units)), sharey=True, squeeze=False)[0]
+    for ax, unit in zip(axes, units, strict=False):
+        rows = found.spectrum[(found.spectrum["net"] == net) & (found.spectrum["unit"] == unit)]
+        rows = rows[(rows["quantity"] == "eigenvalue") & (rows["seed"] == middle_seed(found, net, unit))]
+        ax.plot(rows["epoch"], rows["value"], ".", markersize=1.6, color=UNITS[unit][1])
+        ax.set_yscale("symlog", linthresh=LEAST, linscale=0.6)
+        ax.set(title=UNITS[unit][0], xlabel="epoch")
+        ax.set_yticks([-1, -1e-4, -1e-8, 0, 1e-8, 1e-4, 1])
+        ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
+    axes[0].set_ylabel("eigenvalues")
+    fig.supxlabel(f"net {found.nets[net]}, {MIDDLE}; linear between ±{LEAST:g}, which is rounding", x=0.99, ha="right",
+                  fontsize=6.5, color=QUIET)  # fmt: skip
+    return fig
+
+
+def eigenvectors(found: Study, net: str) -> Figure:
+    """Components of the eigenvectors after training, of each activation, and of a ReLU net that learnt nothing."""
+    written = set(found.spectrum["unit"])
+    pictures = [(unit, middle_seed(found, net, unit), UNITS[unit][0]) for unit in UNITS if unit in written]
+    ends = _end_losses(found, net, "relu")
+    failed = ends[ends > FAILED].index
+    if len(failed) and (failed[0] != middle_seed(found, net, "relu")):
+        pictures.insert(0, ("relu", failed[0], "ReLU, failed"))
+    fig = figure(TEXT, 2.2)
+    axes = fig.subplots(1, max(1, len(pictures)), squeeze=False)[0]
+    shown = None
+    for ax, (unit, seed, title) in zip(axes, pictures, strict=False):
+        rows = found.spectrum[(found.spectrum["net"] == net) & (found.spectrum["unit"] == unit)]
+        rows = rows[rows["quantity"].str.startswith("eigenvector_") & (rows["seed"] == seed)]
+        matrix = rows.pivot_table(index="index", columns="quantity", values="value", observed=True).abs().to_numpy()
+        shown = ax.imshow(matrix, vmin=0, vmax=1, cmap="cividis", interpolation="nearest", aspect="equal")
+        share = _index(found, net, unit, "participation")
+        share = share[(share["step"] == share["step"].max()) & (share["seed"] == seed)]
+        ax.set(title=f"{title}\n{share['value'].mean():.2f}", xlabel="eigenvector")
+        ax.grid(visible=False)
+    axes[0].set_ylabel("parameter")
+    if shown is not None:
+        fig.colorbar(shown, ax=list(axes), label="|component|", shrink=0.8)
+    fig.supxlabel(f"net {found.nets[net]}, {MIDDLE}; numbers: its mean inverse participation ratio", x=0.99, ha="right",
+                  fontsize=6.5, color=QUIET)  # fmt: skip
+    return fig
+
+
+def middle_seed(found: Study, net: str, unit: str) -> int:
+    """Of the seeds whose eigenvalues are written, the one that ends with the middle loss."""
+    ends = _end_losses(found, net, unit).sort_values()
+    return int(ends.index[(len(ends) - 1) // 2]) if len(ends) else 0
+
+
+def _end_losses(found: Study, net: str, unit: str) -> "pd.Series[float]":
+    """The last loss by seed, of the seeds whose eigenvalues are written."""
+    single = found.spectrum[(found.spectrum["net"] == net) & (found.spectrum["unit"] == unit)]
+    rows = _index(found, net, unit, "loss")
+    rows = rows[(rows["step"] == rows["step"].max()) & rows["seed"].isin(single["seed"].unique())]
+    return rows.set_index("seed")["value"]
+
+
+def _index(found: Study, net: str, unit: str, metric: str) -> pd.DataFrame:
+    rows = found.curves[(found.curves["net"] == net) & (found.curves["unit"] == unit)]
+    return rows[rows["metric"] == metric]
+
+
+def betas(found: Study) -> Figure:
+    """How the βs of each layer are spread over training: median over the seeds of least, mean and greatest."""
+    fig, axes = panels(found)
+    for ax, net in zip(axes, found.nets, strict=True):
+        own = found.layers[(found.layers["net"] == net) & (found.layers["unit"] == "esp")]
+        for (layer, rows), color in zip(own.groupby("layer", observed=True), (BLUE, VERMILLION, GREEN), strict=False):
+            middle = {q: rows[rows["quantity"] == f"beta_{q}"].groupby("epoch")["value"].median()
+                      for q in ("min", "mean", "max")}  # fmt: skip
+            ax.plot(middle["mean"].index, middle["mean"], color=color, label=str(layer))
+            ax.fill_between(middle["min"].index, middle["min"], middle["max"], color=color, alpha=0.18, linewidth=0)
+        ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
+        ax.set(xlabel="epoch")
+    axes[0].set_ylabel("β")
+    axes[-1].legend()
+    _note(fig, found, "ESP; lines: mean β of a layer, bands: its least to its greatest; medians over the seeds")
+    return fig
+
+
+def activations() -> Figure:
+    """The units and their slopes at β = 1, as the paper's first figure has them."""
+    h = np.linspace(-10, 10, 401)
+    gate = 1 / (1 + np.exp(-h))
+    shapes = {"ESP": (h * gate, gate * (1 + h * (1 - gate)), BLUE), "sigmoid": (gate, gate * (1 - gate), GREEN),
+              "ReLU": (h.clip(0), (h > 0) * 1.0, VERMILLION)}  # fmt: skip
+    fig = figure(TEXT, 2.4)
+    left, right = fig.subplots(1, 2)
+    for name, (value, slope, color) in shapes.items():
+        left.plot(h, value, color=color, label=name)
+        right.plot(h, slope, color=color)
+    left.set(xlabel="h", ylabel="activation", ylim=(-1, 4))
+    right.set(xlabel="h", ylabel="slope", ylim=(-0.2, 1.2))
+    left.legend()
+    return fig
+
+
+def all_figures(found: Study) -> dict[str, Figure]:
+    """The paper's figures; spectra and eigenvectors of the last net."""
+    last = list(found.nets)[-1]
+    return {
+        "loss": over_training(found, "loss", "training loss", "loss", log=True),
+        "alpha_against_loss": against_energy(found, "alpha_1e-8", "α, share of negative eigenvalues", "alpha_1e-8"),
+        "gamma_against_loss": against_energy(
+            found, "gamma_structural", "γ, share of flat directions", "gamma_structural"
+        ),
+        "zero_residuals": over_training(found, "zero_residuals", "share of zero residuals", "zero_residuals"),
+        **{f"spectrum_{net}": spectra_over_training(found, net) for net in found.nets},
+        "eigenvectors": eigenvectors(found, last),
+        "beta": betas(found),
+    }
+
+
+def end_points(found: Study) -> pd.DataFrame:
+    """The authors' end points beside ours: median, least and greatest over the seeds."""
+    rows = []
+    for net, words in found.nets.items():
+        for unit, (name, _) in UNITS.items():
+            own = found.curves[(found.curves["net"] == net) & (found.curves["unit"] == unit)]
+            last = own[own["step"] == own["step"].max()]
+            theirs = _theirs(found.authors, net, unit).tail(1)
+            row = {"net": words, "unit": name}
+            for heading, metric, column in END_POINTS:
+                values = last.loc[last["metric"] == metric, "value"]
+                row[heading] = f"{float(theirs[column].iloc[0]):.3g}" if len(theirs) else "–"
+                row[f"{heading}, ours"] = _spread(values)
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _spread(values: "pd.Series[float]") -> str:
+    if values.empty:
+        return "–"
+    low, high = values.min(), values.max()
+    return f"{values.median():.3g}" + ("" if high == low else f" [{low:.3g}, {high:.3g}]")
+
+
+def _theirs(authors: pd.DataFrame, net: str, unit: str) -> pd.DataFrame:
+    return authors[(authors["hidden"] == net.replace("_", "-")) & (authors["activation"] == unit)]
+
+
+def _note(fig: Figure, found: Study, text: str) -> None:
+    n = int(found.curves.groupby("run")["seed"].nunique().max()) if len(found.curves) else 0
+    fig.supxlabel(f"n={n} seeds; {text}", x=0.99, ha="right", fontsize=6.5, color=QUIET)
