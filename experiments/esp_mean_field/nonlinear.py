@@ -10,15 +10,15 @@ from repro.plots.experiment import Tables
 
 NETS = {"10": "2-10-1", "8_2": "2-8-2-1"}
 AUTHORS = Path(__file__).with_name("authors.csv")
-TASK = "nonlinear"
+KIND = "nonlinear"
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
     """Loss, α and γ against the loss, zero residuals, spectra, eigenvectors and β."""
-    found = spectra.study(tables, NETS, AUTHORS, TASK)
+    found = spectra.of_points(tables, NETS, AUTHORS, KIND)
     return spectra.all_figures(found)
 
 
 def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
     """The authors' end points beside ours."""
-    return {"end_points": spectra.end_points(spectra.study(tables, NETS, AUTHORS, TASK))}
+    return {"end_points": spectra.end_points(spectra.of_points(tables, NETS, AUTHORS, KIND))}

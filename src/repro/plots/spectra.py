@@ -21,6 +21,7 @@ END_POINTS = (("loss", "loss", "loss"), ("accuracy", "accuracy", "train_accuracy
               )  # fmt: skip
 MIDDLE = "of the first three seeds the one with the middle loss"
 FAILED = 0.6  # training loss, hardly below that of a coin
+NO_SPECTRUM = pd.DataFrame(columns=["run", "seed", "quantity", "index", "value", "epoch"])
 LEAST = 1e-12  # eigenvalues are drawn on a linear scale below
 
 
@@ -32,7 +33,7 @@ class Study:
         curves: of the Hessian's indices, columns net, unit, run, seed, step, epoch, metric, value.
         spectrum: single eigenvalues, likewise with quantity and index.
         layers: as they are collected, with net and unit.
-        authors: the paper's own numbers, columns hidden, activation, epoch and one an index.
+        authors: the paper's own numbers, columns net, activation, epoch and one an index.
         nets: names of nets in variants' names, and what they are in words.
     """
 
@@ -43,28 +44,42 @@ class Study:
     nets: dict[str, str]
 
 
-def study(tables: Tables, nets: dict[str, str], authors: Path, task: str) -> Study:
-    """The runs on the authors' points where there are any, else those on generated ones."""
+def study(tables: Tables, runs: pd.DataFrame, nets: dict[str, str], authors: pd.DataFrame) -> Study:
+    """The tables' rows of some runs.
+
+    Args:
+        tables: the experiment's.
+        runs: columns run, net, unit.
+        nets: as in `Study`.
+        authors: likewise, with a column net.
+    """
+    names = runs.drop_duplicates("run").set_index("run")
+
+    def named(table: pd.DataFrame) -> pd.DataFrame:
+        own = table[table["run"].isin(names.index)]
+        return own.assign(net=own["run"].map(names["net"]), unit=own["run"].map(names["unit"]))
+
+    curves, layers = named(tables.curves), named(tables.layers)
+    spectrum = named(tables.spectrum) if (tables.folder / "spectrum.csv.gz").exists() else named(NO_SPECTRUM)
+    return Study(curves[curves["split"] == "hessian"], spectrum, layers, authors, nets)
+
+
+def of_points(tables: Tables, nets: dict[str, str], authors: Path, kind: str) -> Study:
+    """The study of points of a kind: the runs on the authors' own where there are any, else on generated ones."""
     runs = tables.runs
-    chosen = runs[runs["dataset.points"] == "authors"] if "dataset.points" in runs.columns else runs
+    chosen = runs[runs["dataset.points"] == "authors"]
     runs = chosen if len(chosen) else runs
-    parts = {v: split(v, nets) for v in runs["variant"].unique()}
-    curves, spectrum, layers = (_named(t[t["run"].isin(runs["run"])], parts)
-                                for t in (tables.curves, tables.spectrum, tables.layers))  # fmt: skip
     known = pd.read_csv(authors)
-    known = known[known["task"] == task]
-    return Study(curves[curves["split"] == "hessian"], spectrum, layers, known, nets)
+    known = known[known["task"] == kind].assign(net=lambda t: t["hidden"].str.replace("-", "_"))
+    return study(tables, by_name(runs, nets), nets, known)
 
 
-def split(variant: str, nets: dict[str, str]) -> tuple[str, str]:
-    """Net and unit of a variant's name, `<unit>_<net>`."""
-    net = next(name for name in nets if variant.endswith(f"_{name}"))
-    return net, variant.removesuffix(f"_{net}")
-
-
-def _named(table: pd.DataFrame, parts: dict[str, tuple[str, str]]) -> pd.DataFrame:
-    names = table["variant"].map(parts)
-    return table.assign(net=names.str[0], unit=names.str[1])
+def by_name(runs: pd.DataFrame, nets: dict[str, str]) -> pd.DataFrame:
+    """Runs with net and unit, taken from variants called `<unit>_<net>`."""
+    net = {v: next(name for name in nets if v.endswith(f"_{name}")) for v in runs["variant"].unique()}
+    nets_of = runs["variant"].map(net)
+    unit = [variant.removesuffix(f"_{own}") for variant, own in zip(runs["variant"], nets_of, strict=True)]
+    return runs.assign(net=nets_of, unit=unit)
 
 
 def panels(found: Study, height: float = 2.6) -> tuple[Figure, list[Axes]]:
@@ -186,7 +201,8 @@ def _end_losses(found: Study, net: str, unit: str) -> "pd.Series[float]":
     single = found.spectrum[(found.spectrum["net"] == net) & (found.spectrum["unit"] == unit)]
     rows = _index(found, net, unit, "loss")
     rows = rows[(rows["step"] == rows["step"].max()) & rows["seed"].isin(single["seed"].unique())]
-    return rows.set_index("seed")["value"]
+    losses: pd.Series[float] = rows.set_index("seed")["value"]
+    return losses
 
 
 def _index(found: Study, net: str, unit: str, metric: str) -> pd.DataFrame:
@@ -270,7 +286,7 @@ def _spread(values: "pd.Series[float]") -> str:
 
 
 def _theirs(authors: pd.DataFrame, net: str, unit: str) -> pd.DataFrame:
-    return authors[(authors["hidden"] == net.replace("_", "-")) & (authors["activation"] == unit)]
+    return authors[(authors["net"] == net) & (authors["activation"] == unit)]
 
 
 def _note(fig: Figure, found: Study, text: str) -> None:

@@ -1,0 +1,110 @@
+"""Signals, gradients and β layer by layer in deep nets, and the vanishing ratio against depth. Reads tables only."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from repro.plots import blocks
+from repro.plots.experiment import Tables
+from repro.plots.style import BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
+from repro.results.statistics import estimate
+
+DEPTH = "architecture.depth"
+UNITS = {"sigmoid": ("sigmoid", GREEN, "-"), "tanh": ("tanh", PURPLE, "-"), "relu": ("ReLU", VERMILLION, "-"),
+         "relu_he": ("ReLU, He", ORANGE, "--"), "esp": ("ESP", BLUE, "-"),
+         "esp_from_1": ("ESP, β from 1", SKY, "-"), "esp_he": ("ESP, He", SKY, "--")}  # fmt: skip
+LEAST = float(np.finfo(np.float32).smallest_subnormal)
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    """Profiles of the deepest nets before and after training, β, and two numbers against depth."""
+    runs = tables.runs
+    deepest = runs[runs[DEPTH] == runs[DEPTH].max()]
+    layers = tables.layers[tables.layers["run"].isin(deepest["run"])]
+    return {
+        "signals": _profiles(layers, "activation_std", "standard deviation of activations"),
+        "gradients": _profiles(layers, "gradient_norm", "gradient norm"),
+        "beta": _betas(layers),
+        "against_depth": _against_depth(runs),
+    }
+
+
+def _profiles(layers: pd.DataFrame, quantity: str, label: str) -> Figure:
+    """A quantity by layer, before training and after it."""
+    fig = figure(TEXT, 2.7)
+    axes = fig.subplots(1, 2, sharey=True)
+    rows = layers[layers["quantity"] == quantity]
+    for ax, when, words in zip(axes, ("min", "max"), ("before training", "after training"), strict=True):
+        for unit, (name, color, style) in UNITS.items():
+            own = rows[rows["variant"] == unit]
+            own = own[own["step"] == own.groupby(["run", "seed"])["step"].transform(when)]
+            if len(own):
+                blocks.profile(ax, own.assign(value=own["value"].clip(lower=LEAST)), label=name, color=color,
+                               linestyle=style, markersize=2)  # fmt: skip
+        ax.set(title=words, xlabel="layer")
+        blocks.whole_ticks(ax.xaxis)
+    blocks.log_axis(axes[0].yaxis, rows["value"])
+    axes[0].set_ylabel(label)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+    _note(fig, layers, "medians and range over the seeds; 0 is drawn at the least number above it")
+    return fig
+
+
+def _betas(layers: pd.DataFrame) -> Figure:
+    """β by layer after training: its mean, and from its least to its greatest."""
+    fig = figure(TEXT, 2.4)
+    ax = fig.subplots()
+    for unit in ("esp", "esp_he", "esp_from_1"):
+        name, color, style = UNITS[unit]
+        own = layers[(layers["variant"] == unit) & layers["quantity"].isin(("beta_min", "beta_mean", "beta_max"))]
+        own = own[own["step"] == own["step"].max()]
+        middle = own.pivot_table(index="depth", columns="quantity", values="value", aggfunc="median", observed=True)
+        if len(middle):
+            ax.plot(
+                middle.index, middle["beta_mean"], color=color, linestyle=style, label=name, marker="o", markersize=2
+            )
+            ax.fill_between(middle.index, middle["beta_min"], middle["beta_max"], color=color, alpha=0.15, linewidth=0)
+    ax.set(xlabel="layer", ylabel="β after training")
+    ax.legend()
+    blocks.whole_ticks(ax.xaxis)
+    _note(fig, layers, "lines: mean β of a layer, bands: its least to its greatest; medians over the seeds")
+    return fig
+
+
+def _against_depth(runs: pd.DataFrame) -> Figure:
+    """The vanishing ratio before and after training, and the test accuracy."""
+    fig = figure(TEXT, 2.7)
+    axes = fig.subplots(1, 3)
+    for ax, metric, title in zip(axes, ("first_vanishing_ratio", "vanishing_ratio", "test_accuracy"),
+                                 ("vanishing ratio before", "vanishing ratio after", "test accuracy"),
+                                 strict=True):  # fmt: skip
+        for unit, (name, color, style) in UNITS.items():
+            own = runs[(runs["variant"] == unit) & (runs["status"] == "done")]
+            _line(ax, own, metric, label=name, color=color, linestyle=style)
+        ax.set(title=title, xlabel="layers", xticks=sorted(runs[DEPTH].unique()))
+        if metric != "test_accuracy":
+            blocks.log_axis(ax.yaxis, runs[metric])
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+    n = int(runs.groupby("run").size().max())
+    fig.supxlabel(f"n={n} seeds; geometric means of ratios, means of accuracy", x=0.99, ha="right", fontsize=6.5,
+                  color=QUIET)  # fmt: skip
+    return fig
+
+
+def _line(ax: Axes, runs: pd.DataFrame, metric: str, **style: object) -> None:
+    at, values = [], []
+    for depth, own in runs.groupby(DEPTH):
+        numbers = own[metric].dropna()
+        if metric != "test_accuracy":
+            numbers = numbers[numbers > 0].map(np.log)
+        if len(numbers):
+            mean = estimate(numbers.tolist()).value
+            at.append(float(str(depth)))
+            values.append(mean if metric == "test_accuracy" else float(np.exp(mean)))
+    ax.plot(at, values, marker="o", markersize=3, **style)  # type: ignore[arg-type]
+
+
+def _note(fig: Figure, layers: pd.DataFrame, text: str) -> None:
+    n = int(layers.groupby("run")["seed"].nunique().max()) if len(layers) else 0
+    fig.supxlabel(f"n={n} seeds; {text}", x=0.99, ha="right", fontsize=6.5, color=QUIET)
