@@ -45,6 +45,12 @@ SIZES = {
     "noisy_activations/associative_recall": (6, 12),
     "noisy_activations/exploratory": (9, 18),
     "linear_backprop/toy": (6, 18),
+    "esp_mean_field/linear": (8, 16),
+    "esp_mean_field/nonlinear": (8, 16),
+    "esp_mean_field/digits": (4, 8),
+    "esp_mean_field/mnist": (3, 3),
+    "esp_mean_field/confounders": (7, 14),
+    "esp_mean_field/information_flow": (6, 12),
     "linear_backprop/cost": (16, 16),
     "linear_backprop/cifar10": (14, 14),
 }

@@ -68,9 +68,9 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
     elif verb in ("status", "table", "figures"):
         words += ["--results-dir", str(CLONE / "results")]
         words += ["--out", str(workplace)] if verb == "figures" else []
-    elif verb == "show" or (verb == "data" and words[1] == "fetch"):
+    elif verb in ("show", "diagnose") or (verb == "data" and words[1] == "fetch"):
         words = [verb, "--help"]
-    if "--help" in words and verb in ("show", "data"):
+    if "--help" in words and verb in ("show", "diagnose", "data"):
         with pytest.raises(SystemExit) as end:
             main(words)
         assert end.value.code == 0

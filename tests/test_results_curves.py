@@ -255,5 +255,5 @@ def test_a_value_when_another_curve_is_beyond_a_number() -> None:
                                   {"curve": "valid_loss", "below": 1, "above": 0}, 3])  # fmt: skip
 def test_what_when_needs(when: Any) -> None:
     claim = {"says": "s", "kind": "below", "bound": 1, "variant": "a", "metric": {"curve": "test_loss", "when": when}}
-    with pytest.raises(UserError, match="when|below"):
+    with pytest.raises(UserError, match=r"when|below"):
         check_claims({"c": claim}, VARIANTS)

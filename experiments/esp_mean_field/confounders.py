@@ -1,0 +1,84 @@
+"""What is left of each claim after each control: a table of verdicts, and figures by control. Reads tables only."""
+
+import re
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from repro.plots import blocks
+from repro.plots.experiment import Tables
+from repro.plots.spectra import UNITS
+from repro.plots.style import QUIET, TEXT, figure
+from repro.results.statistics import estimate
+
+CLAIMS = {"C1": "C1 flat directions for ReLU alone", "C2": "C2 fewest negative ones for ReLU",
+          "C3": "C3 lowest loss for ESP", "C3_residuals": "C3 most zero residuals for ESP",
+          "C4": "C4 ReLU depends on the net"}  # fmt: skip
+CONTROLS = {"raw": "as published", "standardized": "inputs standardized", "output": "output β for all",
+            "plain": "ESP without output β", "matched": "at equal loss", "at_1e-8": "tolerance 1e-8",
+            "at_1e-6": "tolerance 1e-6", "at_1e-4": "tolerance 1e-4", "at_raw": "no tolerance",
+            "8_5": "net 8-5 fails less", "10_2": "net 10-2 fails less"}  # fmt: skip
+KINDS = {"linear": "straight", "nonlinear": "curved"}
+NETS = {"10": "2-10-1", "8_2": "2-8-2-1"}
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    """γ and the loss at the end, by control and activation."""
+    runs = tables.runs
+    return {"flat_directions": _by_control(runs, "hessian_gamma_structural", "γ, share of flat directions", log=False),
+            "loss": _by_control(runs, "hessian_loss", "training loss", log=True)}  # fmt: skip
+
+
+def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
+    """The verdict on each claim (rows) under each control (columns), for the straight and the curved boundary."""
+    claims = tables.claims
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    pattern = re.compile(
+        rf"({'|'.join(sorted(CLAIMS, key=len, reverse=True))})_({'|'.join(CONTROLS)})_({'|'.join(KINDS)})"
+    )
+    for claim in claims.to_dict("records"):
+        if found := pattern.fullmatch(str(claim["claim"])):
+            name, control, kind = found.groups()
+            row = rows.setdefault((name, control), {"claim": CLAIMS[name], "control": CONTROLS[control]})
+            row[KINDS[kind]] = str(claim["verdict"])
+    order = {name: i for i, name in enumerate(CONTROLS)}
+    chosen = sorted(rows, key=lambda key: (list(CLAIMS).index(key[0]), order[key[1]]))
+    return {"survival": pd.DataFrame([rows[key] for key in chosen]).fillna("–")}
+
+
+def _by_control(runs: pd.DataFrame, metric: str, label: str, log: bool) -> Figure:
+    fig = figure(TEXT, 4.2)
+    axes = fig.subplots(2, 2, sharey=True, sharex=True)
+    for row, (kind, words) in zip(axes, KINDS.items(), strict=True):
+        for ax, (net, shape) in zip(row, NETS.items(), strict=True):
+            own = runs[runs["dataset.kind"] == kind]
+            for place, (unit, (name, color)) in enumerate(UNITS.items()):
+                _points(ax, own, unit, net, metric, 0.18 * (place - 1.5), label=name, color=color)
+            ax.set(title=f"{words} boundary, {shape}")
+            ax.set_xticks(range(3), ["as published", "standardized", "output β\nfor all"])
+    if log:
+        blocks.log_axis(axes[0, 0].yaxis, runs[metric])
+    for ax in axes[:, 0]:
+        ax.set_ylabel(label)
+    axes[0, 1].legend(fontsize=6.5)
+    n = int(runs.groupby("run").size().max())
+    fig.supxlabel(
+        f"n={n} seeds; dots: seeds, bars: means with intervals", x=0.99, ha="right", fontsize=6.5, color=QUIET
+    )
+    return fig
+
+
+def _points(
+    ax: Axes, runs: pd.DataFrame, unit: str, net: str, metric: str, shift: float, label: str, color: str
+) -> None:
+    """A unit's seeds under each control; ESP has its output β as published."""
+    at, found = [], []
+    for place, control in enumerate(("raw", "standardized", "raw" if unit == "esp" else "output")):
+        values = runs.loc[runs["variant"] == f"{control}_{unit}_{net}", metric].dropna()
+        ax.plot([place + shift] * len(values), values, "o", color=color, markersize=1.5, alpha=0.3, markeredgewidth=0)
+        if len(values):
+            at.append(place + shift)
+            found.append(estimate(values.tolist()))
+    if found:
+        blocks.error_bars(ax, at, found, label=label, color=color, markersize=3)
