@@ -19,7 +19,7 @@ END_POINTS = (("loss", "loss", "loss"), ("accuracy", "accuracy", "train_accuracy
               ("γ", "gamma_structural", "gamma_structural"), ("γ at 1e-4", "gamma_1e-4", "gamma_1e-4"),
               ("zero residuals", "zero_residuals", "zero_residuals"), ("λ max", "lambda_max", "lambda_max"),
               )  # fmt: skip
-MIDDLE = "of the first three seeds the one with the middle loss"
+BEST = "of the first three seeds the one with the lowest loss"
 FAILED = 0.6  # training loss, hardly below that of a coin
 NO_SPECTRUM = pd.DataFrame(columns=["run", "seed", "quantity", "index", "value", "epoch"])
 LEAST = 1e-12  # eigenvalues are drawn on a linear scale below
@@ -128,7 +128,7 @@ def against_energy(found: Study, metric: str, label: str, authors: str) -> Figur
             if unit in wide.index.get_level_values("unit"):
                 rows = wide.loc[unit]
                 ax.plot(rows["loss"], rows[metric], "o", markersize=1.3, color=color, alpha=0.25, label=name,
-                        markeredgewidth=0, zorder=2)  # fmt: skip
+                        markeredgewidth=0, zorder=2, rasterized=True)  # fmt: skip
             theirs = _theirs(found.authors, net, unit)
             ax.plot(theirs["loss"], theirs[authors], "o", markersize=3, color=color, fillstyle="none", zorder=3,
                     markeredgewidth=0.6)  # fmt: skip
@@ -150,14 +150,14 @@ def spectra_over_training(found: Study, net: str) -> Figure:
     axes = fig.subplots(1, max(1, len(units)), sharey=True, squeeze=False)[0]
     for ax, unit in zip(axes, units, strict=False):
         rows = found.spectrum[(found.spectrum["net"] == net) & (found.spectrum["unit"] == unit)]
-        rows = rows[(rows["quantity"] == "eigenvalue") & (rows["seed"] == middle_seed(found, net, unit))]
-        ax.plot(rows["epoch"], rows["value"], ".", markersize=1.6, color=UNITS[unit][1])
+        rows = rows[(rows["quantity"] == "eigenvalue") & (rows["seed"] == best_seed(found, net, unit))]
+        ax.plot(rows["epoch"], rows["value"], ".", markersize=1.6, color=UNITS[unit][1], rasterized=True)
         ax.set_yscale("symlog", linthresh=LEAST, linscale=0.6)
         ax.set(title=UNITS[unit][0], xlabel="epoch")
         ax.set_yticks([-1, -1e-4, -1e-8, 0, 1e-8, 1e-4, 1])
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
     axes[0].set_ylabel("eigenvalues")
-    fig.supxlabel(f"net {found.nets[net]}, {MIDDLE}; linear between ±{LEAST:g}, which is rounding", x=0.99, ha="right",
+    fig.supxlabel(f"net {found.nets[net]}, {BEST}; linear between ±{LEAST:g}, which is rounding", x=0.99, ha="right",
                   fontsize=6.5, color=QUIET)  # fmt: skip
     return fig
 
@@ -165,10 +165,10 @@ def spectra_over_training(found: Study, net: str) -> Figure:
 def eigenvectors(found: Study, net: str) -> Figure:
     """Components of the eigenvectors after training, of each activation, and of a ReLU net that learnt nothing."""
     written = set(found.spectrum["unit"])
-    pictures = [(unit, middle_seed(found, net, unit), UNITS[unit][0]) for unit in UNITS if unit in written]
+    pictures = [(unit, best_seed(found, net, unit), UNITS[unit][0]) for unit in UNITS if unit in written]
     ends = _end_losses(found, net, "relu")
     failed = ends[ends > FAILED].index
-    if len(failed) and (failed[0] != middle_seed(found, net, "relu")):
+    if len(failed) and (failed[0] != best_seed(found, net, "relu")):
         pictures.insert(0, ("relu", failed[0], "ReLU, failed"))
     fig = figure(TEXT, 2.2)
     axes = fig.subplots(1, max(1, len(pictures)), squeeze=False)[0]
@@ -185,15 +185,15 @@ def eigenvectors(found: Study, net: str) -> Figure:
     axes[0].set_ylabel("parameter")
     if shown is not None:
         fig.colorbar(shown, ax=list(axes), label="|component|", shrink=0.8)
-    fig.supxlabel(f"net {found.nets[net]}, {MIDDLE}; numbers: its mean inverse participation ratio", x=0.99, ha="right",
+    fig.supxlabel(f"net {found.nets[net]}, {BEST}; numbers: its mean inverse participation ratio", x=0.99, ha="right",
                   fontsize=6.5, color=QUIET)  # fmt: skip
     return fig
 
 
-def middle_seed(found: Study, net: str, unit: str) -> int:
-    """Of the seeds whose eigenvalues are written, the one that ends with the middle loss."""
-    ends = _end_losses(found, net, unit).sort_values()
-    return int(ends.index[(len(ends) - 1) // 2]) if len(ends) else 0
+def best_seed(found: Study, net: str, unit: str) -> int:
+    """Of the seeds whose eigenvalues are written, the one that ends with the lowest loss."""
+    ends = _end_losses(found, net, unit)
+    return int(str(ends.idxmin())) if len(ends) else 0
 
 
 def _end_losses(found: Study, net: str, unit: str) -> "pd.Series[float]":
@@ -215,7 +215,8 @@ def betas(found: Study) -> Figure:
     fig, axes = panels(found)
     for ax, net in zip(axes, found.nets, strict=True):
         own = found.layers[(found.layers["net"] == net) & (found.layers["unit"] == "esp")]
-        for (layer, rows), color in zip(own.groupby("layer", observed=True), (BLUE, VERMILLION, GREEN), strict=False):
+        for layer, rows in own.groupby("layer", observed=True):
+            color = {"hidden.0": BLUE, "hidden.1": VERMILLION}.get(str(layer), GREEN)
             middle = {q: rows[rows["quantity"] == f"beta_{q}"].groupby("epoch")["value"].median()
                       for q in ("min", "mean", "max")}  # fmt: skip
             ax.plot(middle["mean"].index, middle["mean"], color=color, label=str(layer))
