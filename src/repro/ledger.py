@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 
-from repro.composition import compose_initialized
-from repro.config import resolve
-from repro.paths import CLONE, conf_dir, experiments_dir
+from repro.paths import CLONE, experiments_dir
+from repro.planned import planned
 from repro.reproduction import Experiment, Job, results_folder
 from repro.results import collect, report, verdicts
 from repro.results.claims import check_claims
@@ -54,18 +51,13 @@ def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra
         extra: the user's own overrides; runs that differ by them are kept apart from the published ones.
     """
     check_claims(experiment.claims, list(experiment.variants))
-    jobs = experiment.jobs(scale, [*extra, f"results_dir={results_dir}"])
-    plain = experiment.jobs(scale) if extra else jobs
-    if GlobalHydra.instance().is_initialized():
-        GlobalHydra.instance().clear()
-    expected, by_id, changed = {}, {}, False
-    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        for job, published in zip(jobs, plain, strict=True):
-            run = resolve(compose_initialized(job.overrides))
-            if extra and not changed:
-                changed = run.id != resolve(compose_initialized(published.overrides)).id
-            expected[run.id] = Expected(job.variant, job.swept, run.folder, run.seeds)
-            by_id[run.id] = job
+    jobs, plain = experiment.jobs(scale, extra), experiment.jobs(scale)
+    runs = planned([job.overrides for job in jobs], results_dir)
+    changed = bool(extra) and [r.id for r in runs] != [r.id for r in planned([j.overrides for j in plain], results_dir)]
+    expected, by_id = {}, {}
+    for job, run in zip(experiment.jobs(scale, [*extra, f"results_dir={results_dir}"]), runs, strict=True):
+        expected[run.id] = Expected(job.variant, job.swept, run.folder, run.seeds)
+        by_id[run.id] = job
     name = "custom" if changed else experiment.published_scale if scale == "published" else scale
     return Plan(experiment, name, results_folder(results_dir, experiment, name), expected, by_id)
 

@@ -1,0 +1,96 @@
+"""Composing many jobs: the same configurations as one by one, and remembered from one command to the next."""
+
+from pathlib import Path
+
+import pytest
+from hydra import initialize_config_dir
+
+from repro import planned as module
+from repro.composition import Composer, compose, compose_initialized
+from repro.config import resolve
+from repro.datasets import files
+from repro.errors import UserError
+from repro.paths import conf_dir
+from repro.planned import planned
+from repro.reproduction import load, names
+
+JOB = ["dataset=xor", "architecture.width=4", "seed=3", "replicas=2"]
+
+
+@pytest.fixture(autouse=True)
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "cache_root", lambda: tmp_path / "cache")
+    return tmp_path / "cache" / "planned.json"
+
+
+def nothing_is_composed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise AssertionError("a job was composed that was known")
+
+    monkeypatch.setattr(module, "Composer", fail)
+
+
+def test_many_are_composed_as_one_by_one() -> None:
+    jobs = [job.overrides for name in names() for job in load(name).jobs("smoke")[:1]]
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        many = Composer()
+        for words in [*jobs, *jobs[:2]]:
+            one, other = resolve(compose_initialized(words)), resolve(many(words))
+            assert (one.id, one.name, one.folder, one.seeds) == (other.id, other.name, other.folder, other.seeds)
+            assert one.settings | {"reproduction": None} == other.settings | {"reproduction": None}
+
+
+@pytest.mark.parametrize("words", [["dataset=xorr"], ["seed=x"], ["architecture.widht=3"], ["seed"], ["task=null"]])
+def test_mistakes_are_told_alike(words: list[str]) -> None:
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"), pytest.raises(UserError) as told:
+        Composer()(words)
+    with pytest.raises(UserError) as expected:
+        compose(words)
+    assert str(told.value) == str(expected.value)
+
+
+def test_runs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = planned([JOB], "here")
+    run = resolve(compose([*JOB, "results_dir=here"]))
+    assert (found.id, found.folder, found.seeds) == (run.id, run.folder, (3, 4))
+    nothing_is_composed(monkeypatch)
+    (again,) = planned([JOB], "there")
+    assert (again.id, again.folder) == (run.id, Path("there") / run.folder.relative_to("here"))
+    with pytest.raises(AssertionError):
+        planned([[*JOB, "seed=4"]], "here")
+
+
+def test_a_changed_configuration_is_composed_anew(tmp_path: Path) -> None:
+    own = tmp_path / "conf/dataset/mine.yaml"
+    own.parent.mkdir(parents=True)
+    text = (conf_dir() / "dataset/xor.yaml").read_text()
+    own.write_text(text)
+    (before,) = planned([["dataset=mine"]], "here")
+    own.write_text(text.replace("seed: 0", "seed: 7"))
+    assert own.read_text() != text
+    assert planned([["dataset=mine"]], "here")[0].id != before.id
+
+
+def test_tables_are_looked_at_each_time(tmp_path: Path) -> None:
+    words = ["dataset=table", "dataset.path=my.csv", "dataset.target=y"]
+    (tmp_path / "my.csv").write_text("x,y\n1,2\n")
+    (before,) = planned([words], "here")
+    (tmp_path / "my.csv").write_text("x,y\n1,3\n")
+    assert planned([words], "here")[0].id != before.id
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"runs": 3}'])
+def test_a_damaged_memory_is_made_anew(memory: Path, content: str) -> None:
+    memory.parent.mkdir()
+    memory.write_text(content)
+    assert planned([JOB], "here")[0].seeds == (3, 4)
+    assert memory.read_text() != content
+
+
+def test_without_a_place_nothing_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(module, "cache_root", lambda: tmp_path / "file")
+    assert planned([JOB], "here")[0].seeds == (3, 4)
+    assert files.cache_root() != tmp_path / "file"
