@@ -44,7 +44,8 @@ class Case:
 
     def looped_hessian(self) -> Tensor:
         """The gradient of each entry of the gradient."""
-        return torch.stack([_flat(self._differentiated(entry, kept=True)) for entry in self.gradient(kept=True)])
+        rows = [_flat(self._differentiated(entry, kept=True)) for entry in self.gradient(kept=True)]
+        return torch.stack(rows).detach()
 
     def _differentiated(self, value: Tensor, kept: bool) -> Sequence[Tensor]:
         parameters = list(self.module.parameters())
