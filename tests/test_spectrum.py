@@ -116,7 +116,7 @@ def test_exact_tells_every_eigenvalue_in_order() -> None:
     assert plain["gradient_norm"] == pytest.approx(one.gradient().norm().item())
     assert plain["loss"] == pytest.approx(one.task.measure(one.module(one.batch.x), one.batch.y)["loss"].item())
     for name in ("gamma_1e-4", "alpha_1e-4"):
-        assert plain[name] == dict((row.quantity, row.value) for row in indices(expected, SEVERAL))[name]
+        assert plain[name] == {row.quantity: row.value for row in indices(expected, SEVERAL)}[name]
 
 
 def test_eigenvectors() -> None:

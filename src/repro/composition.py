@@ -38,7 +38,7 @@ def compose_initialized(overrides: Sequence[str]) -> DictConfig:
     """`compose` for a caller that has already initialized Hydra and composes many times."""
     check_groups(overrides)
     try:
-        cfg = hydra_compose("train", list(overrides), return_hydra_config=True)
+        cfg = hydra_compose("train", without_nulls(overrides), return_hydra_config=True)
     except ERRORS as error:
         raise explain(error, overrides) from error
     return with_choices(cfg, cfg.hydra.runtime.choices)
@@ -49,6 +49,12 @@ def check_groups(overrides: Sequence[str]) -> None:
     for group, equals, option in (word.partition("=") for word in overrides):
         if group in GROUPS and group not in ("experiment", *OPTIONAL) and equals and option in ("null", ""):
             raise UserError(f"{group} needs an option, not {option or 'nothing'}; see: repro list {group}")
+
+
+def without_nulls(overrides: Sequence[str]) -> list[str]:
+    """The overrides with `group=null` of an optional group as Hydra spells it, `~group`; it trips over the other."""
+    nulls = {f"{group}={option}": f"~{group}" for group in OPTIONAL for option in ("null", "")}
+    return [nulls.get(word, word) for word in overrides]
 
 
 def with_choices(cfg: DictConfig, chosen: Any) -> DictConfig:

@@ -49,9 +49,11 @@ def _method(words: Sequence[str], parameters: int) -> dict[str, Any]:
 
     chosen = any(word.startswith("hessian=") for word in words)
     size = [] if chosen else [f"hessian={'exact' if parameters <= LARGE else 'slq'}"]
-    node = OmegaConf.to_container(compose([*size, *words]).hessian)
-    if not isinstance(node, dict):
+    method = compose([*size, *words]).hessian
+    if method is None:
         raise UserError("hessian=null measures nothing; take exact, lanczos or slq")
+    node = OmegaConf.to_container(method)
+    assert isinstance(node, dict)
     return {str(k): v for k, v in node.items()}
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
-from repro.composition import ERRORS, check_groups, explain, with_choices
+from repro.composition import ERRORS, check_groups, explain, with_choices, without_nulls
 from repro.config import resolve
 from repro.errors import UserError
 from repro.paths import conf_dir
@@ -154,7 +154,7 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
 
 
 def _checked(words: Sequence[str]) -> list[str]:
-    """The words without `experiment=null`, which is the default anyway and which Hydra trips over.
+    """The words with groups that are null as Hydra takes them; `experiment=null` is left out, being the default.
 
     Raises:
         UserError: a flag that Hydra does not have, or has with other values.
@@ -173,7 +173,7 @@ def _checked(words: Sequence[str]) -> list[str]:
     if flags:
         raise UserError(f"unknown flag {flags[0]}; see: repro train --help")
     check_groups(words)
-    return [word for word in words if word not in ("experiment=null", "experiment=")]
+    return without_nulls([word for word in words if word not in ("experiment=null", "experiment=")])
 
 
 def job(cfg: DictConfig) -> float | None:

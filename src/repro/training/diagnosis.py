@@ -1,6 +1,5 @@
 """The Hessian of a run that was trained before, at its end; the run itself stays as it is."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -9,10 +8,11 @@ from typing import Any
 from filelock import FileLock
 from omegaconf import OmegaConf
 
-from repro.config import DiagnosticsConfig, Run, RunConfig, TrainerConfig
+from repro.config import COMPONENTS, DiagnosticsConfig, Run, RunConfig, TrainerConfig
 from repro.errors import UserError
+from repro.paths import conf_dir
 from repro.results.files import read_json, write_json
-from repro.results.tables import whole_lines, write
+from repro.results.tables import cell, whole_lines, write
 from repro.training import assemble, checkpoint
 from repro.training.provenance import provenance
 from repro.training.run import SPECTRUM
@@ -70,9 +70,22 @@ def _run(folder: Path, hessian: Mapping[str, Any]) -> Run:
     known: dict[str, Any] = {str(k): v for k, v in settings.items()}
     for key, schema in (("trainer", TrainerConfig), ("diagnostics", DiagnosticsConfig)):
         known[key] = vars(schema()) | known[key]
+    for group in set(COMPONENTS) & set(known["choices"]):
+        known[group] = _later(group, known["choices"][group], known[group])
     defaults = {field.name: None for field in fields(RunConfig)}
     summary = read_json(folder / "summary.json")
     return Run(defaults | known | {"hessian": dict(hessian)}, str(summary["run"]), folder.name, folder)
+
+
+def _later(group: str, option: str, node: Any) -> Any:
+    """A component's node with the settings that its file has got since; off by default, they are null."""
+    file = conf_dir() / group / f"{option}.yaml"
+    if not isinstance(node, Mapping) or not file.is_file():
+        return node
+    now = OmegaConf.to_container(OmegaConf.load(file))
+    assert isinstance(now, dict)
+    same = now.get("_target_") == node.get("_target_")
+    return {str(key): None for key, value in now.items() if same and value is None} | dict(node)
 
 
 def _replace(path: Path, lines: list[Line]) -> None:
@@ -80,8 +93,4 @@ def _replace(path: Path, lines: list[Line]) -> None:
     step, method = SPECTRUM.index("step"), SPECTRUM.index("method")
     gone = (str(lines[0][step]), str(lines[0][method]))
     kept = [line for line in old if (line[step], line[method]) != gone]
-    write(path, SPECTRUM, [*kept, *([_blank(value) for value in line] for line in lines)])
-
-
-def _blank(value: Any) -> Any:
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
+    write(path, SPECTRUM, [*kept, *([cell(value) for value in line] for line in lines)])
