@@ -10,11 +10,12 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import diagnostics, generators, images, language_model, overhead, replicas, startup
+from benchmarks import diagnostics, generators, hessian, images, language_model, overhead, replicas, startup
 from benchmarks.measure import Row
 
 PARTS = {"replicas": replicas, "startup": startup, "diagnostics": diagnostics, "overhead": overhead,
-         "language_model": language_model, "generators": generators, "images": images}  # fmt: skip
+         "language_model": language_model, "generators": generators, "images": images,
+         "hessian": hessian}  # fmt: skip
 LATEST = Path(__file__).parent / "latest.json"
 
 
