@@ -101,7 +101,8 @@ def loops(words: Sequence[str], data: Data | None = None) -> tuple[Loop, list[Lo
     def one(**changes: int) -> Loop:
         changed = replace(run, settings=run.settings | changes)
         trainer = run.trainer
-        feed = data.feed(Order(changed.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs))
+        feed = data.feed(Order(changed.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs,
+                               dtype=torch.get_default_dtype()))  # fmt: skip
         return assemble.loop(changed, parts, data, feed, device)
 
     return one(replicas=SEEDS), [one(seed=run.settings["seed"] + i) for i in range(SEEDS)]

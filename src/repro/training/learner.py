@@ -98,7 +98,9 @@ def learner(modules: list[nn.Module], seeds: Sequence[int], task: Task, device: 
     """
     noise = NoiseSource([generator(seed, "noise", device=device) for seed in seeds])
     for module in modules:
-        module.to(device, how.dtype)
+        module.to(device)
+        if how.precision == "float64":
+            module.double()
     attach_noise(modules[0], noise)
     return Single(modules, seeds, task, noise, how) if len(modules) == 1 else Stacked(modules, seeds, task, noise)
 
