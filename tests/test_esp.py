@@ -137,18 +137,20 @@ def test_beta_quantities(seeds: int, per_layer: str, trained: Callable[..., Trai
             assert len(own) == 4 + count
 
 
-@pytest.mark.parametrize(("wanted", "names"), [
-    ("beta", {"beta_mean", "beta_std", "beta_min", "beta_max"}), ("beta_units", {"beta_000", "beta_001"}),
+@pytest.mark.parametrize(("wanted", "names", "same"), [
+    ("beta", {"beta_mean", "beta_std", "beta_min", "beta_max"}, {"beta_mean", "beta_min", "beta_max"}),
+    ("beta_units", {"beta_000", "beta_001"}, {"beta_000"}),
 ])  # fmt: skip
-def test_beta_of_outputs_is_told_with_its_layer(wanted: str, names: set[str]) -> None:
+def test_beta_of_the_output_is_told_with_its_layer(wanted: str, names: set[str], same: set[str]) -> None:
     one = case(*ONE_LAYER, "architecture.width=2", *ESP)
     taught = learner([one.module], (0,), one.task, torch.device("cpu"), Execution("float64"))
     parameters = {k: v[None] for k, v in taught.parameters.items()}
     traces = taught.probe(one.batch.x, one.batch.y)
     rows = list(of_layers(taught.layers, traces, parameters, [wanted], 0))
     assert {quantity for layer, _, quantity, _ in rows if layer == "hidden.0"} == names
-    # A net's own activation behind the output belongs to no holder, and so to no layer.
-    assert {layer for layer, *_ in rows} == {"hidden.0"}
+    output = {quantity: value.item() for layer, depth, quantity, value in rows if (layer, depth) == ("output", 2)}
+    assert output.pop("beta_std", 0.0) == 0
+    assert output == dict.fromkeys(same, one.module.activation.function.beta.item())
 
 
 @pytest.mark.parametrize(("words", "parts"), [
