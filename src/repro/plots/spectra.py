@@ -96,6 +96,7 @@ def over_training(found: Study, metric: str, label: str, authors: str | None = N
     fig, axes = panels(found)
     for ax, net in zip(axes, found.nets, strict=True):
         own = found.curves[(found.curves["net"] == net) & (found.curves["metric"] == metric)]
+        own = own[own["unit"].isin(UNITS)]
         for unit, (name, color) in UNITS.items():
             rows = own[own["unit"] == unit]
             if len(rows):
@@ -120,7 +121,7 @@ def against_energy(found: Study, metric: str, label: str, authors: str) -> Figur
     """An index against the training loss at the same step, a point a seed and step; rings are the authors' one run."""
     fig, axes = panels(found, 2.9)
     for ax, net in zip(axes, found.nets, strict=True):
-        own = found.curves[found.curves["net"] == net]
+        own = found.curves[(found.curves["net"] == net) & found.curves["unit"].isin(UNITS)]
         wide = own[own["metric"].isin(("loss", metric))].pivot_table(
             index=["unit", "run", "seed", "step"], columns="metric", values="value", observed=True
         )

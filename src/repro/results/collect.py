@@ -1,5 +1,7 @@
 """Gathers the runs of an experiment into its committed tables, and says which runs are there."""
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +11,8 @@ from typing import Any
 import pandas as pd
 
 from repro.errors import UserError
-from repro.results.files import read_json
-from repro.results.tables import cell, is_number, short, whole_lines, write
+from repro.results.files import read_json, write_atomic
+from repro.results.tables import cell, is_number, short, whole_lines, write, write_text
 
 HEAD = ("run", "variant", "seed", "status", "scale")
 TAIL = ("steps", "seconds", "steps_per_second", "device", "commit")
@@ -20,6 +22,8 @@ SPECTRUM = ("run", "variant", "seed", "step", "epoch", "method", "quantity", "in
 PREDICTIONS = ("run", "variant", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
 SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS, "spectrum": SPECTRUM}
 WHERE_ASKED_FOR = frozenset({"predictions", "spectrum"})
+# What tables are made from.
+RUN_FILES = ("done.json", "failed.json", "summary.json", "provenance.json", *(f"{name}.csv" for name in SERIES))
 # A spectrum's rows with an index are single eigenvalues; the others are in the curves as well.
 SINGLE = SPECTRUM.index("index")
 STATES = ("done", "diverged", "failed", "missing", "stale")
@@ -102,6 +106,9 @@ def collect(expected: Mapping[str, Expected], into: Path, scale: str, previous: 
         UserError: a finished run's file is damaged, or a table cannot be written; earlier ones stay whole.
     """
     previous = into if previous is None else previous
+    seen = _Seen.of(expected, into, scale)
+    if previous == into and seen.as_before():
+        return
     old_runs = _previous_runs(previous / "runs.csv")
     states = {run: ended(entry.folder) for run, entry in expected.items()}
     kept = {run for run, state in states.items() if run in old_runs and state in (None, "failed")}
@@ -120,7 +127,57 @@ def collect(expected: Mapping[str, Expected], into: Path, scale: str, previous: 
         if name in WHERE_ASKED_FOR and not (lines := list(lines)):
             (into / f"{name}.csv.gz").unlink(missing_ok=True)
             continue
-        write(into / f"{name}.csv.gz", columns, lines)
+        write_text(into / f"{name}.csv.gz", columns, lines)
+    seen.remember()
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What tables were made from, so that the same need not be made again; kept beside them, not published.
+
+    Attributes:
+        into: the tables' folder.
+        content: hash of the expected runs, their settings, and size and time of every file they come from.
+    """
+
+    into: Path
+    content: str
+
+    @classmethod
+    def of(cls, expected: Mapping[str, Expected], into: Path, scale: str) -> "_Seen":
+        """Of what is there now."""
+        total = hashlib.sha256(scale.encode())
+        for run, entry in expected.items():
+            stamps = [_stamp(entry.folder / name) for name in RUN_FILES]
+            total.update(repr((run, entry.variant, sorted(entry.settings.items()), stamps)).encode())
+        return cls(into, total.hexdigest())
+
+    def as_before(self) -> bool:
+        """Whether the tables are as they were left, and made from the same."""
+        try:
+            return bool(json.loads(self._file.read_text(encoding="utf-8")) == self._state())
+        except (OSError, ValueError):
+            return False
+
+    def remember(self) -> None:
+        """Keep it."""
+        write_atomic(self._file, json.dumps(self._state()))
+
+    @property
+    def _file(self) -> Path:
+        return self.into / ".collected.json"
+
+    def _state(self) -> dict[str, Any]:
+        names = ["runs.csv", *(f"{name}.csv.gz" for name in SERIES)]
+        return {"content": self.content, "tables": {name: _stamp(self.into / name) for name in names}}
+
+
+def _stamp(path: Path) -> list[int] | None:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
 
 def _run_rows(entry: Expected) -> list[Row]:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import itertools
 import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -189,6 +190,12 @@ def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
         UserError: the folder is read-only or the disk is full; an old file is untouched.
     """
     lines = _lines(columns, rows)
+    write_atomic(path, compressed(lines) if path.suffix == ".gz" else "".join(lines))
+
+
+def write_text(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """As `write`, of cells that are text already and are written as they are."""
+    lines = (csv_line(row) for row in itertools.chain([columns], rows))
     write_atomic(path, compressed(lines) if path.suffix == ".gz" else "".join(lines))
 
 
