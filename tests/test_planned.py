@@ -36,7 +36,7 @@ def test_many_are_composed_as_one_by_one() -> None:
     jobs = [job.overrides for name in names() for job in load(name).jobs("smoke")[:1]]
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         many = Composer()
-        for words in [*jobs, *jobs[:2]]:
+        for words in [*jobs, *jobs[:2], ["hessian=null"], ["diagnostics=hessian", "hessian=null", "seed=1"]]:
             one, other = resolve(compose_initialized(words)), resolve(many(words))
             assert (one.id, one.name, one.folder, one.seeds) == (other.id, other.name, other.folder, other.seeds)
             assert one.settings | {"reproduction": None} == other.settings | {"reproduction": None}

@@ -191,7 +191,7 @@ class Composer:
         values = [one for one in parsed if not self._is_group(one)]
         try:
             if groups not in self._chosen:
-                cfg = hydra_compose("train", list(groups), return_hydra_config=True)
+                cfg = hydra_compose("train", without_nulls(groups), return_hydra_config=True)
                 cfg = with_choices(cfg, cfg.hydra.runtime.choices)
                 cfg.reproduction = None  # claims and all; larger than the rest, and no part of a run's identity
                 self._chosen[groups] = cfg
