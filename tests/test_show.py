@@ -157,3 +157,13 @@ def test_what_compares_with_the_exact_gradient_is_shown(cli: Callable[..., Said]
     assert "cosine with exact" in said
     assert "norm over exact" in said
     assert "cosine with exact" not in cli("train", *tiny).out
+
+
+def test_what_was_read_off_the_hessian_is_told(tmp_path: Path) -> None:
+    folder = fabricated.run_folder(tmp_path / "run", seeds=(0, 1))
+    summary = json.loads((folder / "summary.json").read_text())
+    for seed, share in (("0", 0.25), ("1", 0.25)):
+        summary["metrics"][seed] |= {"hessian_gamma_1e-4": share, "hessian_gamma_1e-4_low": 0.1, "hessian_loss": 0.5}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    lines = [line for line in text(folder).splitlines() if line.startswith("Hessian")]
+    assert [" ".join(line.split()) for line in lines] == ["Hessian, γ 1e-4 0.25 (n=2)"]

@@ -52,6 +52,7 @@ def text(folder: Path) -> str:
         [headline(summary["settings"]), *_diverged(summary)],
         _metrics(summary["metrics"]),
         _layers(layers, summary),
+        _hessian(summary["metrics"]),
         [*_vanishing(layers, summary), *_cost(summary), _line("folder", str(folder))],
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
@@ -116,6 +117,18 @@ def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
     names = dict.fromkeys(name for own in metrics.values() for name in own)
     shown = next((s for p in ("test_", "valid_", "") if (s := [n for n in names if n.startswith(p)])), [])
     return [_line(_said(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
+
+
+def _hessian(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """What was read off the spectrum of the loss's Hessian, at the end."""
+    names = dict.fromkeys(name for own in metrics.values() for name in own if name.startswith("hessian_"))
+    lines = []
+    for name in names:
+        kind = name.removeprefix("hessian_")
+        if kind.startswith(("gamma_", "alpha_", "lambda_")) and not kind.endswith(("_low", "_high")):
+            said = kind.replace("gamma_", "γ ").replace("alpha_", "α ").replace("lambda_", "λ ")
+            lines.append(_line(f"Hessian, {said}", _mean([own[name] for own in metrics.values() if name in own])))
+    return lines
 
 
 def _line(name: str, value: str) -> str:
