@@ -61,7 +61,7 @@ def _by_control(runs: pd.DataFrame, metric: str, label: str, log: bool) -> Figur
         blocks.log_axis(axes[0, 0].yaxis, runs[metric])
     for ax in axes[:, 0]:
         ax.set_ylabel(label)
-    axes[0, 1].legend(fontsize=6.5)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(UNITS))
     n = int(runs.groupby("run").size().max())
     fig.supxlabel(
         f"n={n} seeds; dots: seeds, bars: means with intervals", x=0.99, ha="right", fontsize=6.5, color=QUIET
