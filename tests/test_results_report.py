@@ -128,10 +128,10 @@ text
 
 
 def test_only_the_named_part_of_a_page_is_rewritten() -> None:
-    page = replace_between_markers(PAGE, "one", "| a |\n| --- |\n")
+    page = replace_between_markers(PAGE, "results:one", "| a |\n| --- |\n")
     assert page == PAGE.replace("old\n", "| a |\n| --- |\n")
-    assert replace_between_markers(page, "one", "| a |\n| --- |") == page
-    assert "\\1 new" in replace_between_markers(page, "two", r"\1 new")
+    assert replace_between_markers(page, "results:one", "| a |\n| --- |") == page
+    assert "\\1 new" in replace_between_markers(page, "results:two", r"\1 new")
 
 
 @pytest.mark.parametrize(
@@ -139,4 +139,4 @@ def test_only_the_named_part_of_a_page_is_rewritten() -> None:
 )
 def test_a_page_without_its_markers_is_refused(page: str) -> None:
     with pytest.raises(UserError, match=r"needs the line <!-- results:one --> once"):
-        replace_between_markers(page, "one", "body")
+        replace_between_markers(page, "results:one", "body")

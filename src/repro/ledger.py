@@ -125,9 +125,9 @@ def update_page(
     if folder.resolve() != CLONE / "results" / experiment.name or not page.is_file():
         return False
     text = page.read_text(encoding="utf-8")
-    fresh = report.replace_between_markers(text, name, report.table(report.ledger(claims), "markdown"))
+    fresh = report.replace_between_markers(text, f"results:{name}", report.table(report.ledger(claims), "markdown"))
     for key, table in (further or {}).items():
-        fresh = report.replace_between_markers(fresh, f"{name}/{key}", report.table(table, "markdown"))
+        fresh = report.replace_between_markers(fresh, f"results:{name}/{key}", report.table(table, "markdown"))
     if fresh != text:
         write_atomic(page, fresh)
     return True

@@ -49,7 +49,7 @@ def table(rows: pd.DataFrame, format: str) -> str:
 
 
 def ledger(claims: pd.DataFrame) -> pd.DataFrame:
-    """The table *claim | published | ours | verdict* of claims.csv, ours with its interval and n."""
+    """The table *claim | published | ours | scale | verdict* of claims.csv, ours with its interval and n."""
     rows = []
     for claim in claims.to_dict("records"):
         n = int(claim["n"])
@@ -60,8 +60,9 @@ def ledger(claims: pd.DataFrame) -> pd.DataFrame:
             bounds = (float(claim["low"]), float(claim["high"]))
             ours = with_interval(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n)
         published = claim["published"]
-        rows.append((claim["says"], published if isinstance(published, str) else "", ours, claim["verdict"]))
-    return pd.DataFrame(rows, columns=["claim", "published", "ours", "verdict"])
+        published = published if isinstance(published, str) else ""
+        rows.append((claim["says"], published, ours, claim["scale"], claim["verdict"]))
+    return pd.DataFrame(rows, columns=["claim", "published", "ours", "scale", "verdict"])
 
 
 def summary(runs: pd.DataFrame, metrics: Sequence[str] = (), by: Sequence[str] = ("variant",)) -> pd.DataFrame:
@@ -98,12 +99,12 @@ def summary(runs: pd.DataFrame, metrics: Sequence[str] = (), by: Sequence[str] =
 
 
 def replace_between_markers(text: str, name: str, body: str) -> str:
-    """Rewrites the part of a page between `<!-- results:NAME -->` and `<!-- /results:NAME -->`.
+    """Rewrites the part of a page between `<!-- NAME -->` and `<!-- /NAME -->`.
 
     Raises:
         UserError: the page lacks one of the two lines, has one twice, or has them in the wrong order.
     """
-    start, end = f"<!-- results:{name} -->", f"<!-- /results:{name} -->"
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
         raise UserError(f"the page needs the line {start} once and the line {end} once after it; add them")
     before, rest = text.split(start)
