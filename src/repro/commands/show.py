@@ -14,6 +14,7 @@ EXAMPLES = """\
   repro show results/runs/digits/mlp-tanh-xavier-sgd-seed0-ede2eec7be
   repro show ede2eec7be
   repro show noisy_tanh-xavier-sgd-seed1
+  repro show ede2eec7be --html
   repro show ede2eec7be --results-dir elsewhere
 """
 
@@ -23,8 +24,14 @@ def main(words: Sequence[str]) -> int:
     verb = parser("show", EXAMPLES)
     verb.add_argument("run", help="a run's folder, its id, or a part of the folder's name that no other run has")
     verb.add_argument("--results-dir", default="results", help="folder of the runs")
+    verb.add_argument("--html", action="store_true", help="write all of it, with more figures, into a page of the run's folder")
     asked = verb.parse_args(words)
-    present(find(asked.run, Path(asked.results_dir)))
+    folder = find(asked.run, Path(asked.results_dir))
+    present(folder)
+    if asked.html:
+        from repro.report.run import write
+
+        print(f"{'page':<28} {write(folder)}")
     return 0
 
 

@@ -1,6 +1,6 @@
 """A run at a glance: `overview.png` with its curves, activations and gradients."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,8 @@ def draw(folder: Path) -> Path:
 def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataFrame) -> Figure:
     curves = curves[curves["split"].isin(SPLITS)]
     metrics = [m for m in dict.fromkeys(curves["metric"]) if m != "learning_rate"][:2]
-    layers = _one_a_row(survivors(layers, summary))
-    hidden = _healthy(layers[layers["quantity"].isin(("activation_std", "gradient_norm"))])
+    layers = one_a_row(survivors(layers, summary))
+    hidden = healthy(layers[layers["quantity"].isin(("activation_std", "gradient_norm"))])
     if hidden.empty:
         fig = figure(SLIDE * 0.75, 3.9)
         axes = list(fig.subplots(1, max(1, len(metrics)), squeeze=False)[0])
@@ -63,7 +63,7 @@ def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataF
         fig = figure(SLIDE, 6.0)
         axes = _layers(fig, layers, hidden, max(1, len(metrics)))
     for ax, metric in zip(axes, metrics, strict=False):
-        _curves(ax, curves[curves["metric"] == metric], str(metric), summary)
+        training(ax, curves[curves["metric"] == metric], str(metric), summary)
     seeds = len(summary["seeds"])
     title = headline(summary["settings"])
     fig.suptitle(title, x=0.01, ha="left", fontsize=min(13, 1150 / len(title)), color=INK)
@@ -73,7 +73,7 @@ def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataF
     return fig
 
 
-def _one_a_row(layers: pd.DataFrame) -> pd.DataFrame:
+def one_a_row(layers: pd.DataFrame) -> pd.DataFrame:
     """Layers with several parts at one depth (gates of an LSTM) get a row for each part, in the order of the net."""
     measured = layers[layers["quantity"].isin(("activation_std", "gradient_norm"))]
     parts = list(dict.fromkeys(measured["layer"]))
@@ -85,13 +85,14 @@ def _one_a_row(layers: pd.DataFrame) -> pd.DataFrame:
     return kept.assign(depth=kept["layer"].map(rows), layer=kept["layer"].str.split(".").str[-2:].str.join("."))
 
 
-def _healthy(rows: pd.DataFrame) -> pd.DataFrame:
+def healthy(rows: pd.DataFrame) -> pd.DataFrame:
     """The measurements whose numbers are all finite; a run that diverges ends with some that are not."""
     sick = rows.loc[~np.isfinite(rows["value"]), "step"].unique()
     return rows[~rows["step"].isin(sick)]
 
 
-def _curves(ax: Axes, rows: pd.DataFrame, metric: str, summary: Mapping[str, Any]) -> None:
+def training(ax: Axes, rows: pd.DataFrame, metric: str, summary: Mapping[str, Any]) -> None:
+    """A metric by epoch, a line a split with its band over the seeds."""
     shown = rows[np.isfinite(rows["value"])]
     for split, color in SPLITS.items():
         own = shown[shown["split"] == split]
@@ -127,17 +128,17 @@ def _layers(fig: Figure, layers: pd.DataFrame, hidden: pd.DataFrame, metrics: in
     for column, step in enumerate(pictures, 1):
         ax = fig.add_subplot(grid[:, column], sharey=first)
         stds = hidden[(hidden["step"] == step) & (hidden["quantity"] == "activation_std")]
-        _activations(ax, pictures[step], pictures.values(), stds)
+        activations(ax, pictures[step], pictures.values(), stds)
         ax.set_title("activations\n" + ("before training" if step == 0 else f"at step {step}"))
-        first = _depth_axis(ax, names, first)
+        first = depth_axis(ax, names, first)
     if not gradients.empty:
         ax = fig.add_subplot(grid[:, columns], sharey=first)
         _gradients(ax, gradients, steps)
-        _depth_axis(ax, names, first)
+        depth_axis(ax, names, first)
     return [fig.add_subplot(grid[row, 0]) for row in range(metrics)]
 
 
-def _depth_axis(ax: Axes, names: Mapping[int, str], first: Axes | None) -> Axes:
+def depth_axis(ax: Axes, names: Mapping[int, str], first: Axes | None) -> Axes:
     """Layers upward; their numbers, or their names where not all are alike, at the leftmost panel only."""
     ax.set_ylim(min(names) - 0.55, max(names) + 0.55)
     if first is not None:
@@ -152,8 +153,9 @@ def _depth_axis(ax: Axes, names: Mapping[int, str], first: Axes | None) -> Axes:
     return ax
 
 
-def _activations(ax: Axes, own: Histograms, both: Any, stds: pd.DataFrame) -> None:
-    ends = [found.outermost() for found in both]
+def activations(ax: Axes, own: Histograms, all_: Iterable[Histograms], stds: pd.DataFrame) -> None:
+    """Histograms of every layer, on the bins that suit all the measurements shown, with standard deviations beside."""
+    ends = [found.outermost() for found in all_]
     low, high = min(e[0] for e in ends), max(e[1] for e in ends)
     pad = 0.04 * (high - low) or 0.5
     edges = np.linspace(low - pad, high + pad, BINS + 1)

@@ -72,9 +72,14 @@ def save(fig: Figure, path_without_suffix: Path, formats: Sequence[str] = ("png"
     """
     written = []
     for suffix in formats:
-        buffer = io.BytesIO()
-        fig.savefig(buffer, format=suffix, metadata=_METADATA[suffix])
         path = path_without_suffix.with_name(f"{path_without_suffix.name}.{suffix}")
-        write_atomic(path, buffer.getvalue())
+        write_atomic(path, rendered(fig, suffix))
         written.append(path)
     return written
+
+
+def rendered(fig: Figure, format: str) -> bytes:
+    """A figure as the content of a png or svg file; to be called inside `styled()`, as `save`."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format=format, metadata=_METADATA[format])
+    return buffer.getvalue()

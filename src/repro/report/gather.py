@@ -133,7 +133,7 @@ def count(claims: Iterable[Claim]) -> dict[str, int]:
 
 
 def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, drawings: bool = True) -> list[Paper]:
-    """Papers with their experiments, in the order of the experiments' names.
+    """Papers by name, with their experiments in the order of their pages.
 
     Args:
         out: the file that the page becomes; links are relative to its folder.
@@ -149,12 +149,19 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
     for name, own in by_paper.items():
         page = read_page(experiments_dir() / name / "README.md")
         sections = []
-        for experiment in own:
+        order = list(page.headings)
+        for experiment in sorted(own, key=lambda e: _place(e, order)):
             folder = results_folder(results_dir, experiment, "published")
             figures = tuple(_figures(experiment, page, folder, out, numbers)) if drawings else ()
             sections.append(_section(experiment, page, folder, out, figures))
         papers.append(Paper(name, page, tuple(sections)))
     return papers
+
+
+def _place(experiment: Experiment, order: Sequence[str]) -> tuple[int, str]:
+    """Where an experiment stands on the paper's page; those that do not come last, by name."""
+    name = experiment.name.partition("/")[2]
+    return (order.index(name) if name in order else len(order), name)
 
 
 def _section(experiment: Experiment, page: Page, folder: Path, out: Path, figures: tuple[Figure, ...]) -> Section:
@@ -164,7 +171,7 @@ def _section(experiment: Experiment, page: Page, folder: Path, out: Path, figure
     trained = (folder / "runs.csv").is_file()
     provenance, missing = folder / "provenance.json", []
     if not trained:
-        missing.append(f"No tables yet; make them with: {reproduce}")
+        missing.append("No tables yet; the command below makes them.")
     elif not (folder / "claims.csv").is_file():
         missing.append(f"No verdicts yet; judge the claims with: repro figures {experiment.name}")
     if trained and not provenance.is_file():

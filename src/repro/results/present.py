@@ -15,7 +15,7 @@ from repro.results.statistics import estimate, number, with_interval
 from repro.results.tables import finite, read
 
 # The columns of the layers' table: heading and quantity.
-_QUANTITIES = {
+QUANTITIES = {
     "mean": "activation_mean",
     "std": "activation_std",
     "saturated": "saturated_share",
@@ -50,7 +50,7 @@ def text(folder: Path) -> str:
     layers = read(folder / "layers.csv")
     parts = [
         [headline(summary["settings"]), *_diverged(summary)],
-        _metrics(summary["metrics"]),
+        [_line(name, value) for name, value in scores(summary)],
         _layers(layers, summary),
         _hessian(summary["metrics"]),
         [*_vanishing(layers, summary), *_cost(summary), _line("folder", str(folder))],
@@ -113,10 +113,12 @@ def _diverged(summary: Mapping[str, Any]) -> list[str]:
     return [f"{said}: {reason}{'; left out of all means below' if partial else ''}"]
 
 
-def _metrics(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
+def scores(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The final test metrics, else the validation's, else all, in words: the value, or mean ± interval (n) of several."""
+    metrics = summary["metrics"]
     names = dict.fromkeys(name for own in metrics.values() for name in own)
     shown = next((s for p in ("test_", "valid_", "") if (s := [n for n in names if n.startswith(p)])), [])
-    return [_line(_said(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
+    return [(_said(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
 
 
 def _hessian(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -153,10 +155,16 @@ def survivors(rows: pd.DataFrame, summary: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def _layers(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:
-    known = {quantity: heading for heading, quantity in _QUANTITIES.items()}
+    about, shown = layer_table(layers, summary)
+    return [about] if shown is None else [about, table(shown, "text")]
+
+
+def layer_table(layers: pd.DataFrame, summary: Mapping[str, Any]) -> tuple[str, pd.DataFrame | None]:
+    """What the layers were like at the last measurement: a caption and the table; none where nothing was measured."""
+    known = {quantity: heading for heading, quantity in QUANTITIES.items()}
     rows = survivors(layers[layers["quantity"].isin(known)], summary)
     if rows.empty:
-        return ["no layer was measured (diagnostics=layers does)"]
+        return "no layer was measured (diagnostics=layers does)", None
     last = _last_step(rows)
     rows = rows[rows["step"] == last]
     means = rows.pivot_table(index=["depth", "layer"], columns="quantity", values="value", aggfunc="mean")
@@ -164,8 +172,7 @@ def _layers(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:
     shown = means.reset_index().drop(columns="depth")
     seeds = rows["seed"].nunique()
     of = f", mean of {seeds} seeds" if seeds > 1 else ""
-    about = f"layers at step {last}{of} (mean, std and shares are those of the activations)"
-    return [about, table(shown, "text")]
+    return f"layers at step {last}{of} (mean, std and shares are those of the activations)", shown
 
 
 def _vanishing(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:

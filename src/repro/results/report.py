@@ -43,9 +43,13 @@ def table(rows: pd.DataFrame, format: str) -> str:
     if format == "csv":
         return str(rows.to_csv(index=False, lineterminator="\n")).rstrip("\n")
     header = [str(name) for name in rows.columns]
-    body = [[_shown(value) for value in row] for row in rows.itertuples(index=False)]
     numeric = [pd.api.types.is_numeric_dtype(kind) for kind in rows.dtypes]
-    return _WRITERS[format](header, body, numeric)
+    return _WRITERS[format](header, cells(rows), numeric)
+
+
+def cells(rows: pd.DataFrame) -> list[list[str]]:
+    """A table's cells as text, row by row; floats with four significant digits, nothing for what is missing."""
+    return [[_shown(value) for value in row] for row in rows.itertuples(index=False)]
 
 
 def ledger(claims: pd.DataFrame) -> pd.DataFrame:
