@@ -16,7 +16,8 @@ VERBS = {
     "status": "how many runs of each experiment are done, failed, missing, stale",
     "list": "components and experiments, each with a line on what it is",
     "data": "list, fetch or verify data files",
-    "show": "the tables of one finished run again, and its overview figure",
+    "show": "the tables of one finished run again, and its overview figure; --html makes a page of it",
+    "compare": "finished runs side by side: settings, final metrics, differences seed by seed, curves",
     "diagnose": "the Hessian of a finished run's loss and its spectrum",
     "completion": "a completion script for your shell",
 }

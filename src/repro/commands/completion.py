@@ -1,6 +1,7 @@
 """`repro completion`: completion scripts, and the hidden verb that answers them."""
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from repro.cli import VERBS, parser
 from repro.commands.list import GROUPS, options
@@ -72,6 +73,8 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
     if verb in ("reproduce", "figures", "table", "status") and len(before) == 1:
         experiments = [name for name, _ in options("experiment")]
         return sorted({name.partition("/")[0] for name in experiments} | set(experiments))
+    if verb in ("show", "compare") or (verb == "diagnose" and len(before) == 1):
+        return sorted(config.parent.name for config in Path("results/runs").rglob("config.yaml"))
     if verb == "data":
         return ("list", "fetch", "verify") if len(before) == 1 else ("mnist", "cifar10")
     if verb == "reproduce" and current.startswith("scale="):
