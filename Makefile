@@ -9,13 +9,13 @@ JOBS ?= 1
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,sweep]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,sweep,browser]'
 	touch $@
 
-.PHONY: help setup train test check figures reproduce benchmark clean
+.PHONY: help setup train test test-browser check figures report ledger reproduce benchmark clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/installed ## make .venv and install the tested versions into it
 
@@ -30,8 +30,17 @@ check: $(VENV)/installed ## ruff, mypy
 test: check ## set up, then ruff, mypy and all tests
 	$(BIN)/pytest --numprocesses 2 --quiet
 
+test-browser: $(VENV)/installed ## test the pages in the system's Chromium; skipped where there is none
+	$(BIN)/pytest --quiet tests/browser
+
 figures: $(VENV)/installed ## redraw every figure, verdict and page from the committed tables; trains nothing
 	$(BIN)/repro figures $(EXPERIMENT)
+
+report: $(VENV)/installed ## results/index.html: every claim, figure and setting on one page
+	$(BIN)/repro report
+
+ledger: $(VENV)/installed ## rewrite the ledger in README.md from the committed tables
+	$(BIN)/repro report --readme README.md
 
 reproduce: $(VENV)/installed ## train what is missing or stale (EXPERIMENT=paper/name SCALE=quick JOBS=2)
 	$(BIN)/repro reproduce $(EXPERIMENT) scale=$(SCALE) $(if $(filter-out 1,$(JOBS)),hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS))

@@ -68,7 +68,8 @@ def _told(runs: "Sequence[Finished]", metrics: Sequence[str]) -> str:
 
 def _labels(runs: "Sequence[Finished]") -> dict[str, str]:
     """Ids with the first settings that differ."""
-    from repro.results.compare import differences
+    from repro.results.compare import ABSENT, differences
 
     settings = differences(runs).head(WORDS).set_index("setting")
-    return {run.id: "  ".join([run.id, *(f"{k}={v}" for k, v in settings[run.id].items())]) for run in runs}
+    words = {run.id: [f"{name}={value}" for name, value in settings[run.id].items() if value != ABSENT] for run in runs}
+    return {run: "  ".join([run, *own]) for run, own in words.items()}

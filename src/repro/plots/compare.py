@@ -50,7 +50,7 @@ def _overlay(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[s
         ax.set_title(name.replace("_", " "))
         ax.set_xlabel("epoch")
     lines, names = axes[0].get_legend_handles_labels()
-    fig.legend(lines, names, loc="outside lower left")
-    if any(len(run.seeds) > 1 for run in runs):
-        fig.supxlabel("lines: median of the seeds; bands: their range", x=0.99, ha="right", fontsize=6.5)
+    several = any(len(run.seeds) > 1 for run in runs)
+    title = "lines: median of the seeds; bands: their range" if several else None
+    fig.legend(lines, names, loc="outside lower left", title=title, alignment="left")
     return fig

@@ -15,7 +15,7 @@ from repro.results.tables import cell, finite
 SPLITS = ("test", "valid", "train")
 # Where a run lies and how it was asked for says nothing of what it is.
 _APART = frozenset({"results_dir", "data_dir", "dataset.data_dir", "force", "trusted"})
-_ABSENT = "–"
+ABSENT = "–"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def differences(runs: Sequence[Finished]) -> pd.DataFrame:
 
 def _cell(settings: dict[str, Any], name: str) -> str:
     if name not in settings:
-        return _ABSENT
+        return ABSENT
     value = settings[name]
     return "null" if value is None else cell(value)
 
@@ -105,7 +105,7 @@ def at_the_end(runs: Sequence[Finished], metrics: Sequence[str]) -> pd.DataFrame
 
 def _told(values: Sequence[float]) -> str:
     if not values:
-        return f"{_ABSENT} (n=0)"
+        return f"{ABSENT} (n=0)"
     found = estimate(values)
     return with_interval(found.value, found.interval, found.n)
 
@@ -125,6 +125,6 @@ def differences_to_first(runs: Sequence[Finished], metrics: Sequence[str]) -> pd
     for run in runs[1:]:
         if run.seeds == first.seeds:
             found = {metric: to_first(run, first, metric) for metric in metrics}
-            rows.append({"run": run.id} | {m: with_interval(f.value, f.interval, f.n) if f else f"{_ABSENT} (n=0)"
+            rows.append({"run": run.id} | {m: with_interval(f.value, f.interval, f.n) if f else f"{ABSENT} (n=0)"
                                            for m, f in found.items()})  # fmt: skip
     return pd.DataFrame(rows, columns=["run", *metrics])
