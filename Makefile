@@ -27,8 +27,8 @@ check: $(VENV)/installed ## ruff, mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: check ## set up, then ruff, mypy and all tests
-	$(BIN)/pytest --numprocesses 2 --quiet
+test: check ## set up, then ruff, mypy and all tests but those of pages in a browser
+	$(BIN)/pytest --numprocesses 2 --quiet --ignore tests/browser
 
 test-browser: $(VENV)/installed ## test the pages in the system's Chromium; skipped where there is none
 	$(BIN)/pytest --quiet tests/browser

@@ -93,7 +93,7 @@ def test_cheap_examples_run(verb: str, cli: Callable[..., Said], monkeypatch: py
         assert said.out
 
 
-@pytest.mark.parametrize("verb", ["table", "figures", "reproduce", "show"])
+@pytest.mark.parametrize("verb", ["table", "figures", "report", "reproduce", "show", "compare"])
 def test_other_examples_parse(verb: str, cli: Callable[..., Said]) -> None:
     # Nothing has been trained in this folder: they get as far as saying so.
     for words in help_of(verb, cli):
@@ -130,7 +130,8 @@ def test_help_and_lists_import_nothing_heavy(tmp_path: Path) -> None:
     code = """
 import sys
 from repro.cli import main
-for line in ("", "--help", "list", "list task c*", "figures -h", "table -h", "show -h", "data -h", "status -h",
+for line in ("", "--help", "list", "list task c*", "figures -h", "table -h", "report -h", "show -h", "compare -h",
+             "data -h", "status -h",
              "completion bash", "_complete train", "train --help", "reproduce --help"):
     try:
         main(line.split())
@@ -140,7 +141,7 @@ for line in ("", "--help", "list", "list task c*", "figures -h", "table -h", "sh
 """
     said = python(tmp_path, code.replace("HEAVY", repr(HEAVY)))
     imported = [line.split(":")[1:] for line in said.splitlines() if line.startswith("imported:")]
-    assert len(imported) == 13
+    assert len(imported) == 15
     for line, *heavy in imported:
         # The last two stand on Hydra from their first line on; torch is nowhere.
         assert "torch" not in heavy if line in ("train --help", "reproduce --help") else heavy == [], (line, heavy)
@@ -229,6 +230,7 @@ def test_completion_answers(cli: Callable[..., Said]) -> None:
     assert complete(cli, "repro list activation tan") == ["tanh"]
     assert complete(cli, "repro completion ") == list(SCRIPTS)
     assert complete(cli, "repro data fetch m") == ["mnist"]
+    assert complete(cli, "repro compare ") == []
     assert complete(cli, "repro nothing ") == []
     assert complete(cli, "") == list(VERBS)
 

@@ -59,6 +59,9 @@ def test_wheel_holds_configuration_and_experiments(wheel: Path) -> None:
                 assert f"{inside}/{path.relative_to(CLONE / folder).as_posix()}" in names
     assert "repro/conf/experiment/training_deep_networks/initialization.yaml" in names
     assert "hydra_plugins/repro_plugin/sweeper.py" in names
+    templates = {path.name for path in (CLONE / "src/repro/report/templates").iterdir()}
+    assert {"base.html", "report.html", "run.html", "page.css", "filter.js"} <= templates
+    assert {f"repro/report/templates/{name}" for name in templates} <= names
 
 
 def test_installed_wheel_lists_and_trains(installed: Path, tmp_path: Path) -> None:
@@ -70,6 +73,9 @@ def test_installed_wheel_lists_and_trains(installed: Path, tmp_path: Path) -> No
     assert trained.returncode == 0, trained.stderr
     (summary,) = (tmp_path / "results" / "runs" / "xor").glob("*/summary.json")
     assert (summary.parent / "done.json").exists()
+    shown = run(installed, tmp_path, "show", "xor", "--html")
+    assert shown.returncode == 0, shown.stderr
+    assert (summary.parent / "index.html").exists()
 
 
 def test_installed_wheel_reproduces(installed: Path, tmp_path: Path) -> None:
@@ -77,3 +83,5 @@ def test_installed_wheel_reproduces(installed: Path, tmp_path: Path) -> None:
     done = run(installed, tmp_path, *words)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "results/training_deep_networks/depth_and_activation/smoke/claims.csv").exists()
+    report = run(installed, tmp_path, "report", "--results-dir", str(CLONE / "results"), "--out", "report.html")
+    assert report.returncode == 0, report.stderr

@@ -65,12 +65,12 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
         words += ["dataset.held_out=2000"] if "penn_treebank" in command else []
     elif verb == "reproduce":
         words = [verb, words[1], "--help"]  # run at smoke scale in test_experiments
-    elif verb in ("status", "table", "figures"):
+    elif verb in ("status", "table", "figures", "report"):
         words += ["--results-dir", str(CLONE / "results")]
-        words += ["--out", str(workplace)] if verb == "figures" else []
-    elif verb in ("show", "diagnose") or (verb == "data" and words[1] == "fetch"):
+        words += ["--out", str(workplace / verb)] if verb in ("figures", "report") else []
+    elif verb in ("show", "compare", "diagnose") or (verb == "data" and words[1] == "fetch"):
         words = [verb, "--help"]
-    if "--help" in words and verb in ("show", "diagnose", "data"):
+    if "--help" in words and verb in ("show", "compare", "diagnose", "data"):
         with pytest.raises(SystemExit) as end:
             main(words)
         assert end.value.code == 0

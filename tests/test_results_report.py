@@ -73,14 +73,15 @@ def test_ledger_shows_interval_n_and_verdict() -> None:
             "low": [0.959, math.nan, math.nan],
             "high": [0.965, math.nan, math.nan],
             "n": [5, 3, 0],
+            "scale": ["full", "full", "quick"],
             "verdict": ["reproduced", "inconclusive", "inconclusive"],
         }
     )
     assert table(ledger(claims), "csv").splitlines() == [
-        "claim,published,ours,verdict",
-        "One.,0.97,0.962 ± 0.003 (n=5),reproduced",
-        "Two.,,9 of 10 (n=3),inconclusive",
-        "Three.,about 0,no value (n=0),inconclusive",
+        "claim,published,ours,scale,verdict",
+        "One.,0.97,0.962 ± 0.003 (n=5),full,reproduced",
+        "Two.,,9 of 10 (n=3),full,inconclusive",
+        "Three.,about 0,no value (n=0),quick,inconclusive",
     ]
 
 

@@ -97,6 +97,11 @@ def test_pairs_remove_what_seeds_share() -> None:
     assert unpaired.interval[0] < 0
 
 
+def test_paired_differences_that_differ_by_rounding_are_equal() -> None:
+    found = paired([0.7, 0.9], [0.5, 0.7])  # 0.2 twice, but for the last bit
+    assert (found.value, found.interval, found.n) == (pytest.approx(0.2), None, 2)
+
+
 @given(st.lists(reals, min_size=2, max_size=8), st.lists(reals, min_size=2, max_size=8))
 def test_welch_is_scipys(first: list[float], second: list[float]) -> None:
     if np.ptp(first) < 1e-3 or np.ptp(second) < 1e-3:

@@ -167,3 +167,88 @@ def test_what_was_read_off_the_hessian_is_told(tmp_path: Path) -> None:
     (folder / "summary.json").write_text(json.dumps(summary))
     lines = [line for line in text(folder).splitlines() if line.startswith("Hessian")]
     assert [" ".join(line.split()) for line in lines] == ["Hessian, γ 1e-4 0.25 (n=2)"]
+
+
+# --- the page ---------------------------------------------------------------------------------------
+
+
+def with_spectrum(folder: Path) -> None:
+    columns = ("run", "seed", "step", "epoch", "method", "quantity", "index", "value", "error")
+    rows = [
+        ("r1", 0, step, step / 20, "exact", "eigenvalue", i, (i - 2) * 10.0**i, "")
+        for step in (0, 40)
+        for i in range(6)
+    ]
+    rows += [
+        ("r1", 0, 40, 2.0, "exact", "lambda_max", "", 3.5, ""),
+        ("r1", 0, 40, 2.0, "exact", "trace", "", "nan", ""),
+    ]
+    rows += [
+        ("r1", 0, 40, 2.0, "slq", kind, i, v, "") for i in range(3) for kind, v in (("node", i - 1), ("weight", 0.3))
+    ]
+    fabricated.write_csv(folder / "spectrum.csv", columns, rows)
+
+
+def with_predictions(folder: Path, regression: bool) -> None:
+    columns = ("run", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
+    shift = 0.5 if regression else 0
+    rows = [("r1", 0, 40, "test", i, 0.1, "", i % 3, (i + (i == 7)) % 3 + shift) for i in range(30)]
+    fabricated.write_csv(folder / "predictions.csv", columns, rows)
+
+
+def captions(page: str) -> list[str]:
+    return re.findall(r'aria-label="([^"]+)"', "".join(re.findall(r"<svg[^>]*>", page)))
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_page_of_a_run(tmp_path: Path, regression: bool) -> None:
+    folder = fabricated.run_folder(tmp_path / "run", seeds=range(3), diverged={2: 20})
+    with_spectrum(folder)
+    with_predictions(folder, regression)
+    assert main(["show", str(folder), "--html"]) == 0
+    page = (folder / "index.html").read_text()
+    assert [says.split()[0] for says in captions(page)] == [
+        "Loss", "Activations", "Histograms", "Eigenvalues", "Estimated", "Predictions" if regression else "What",
+    ]  # fmt: skip
+    for part in ("digits · mlp 3 × 100", "test accuracy", "(n=2)", "1 of 3 seeds diverged", "lambda_max", "hidden.2",
+                 'href="curves.csv"', "seed: 0"):  # fmt: skip
+        assert part in page, part
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+    assert main(["show", str(folder), "--html"]) == 0
+    assert (folder / "index.html").read_text() == page
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{"diverged": {0: 20}}, {"measured": False}, {"steps": (0,)}, {"depth": 0}, {"metrics": ()}, {"depth": 30}],
+    ids=str,
+)
+def test_page_of_an_unusual_run(tmp_path: Path, kind: dict) -> None:
+    folder = fabricated.run_folder(tmp_path / "run", **kind)
+    assert main(["show", str(folder), "--html"]) == 0
+    page = (folder / "index.html").read_text()
+    assert page.count("<figure>") == len(captions(page))
+    if kind == {"metrics": ()}:
+        assert "No metric at the end" in page
+
+
+def test_page_escapes_names_and_settings(tmp_path: Path) -> None:
+    evil = "<script>alert(1)<!--"
+    folder = fabricated.run_folder(tmp_path / evil)
+    summary = json.loads((folder / "summary.json").read_text())
+    summary["settings"]["choices.dataset"] = summary["data"] = evil
+    (folder / "summary.json").write_text(json.dumps(summary))
+    (folder / "config.yaml").write_text(f"name: </pre>{evil}\n")
+    assert main(["show", str(folder), "--html"]) == 0
+    page = (folder / "index.html").read_text()
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(1)") >= 4
+
+
+def test_page_of_an_unfinished_run_is_a_mistake(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = runs / "mnist/cnn-relu-seed0-cccc333333"
+    (folder / "done.json").unlink()
+    assert main(["show", "cccc333333", "--html"]) == 2
+    assert "has not finished yet" in capsys.readouterr().err
+    assert not (folder / "index.html").exists()

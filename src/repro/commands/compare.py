@@ -56,7 +56,9 @@ def _told(runs: "Sequence[Finished]", metrics: Sequence[str]) -> str:
     parts = ["settings that differ\n" + table(settings, "text") if len(settings) else "no setting differs"]
     if not metrics:
         return "\n\n".join([*parts, "no run was scored on test, validation or training data"])
-    parts.append("at the end: mean over the seeds, 95 % interval, n\n" + table(compare.at_the_end(runs, metrics), "text"))
+    parts.append(
+        "at the end: mean over the seeds, 95 % interval, n\n" + table(compare.at_the_end(runs, metrics), "text")
+    )
     paired = compare.differences_to_first(runs, metrics)
     if len(paired):
         parts.append(f"minus {runs[0].id}, seed by seed\n{table(paired, 'text')}")

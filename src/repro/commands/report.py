@@ -18,9 +18,10 @@ def main(words: Sequence[str]) -> int:
     verb.add_argument("--results-dir", type=Path, default=Path("results"), help="folder of the tables")
     verb.add_argument("--out", type=Path, help="the page; index.html in the folder of the tables if it is not given")
     verb.add_argument("--readme", type=Path, metavar="FILE",
-                      help="write the ledger into this file, between <!-- ledger --> and <!-- /ledger -->, and no page")  # fmt: skip
+                      help="write no page, but the ledger into this file between its ledger markers")  # fmt: skip
     asked = verb.parse_args(words)
 
+    from repro.errors import UserError
     from repro.report.gather import check_anything, gather, uncaptioned
     from repro.report.render import report_page, what_held
     from repro.reproduction import select
@@ -31,6 +32,8 @@ def main(words: Sequence[str]) -> int:
     papers = gather(select(None), asked.results_dir, out, drawings=not asked.readme)
     check_anything(papers, asked.results_dir)
     if asked.readme:
+        if not asked.readme.is_file():
+            raise UserError(f"no file {asked.readme}; it needs the lines <!-- ledger --> and <!-- /ledger -->")
         text = asked.readme.read_text(encoding="utf-8")
         write_atomic(asked.readme, replace_between_markers(text, "ledger", what_held(papers)))
         print(asked.readme)

@@ -24,7 +24,9 @@ def main(words: Sequence[str]) -> int:
     verb = parser("show", EXAMPLES)
     verb.add_argument("run", help="a run's folder, its id, or a part of the folder's name that no other run has")
     verb.add_argument("--results-dir", default="results", help="folder of the runs")
-    verb.add_argument("--html", action="store_true", help="write all of it, with more figures, into a page of the run's folder")
+    verb.add_argument(
+        "--html", action="store_true", help="write all of it, with more figures, into a page of the run's folder"
+    )
     asked = verb.parse_args(words)
     folder = find(asked.run, Path(asked.results_dir))
     present(folder)

@@ -13,7 +13,6 @@ from repro.results.compare import Finished
 from repro.results.tables import read
 
 
-
 def draw(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[str, str], path: Path) -> list[Path]:
     """Draw some metrics of all runs by epoch, a colour a run with its range over the seeds.
 

@@ -88,8 +88,8 @@ def _settings(curves: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
     """What is neither loss nor metric, and changes: learning rate, what a schedule set, what a job measured."""
     del summary
     rows = curves[~curves["split"].isin(SPLITS) | (curves["metric"] == "learning_rate")]
-    found = rows.groupby(["split", "metric"], sort=False)["value"].nunique()
-    keys = [key for key, values in found.items() if values > 1]
+    changing = rows[rows.groupby(["split", "metric"])["value"].transform("nunique") > 1]
+    keys = list(dict.fromkeys(zip(changing["split"].astype(str), changing["metric"].astype(str), strict=True)))
     if not keys:
         return
     shown = keys[:SERIES]
@@ -156,7 +156,8 @@ def _spectrum(spectrum: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
         fig = figure(TEXT, 2.8)
         ax = fig.subplots()
         over = values["step"].nunique() > 1
-        ax.plot(values["epoch" if over else "index"], values["value"], ".", color=BLUE, markersize=2.5, rasterized=len(values) > POINTS)  # fmt: skip
+        ax.plot(values["epoch" if over else "index"], values["value"], ".", color=BLUE, markersize=2.5,
+                rasterized=len(values) > POINTS)  # fmt: skip
         if blocks.spans_decades(values["value"].abs()):
             _signed(ax.yaxis, values["value"])
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
@@ -164,7 +165,9 @@ def _spectrum(spectrum: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
         yield f"Eigenvalues of the Hessian of the loss{' over training' if over else ''}{of}", fig
     nodes = rows[rows["quantity"].isin(("node", "weight"))]
     if len(nodes):
-        last = nodes[nodes["step"] == nodes["step"].max()].pivot_table(index="index", columns="quantity", values="value")
+        last = nodes[nodes["step"] == nodes["step"].max()].pivot_table(
+            index="index", columns="quantity", values="value"
+        )
         last = last.sort_values("node")
         fig = figure(TEXT, 2.8)
         ax = fig.subplots()
@@ -207,10 +210,10 @@ def _confusion(pairs: pd.DataFrame, classes: Sequence[float]) -> Figure:
     side = min(TEXT, max(3.0, 0.45 * len(classes) + 1))
     fig = figure(side, side)
     ax = fig.subplots()
-    cells = {}
+    cells: dict[tuple[int, int], blocks.Cell] = {}
     for target, rows in pairs.groupby("target"):
-        shares = rows["predicted"].value_counts(normalize=True)
-        cells |= {(int(float(str(target))), int(k)): blocks.Cell(float(v), f"{v:.2g}") for k, v in shares.items()}
+        shares = {int(k): float((rows["predicted"] == k).mean()) for k in rows["predicted"].unique()}
+        cells |= {(int(float(str(target))), k): blocks.Cell(v, f"{v:.2g}") for k, v in shares.items()}
     names = [int(value) for value in classes]
     blocks.heat_map(ax, cells, names, names, cmap=matplotlib.colormaps["Blues"], norm=Normalize(0, 1))
     ax.set(xlabel="predicted", ylabel="target")

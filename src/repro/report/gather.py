@@ -199,12 +199,12 @@ def claims_in(folder: Path) -> tuple[Claim, ...]:
     if not path.is_file():
         return ()
     table = read(path)
-    rows = report.ledger(table)
-    return tuple(
-        Claim(**{"says" if k == "claim" else k: str(v) for k, v in row.items()}, source=source, note=note)
-        for row, source, note in zip(rows.to_dict("records"), _words(table, "source"), _words(table, "note"),
-                                     strict=True)
-    )  # fmt: skip
+    found = []
+    for cells, source, note in zip(report.cells(report.ledger(table)), _words(table, "source"), _words(table, "note"),
+                                   strict=True):  # fmt: skip
+        says, published, ours, scale, verdict = cells
+        found.append(Claim(says, published, ours, scale, verdict, source, note))
+    return tuple(found)
 
 
 def _words(table: pd.DataFrame, column: str) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 _IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
-_INLINE = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|\*(.+?)\*|\[([^\]]*)\]\([^)\s]*\)", re.DOTALL)
+_INLINE = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*(?!\*)|\*(.+?)\*|\[([^\]]*)\]\([^)\s]*\)", re.DOTALL)
 
 
 @dataclass(frozen=True)

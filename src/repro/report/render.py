@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from repro.report.gather import VERDICTS, Claim, Paper, count
 from repro.results import report
@@ -58,7 +58,7 @@ def what_held(papers: Sequence[Paper]) -> str:
     parts = [report.table(pd.DataFrame(counts), "markdown")]
     for paper in papers:
         # GitHub takes Markdown inside <details> only after an empty line.
-        parts += [f"<details>\n<summary>{paper.page.title}: {len(paper.claims)} claims</summary>"]
+        parts += [f"<details>\n<summary>{escape(paper.page.title)}: {len(paper.claims)} claims</summary>"]
         parts += [_ledger(section.title, section.claims) for section in paper.sections if section.claims]
         untested = [section.title for section in paper.sections if not section.claims]
         parts += [f"No verdicts yet: {', '.join(untested)}."] if untested else []

@@ -46,7 +46,7 @@ def run_page(folder: Path) -> str:
         tables=[table for table in (_layers(folder, summary), _indices(folder)) if table],
         facts=_facts(summary, provenance),
         config=config.read_text(encoding="utf-8") if config.is_file() else "",
-        files=sorted(path.name for path in folder.glob("*.csv")) + ["summary.json"],
+        files=[*sorted(path.name for path in folder.glob("*.csv")), "summary.json"],
     )
 
 
@@ -87,14 +87,14 @@ def _table(caption: str, rows: pd.DataFrame) -> Table:
 
 def _facts(summary: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is known of the run besides its settings, without what is not."""
-    seeds = summary["seeds"]
+    seeds, stopped = summary["seeds"], ", stopped early" if summary.get("stopped_early") else ""
     sizes = summary.get("samples") or {}
     commit = str(provenance.get("commit") or "")
     versions = provenance.get("versions") or {}
     facts = {
         "Status": summary["status"],
         "Seeds": ", ".join(map(str, seeds)),
-        "Steps": f"{summary['steps']:,} ({summary['epochs']:.4g} epochs{', stopped early' if summary.get('stopped_early') else ''})",
+        "Steps": f"{summary['steps']:,} ({summary['epochs']:.4g} epochs{stopped})",
         "Time": f"{summary['seconds']:.4g} s on {summary['device']}",
         "Parameters": f"{summary['parameters']:,}" if "parameters" in summary else "",
         "Data": summary.get("data", ""),

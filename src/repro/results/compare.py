@@ -51,7 +51,7 @@ def load(folders: Sequence[Path]) -> list[Finished]:
     """The runs in some folders.
 
     Raises:
-        UserError: fewer than two, one of them twice, or a damaged summary.
+        UserError: fewer than two, one of them twice or in two places, or a damaged summary.
     """
     runs = [Finished(f.resolve().name.rpartition("-")[2], f, read_json(f / "summary.json")) for f in folders]
     if len(runs) < 2:
@@ -59,8 +59,9 @@ def load(folders: Sequence[Path]) -> list[Finished]:
     for i, run in enumerate(runs):
         if any(run.folder.resolve() == other.folder.resolve() for other in runs[:i]):
             raise UserError(f"the run in {run.folder} is named twice; name each once")
-    if len({run.id for run in runs}) < len(runs):  # copies in folders with names of their own
-        return [Finished(run.folder.resolve().name, run.folder, run.summary) for run in runs]
+    for i, run in enumerate(runs):
+        if run.id in {other.id for other in runs[:i]}:
+            raise UserError(f"{run.folder} has the same id as another run, {run.id}; they are the same run")
     return runs
 
 
@@ -111,7 +112,7 @@ def _told(values: Sequence[float]) -> str:
 
 
 def to_first(run: Finished, first: Finished, metric: str) -> Estimate | None:
-    """Mean of a run's metric minus the first run's, seed by seed; None where the runs have other seeds, or no values."""
+    """Mean of a run's metric minus the first's, seed by seed; None where they have other seeds, or no values."""
     own, others = run.values(metric), first.values(metric)
     both = [seed for seed in own if seed in others]
     if run.seeds != first.seeds or not both:

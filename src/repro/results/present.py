@@ -114,7 +114,7 @@ def _diverged(summary: Mapping[str, Any]) -> list[str]:
 
 
 def scores(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The final test metrics, else the validation's, else all, in words: the value, or mean ± interval (n) of several."""
+    """The final test metrics, else the validation's, else all: the value, or mean ± interval (n) of several."""
     metrics = summary["metrics"]
     names = dict.fromkeys(name for own in metrics.values() for name in own)
     shown = next((s for p in ("test_", "valid_", "") if (s := [n for n in names if n.startswith(p)])), [])

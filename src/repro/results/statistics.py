@@ -104,8 +104,15 @@ def estimate(values: Sequence[float], level: float = 0.95) -> Estimate:
 
 
 def paired(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Estimate:
-    """Mean of first - second, value by value (same seeds, same order), with its interval."""
-    return estimate([a - b for a, b in zip(first, second, strict=True)], level)
+    """Mean of first - second, value by value (same seeds, same order), with its interval.
+
+    Differences that are told apart by rounding only count as equal.
+    """
+    differences = [a - b for a, b in zip(first, second, strict=True)]
+    rounding = 1e-14 * max(map(abs, (*first, *second)))
+    if max(differences) - min(differences) <= rounding:
+        return Estimate(mean(differences), None, len(differences))
+    return estimate(differences, level)
 
 
 def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) -> Estimate:
