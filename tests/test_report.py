@@ -1,6 +1,8 @@
 """The report: what is gathered, what is escaped, what is said of what is missing."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -184,6 +186,13 @@ def test_what_is_missing_is_said(study: Path) -> None:
 
 def test_same_input_same_bytes(study: Path) -> None:
     assert made(study) == made(study)
+
+
+def test_pages_need_no_torch() -> None:
+    code = "import sys, repro.commands.compare, repro.plots.compare, repro.report.render, repro.report.run as _;"
+    code += "print([name for name in ('torch', 'hydra') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_page_may_lie_elsewhere(study: Path, tmp_path: Path) -> None:

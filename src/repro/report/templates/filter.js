@@ -3,7 +3,8 @@ const filters = document.getElementById("filters");
 if (filters) {
   const [paper, verdict, text] = ["paper", "verdict", "text"].map((name) => document.getElementById(`filter-${name}`));
   const rows = [...document.querySelectorAll(".ledger .claim")];
-  const words = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const heading = (row) => row.closest("tbody").querySelector(".group").textContent;
+  const words = new Map(rows.map((row) => [row, `${heading(row)} ${row.textContent}`.toLowerCase()]));
   const apply = () => {
     const sought = text.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
