@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,6 @@ END_POINTS = (("loss", "loss", "loss"), ("accuracy", "accuracy", "train_accuracy
               ("γ", "gamma_structural", "gamma_structural"), ("γ at 1e-4", "gamma_1e-4", "gamma_1e-4"),
               ("zero residuals", "zero_residuals", "zero_residuals"), ("λ max", "lambda_max", "lambda_max"),
               )  # fmt: skip
-BEST = "of the first three seeds the one with the lowest loss"
 FAILED = 0.6  # training loss, hardly below that of a coin
 NO_SPECTRUM = pd.DataFrame(columns=["run", "seed", "quantity", "index", "value", "epoch"])
 LEAST = 1e-12  # eigenvalues are drawn on a linear scale below
@@ -108,7 +108,7 @@ def over_training(found: Study, metric: str, label: str, authors: str | None = N
             blocks.log_axis(ax.yaxis, own["value"])
         ax.set(xlabel="epoch")
     axes[0].set_ylabel(label)
-    axes[-1].legend()
+    _legend(axes)
     _note(
         fig,
         found,
@@ -136,8 +136,7 @@ def against_energy(found: Study, metric: str, label: str, authors: str) -> Figur
         blocks.log_axis(ax.xaxis, own.loc[own["metric"] == "loss", "value"])
         ax.set(xlabel="training loss", ylim=(-0.03, 1.0))
     axes[0].set_ylabel(label)
-    legend = axes[-1].legend(markerscale=4)
-    for handle in legend.legend_handles:
+    for handle in _legend(axes, markerscale=4):
         if handle is not None:
             handle.set_alpha(1)
     _note(fig, found, "a dot a seed and sampled epoch; rings: the authors' one run")
@@ -158,7 +157,7 @@ def spectra_over_training(found: Study, net: str) -> Figure:
         ax.set_yticks([-1, -1e-4, -1e-8, 0, 1e-8, 1e-4, 1])
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
     axes[0].set_ylabel("eigenvalues")
-    fig.supxlabel(f"net {found.nets[net]}, {BEST}; linear between ±{LEAST:g}, which is rounding", x=0.99, ha="right",
+    fig.supxlabel(f"net {found.nets[net]}, {_which(found)}; linear between ±{LEAST:g}, which is rounding", x=0.99, ha="right",
                   fontsize=6.5, color=QUIET)  # fmt: skip
     return fig
 
@@ -186,9 +185,14 @@ def eigenvectors(found: Study, net: str) -> Figure:
     axes[0].set_ylabel("parameter")
     if shown is not None:
         fig.colorbar(shown, ax=list(axes), label="|component|", shrink=0.8)
-    fig.supxlabel(f"net {found.nets[net]}, {BEST}; numbers: its mean inverse participation ratio", x=0.99, ha="right",
+    fig.supxlabel(f"net {found.nets[net]}, {_which(found)}; numbers: its mean inverse participation ratio", x=0.99, ha="right",
                   fontsize=6.5, color=QUIET)  # fmt: skip
     return fig
+
+
+def _which(found: Study) -> str:
+    written = found.spectrum["seed"].nunique()
+    return f"of the first {written} seeds the one with the lowest loss" if written > 1 else "seed 0"
 
 
 def best_seed(found: Study, net: str, unit: str) -> int:
@@ -225,7 +229,7 @@ def betas(found: Study) -> Figure:
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
         ax.set(xlabel="epoch")
     axes[0].set_ylabel("β")
-    axes[-1].legend()
+    _legend(axes)
     _note(fig, found, "ESP; lines: mean β of a layer, bands: its least to its greatest; medians over the seeds")
     return fig
 
@@ -289,6 +293,12 @@ def _spread(values: "pd.Series[float]") -> str:
 
 def _theirs(authors: pd.DataFrame, net: str, unit: str) -> pd.DataFrame:
     return authors[(authors["net"] == net) & (authors["activation"] == unit)]
+
+
+def _legend(axes: list[Axes], **look: float) -> list[Any]:
+    """A legend in the last panel that has lines; its handles."""
+    drawn = [ax for ax in axes if ax.get_legend_handles_labels()[0]]
+    return list(drawn[-1].legend(**look).legend_handles) if drawn else []
 
 
 def _note(fig: Figure, found: Study, text: str) -> None:
