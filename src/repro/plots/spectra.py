@@ -157,8 +157,8 @@ def spectra_over_training(found: Study, net: str) -> Figure:
         ax.set_yticks([-1, -1e-4, -1e-8, 0, 1e-8, 1e-4, 1])
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
     axes[0].set_ylabel("eigenvalues")
-    fig.supxlabel(f"net {found.nets[net]}, {_which(found)}; linear between ±{LEAST:g}, which is rounding", x=0.99, ha="right",
-                  fontsize=6.5, color=QUIET)  # fmt: skip
+    note = f"net {found.nets[net]}, {_which(found)}; linear between ±{LEAST:g}, which is rounding"
+    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
 
@@ -185,8 +185,8 @@ def eigenvectors(found: Study, net: str) -> Figure:
     axes[0].set_ylabel("parameter")
     if shown is not None:
         fig.colorbar(shown, ax=list(axes), label="|component|", shrink=0.8)
-    fig.supxlabel(f"net {found.nets[net]}, {_which(found)}; numbers: its mean inverse participation ratio", x=0.99, ha="right",
-                  fontsize=6.5, color=QUIET)  # fmt: skip
+    note = f"net {found.nets[net]}, {_which(found)}; numbers: its mean inverse participation ratio"
+    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
 
