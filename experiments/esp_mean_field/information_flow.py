@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
+from repro.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
 from repro.results.statistics import estimate
 
 DEPTH = "architecture.depth"
 UNITS = {"sigmoid": ("sigmoid", GREEN, "-"), "tanh": ("tanh", PURPLE, "-"), "relu": ("ReLU", VERMILLION, "-"),
          "relu_he": ("ReLU, He", ORANGE, "--"), "esp": ("ESP", BLUE, "-"),
-         "esp_from_1": ("ESP, β from 1", SKY, "-"), "esp_he": ("ESP, He", SKY, "--")}  # fmt: skip
+         "esp_from_1": ("ESP, β from 1", BLACK, ":"), "esp_he": ("ESP, He", SKY, "--"),
+         "esp_gain_2": ("ESP, gain 2", SKY, "-")}  # fmt: skip
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
 
 
@@ -25,7 +26,7 @@ def figures(tables: Tables) -> dict[str, Figure]:
     return {
         "signals": _profiles(layers, "activation_std", "standard deviation of activations"),
         "gradients": _profiles(layers, "gradient_norm", "gradient norm"),
-        "beta": _betas(layers),
+        "beta": _betas(runs, tables.layers),
         "against_depth": _against_depth(runs),
     }
 
@@ -51,23 +52,28 @@ def _profiles(layers: pd.DataFrame, quantity: str, label: str) -> Figure:
     return fig
 
 
-def _betas(layers: pd.DataFrame) -> Figure:
-    """β by layer after training: its mean, and from its least to its greatest."""
+def _betas(runs: pd.DataFrame, layers: pd.DataFrame) -> Figure:
+    """β by layer after training, a panel a depth: its mean, and from its least to its greatest."""
+    depths = sorted(runs[DEPTH].unique())[:4]
     fig = figure(TEXT, 2.4)
-    ax = fig.subplots()
-    for unit in ("esp", "esp_he", "esp_from_1"):
-        name, color, style = UNITS[unit]
-        own = layers[(layers["variant"] == unit) & layers["quantity"].isin(("beta_min", "beta_mean", "beta_max"))]
-        own = own[own["step"] == own["step"].max()]
-        middle = own.pivot_table(index="depth", columns="quantity", values="value", aggfunc="median", observed=True)
-        if len(middle):
-            ax.plot(
-                middle.index, middle["beta_mean"], color=color, linestyle=style, label=name, marker="o", markersize=2
-            )
-            ax.fill_between(middle.index, middle["beta_min"], middle["beta_max"], color=color, alpha=0.15, linewidth=0)
-    ax.set(xlabel="layer", ylabel="β after training")
-    ax.legend()
-    blocks.whole_ticks(ax.xaxis)
+    axes = fig.subplots(1, len(depths), sharey=True, squeeze=False)[0]
+    for ax, depth in zip(axes, depths, strict=True):
+        of_depth = layers[layers["run"].isin(runs.loc[runs[DEPTH] == depth, "run"])]
+        for unit in ("esp", "esp_gain_2"):
+            name, color, style = UNITS[unit]
+            own = of_depth[of_depth["variant"] == unit]
+            own = own[own["quantity"].isin(("beta_min", "beta_mean", "beta_max")) & (own["step"] == own["step"].max())]
+            middle = own.pivot_table(index="depth", columns="quantity", values="value", aggfunc="median", observed=True)
+            if len(middle):
+                ax.plot(middle.index, middle["beta_mean"], color=color, linestyle=style, label=name, marker="o",
+                        markersize=2)  # fmt: skip
+                ax.fill_between(
+                    middle.index, middle["beta_min"], middle["beta_max"], color=color, alpha=0.2, linewidth=0
+                )
+        ax.set(title=f"{depth} layers", xlabel="layer")
+        blocks.whole_ticks(ax.xaxis)
+    axes[0].set_ylabel("β after training")
+    axes[0].legend()
     _note(fig, layers, "lines: mean β of a layer, bands: its least to its greatest; medians over the seeds")
     return fig
 
