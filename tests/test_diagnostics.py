@@ -138,6 +138,17 @@ class Twin:
             entries = weight.flatten().tolist()
             found[layer, "weight_norm"] = math.sqrt(sum(w**2 for w in entries))
             found |= {(layer, f"weight_entry_{i:03d}"): w for i, w in enumerate(entries)}
+        for name, m in self.module.named_modules():
+            if isinstance(m, Nonlinearity) and isinstance(getattr(m.function, "beta", None), nn.Parameter):
+                layer, betas = name.rpartition(".")[0], m.function.beta.tolist()
+                mean = sum(betas) / len(betas)
+                found[layer, "beta_mean"], found[layer, "beta_min"], found[layer, "beta_max"] = (
+                    mean,
+                    min(betas),
+                    max(betas),
+                )
+                found[layer, "beta_std"] = math.sqrt(sum((b - mean) ** 2 for b in betas) / len(betas))
+                found |= {(layer, f"beta_{i:03d}"): b for i, b in enumerate(betas)}
         for layer, single in self.single.items():
             found[layer, "single_sign_share"] = sum(single) / len(single)
         hidden = list(self.out)
