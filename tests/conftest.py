@@ -12,6 +12,7 @@ from typing import Any
 # Before matplotlib is first imported, here or in a subprocess.
 os.environ["MPLBACKEND"] = "Agg"
 
+import pooch  # noqa: F401 - its logger keeps the stream it finds when it is imported; a test's own would be closed
 import pytest
 import torch
 
