@@ -105,24 +105,24 @@ def test_filters_and_search_narrow_the_ledger(show: Callable[..., Any]) -> None:
     assert count.inner_text() == f"{total} of {total} claims"
     assert count.get_attribute("aria-live") == "polite"
 
-    page.get_by_label("Verdict").select_option("not reproduced")
+    page.get_by_label("Verdict", exact=True).select_option("not reproduced")
     refuted = shown.count()
     assert 0 < refuted < total
     assert set(shown.locator(".verdict").all_inner_texts()) == {"✗ not reproduced"}
     assert count.inner_text() == f"{refuted} of {total} claims"
 
-    page.get_by_label("Paper").select_option("linear_backprop")
+    page.get_by_label("Paper", exact=True).select_option("linear_backprop")
     assert 0 < shown.count() < refuted
     assert page.locator(".ledger tbody:visible").count() <= 3, "groups without rows are still there"
 
     page.get_by_role("button", name="Show all").click()
     page.wait_for_function(f"document.getElementById('count').textContent === '{total} of {total} claims'")
-    page.get_by_label("Search").fill("GRADIENT vanish")
+    page.get_by_label("Search", exact=True).fill("GRADIENT vanish")
     assert 0 < shown.count() < total
     assert all("gradient" in text.lower() for text in shown.all_inner_texts())
-    page.get_by_label("Search").fill("penn treebank")  # stands above the rows
+    page.get_by_label("Search", exact=True).fill("penn treebank")  # stands above the rows
     assert 0 < shown.count() < total
-    page.get_by_label("Search").fill("no such words at all")
+    page.get_by_label("Search", exact=True).fill("no such words at all")
     assert count.inner_text() == f"0 of {total} claims"
 
 
