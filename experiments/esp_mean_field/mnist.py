@@ -8,7 +8,7 @@ from repro.plots.experiment import Tables
 from repro.plots.spectra import UNITS
 from repro.plots.style import QUIET, TEXT, figure
 
-EDGES = np.r_[-np.logspace(1, -7, 49), np.logspace(-7, 1, 49)]
+EDGES = np.r_[-np.logspace(1, -7, 25), np.logspace(-7, 1, 25)]
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -28,11 +28,11 @@ def _density(spectrum: pd.DataFrame) -> Figure:
             nodes, weights = (rows.loc[rows["quantity"] == q, "value"].to_numpy() for q in ("node", "weight"))
             shares, _ = np.histogram(nodes, EDGES, weights=weights / max(weights.sum(), 1e-300))
             ax.stairs(shares, EDGES, color=color, **look)
-        ax.set(title=name, xlabel="eigenvalue", yscale="log")
+        ax.set(title=name, xlabel="eigenvalue", yscale="log", ylim=(1e-5, 1.5))
         ax.set_xscale("symlog", linthresh=1e-7, linscale=0.5)
-        ax.set_xticks([-1, -1e-3, 0, 1e-3, 1])
+        ax.set_xticks([-1, 0, 1e-4, 1])
     axes[0].set_ylabel("share of eigenvalues")
-    axes[0].legend()
+    axes[0].legend(loc="upper left")
     note = "stochastic Lanczos quadrature; bins are even on a logarithmic scale"
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
