@@ -116,7 +116,7 @@ def test_filters_and_search_narrow_the_ledger(show: Callable[..., Any]) -> None:
     assert page.locator(".ledger tbody:visible").count() <= 3, "groups without rows are still there"
 
     page.get_by_role("button", name="Show all").click()
-    expect(count).to_have_text(f"{total} of {total} claims")
+    playwright.expect(count).to_have_text(f"{total} of {total} claims")
     page.get_by_label("Search", exact=True).fill("GRADIENT vanish")
     assert 0 < shown.count() < total
     assert all("gradient" in text.lower() for text in shown.all_inner_texts())
