@@ -107,13 +107,27 @@ class Table:
             finally:
                 os.close(descriptor)
 
+    @property
+    def size(self) -> int:
+        """Bytes, header included."""
+        return self.path.stat().st_size
+
     def truncate_after(self, step: int) -> None:
-        """Drops the rows later than `step` (column "step"), replacing the file atomically."""
+        """Drops the rows later than `step` (column "step"), replacing the file atomically.
+
+        Raises:
+            UserError: a row that would be kept is damaged.
+        """
         position = self.columns.index("step")
-        with self.path.open(encoding="utf-8", newline="") as file:
+        with self.path.open(encoding="utf-8", errors="replace", newline="") as file:
             lines = file.readlines()
         kept = [lines[0]]
-        kept += [line for line in lines[1:] if int(next(csv.reader([line]))[position]) <= step]
+        for number, line in enumerate(lines[1:] if step >= 0 else [], start=2):
+            cells = next(csv.reader([line]), [])
+            if "\ufffd" in line or len(cells) != len(self.columns) or not cells[position].isdecimal():
+                raise UserError(f"{self.path} is damaged in line {number}; train the run again with force=true")
+            if int(cells[position]) <= step:
+                kept.append(line)
         if len(kept) < len(lines):
             write_atomic(self.path, "".join(kept))
 

@@ -1,6 +1,7 @@
 """Checkpoints: plain containers, written atomically, the one before kept until the next is safe."""
 
 import logging
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ def save(folder: Path, run_id: str, state: dict[str, Any]) -> None:
     fresh = folder / "checkpoint.partial.pt"
     try:
         torch.save({"format": FORMAT, "run": run_id, "state": state}, fresh)
+        with fresh.open("rb") as written:  # else a power failure could leave the name without the content
+            os.fsync(written.fileno())
         if latest.exists():
             latest.replace(previous)
         fresh.replace(latest)

@@ -1,12 +1,11 @@
 """One run from its settings to its folder: skipped when finished, resumed when not, never half written."""
 
-import json
 import os
 import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +13,13 @@ from types import FrameType
 from typing import Any
 
 import torch
-from filelock import FileLock
 from omegaconf import OmegaConf
 
 from repro.config import Run
 from repro.datasets.data import Dataset
 from repro.errors import UserError
-from repro.results.files import write_atomic, write_json
+from repro.results.files import read_json, write_atomic, write_json
+from repro.results.locks import LOCK, locked
 from repro.results.tables import Table, write
 from repro.training import assemble, checkpoint
 from repro.training.memory import keep_freed_memory
@@ -62,7 +61,7 @@ def train(run: Run) -> Outcome:
         Interrupted: Ctrl-C or SIGTERM; the same command resumes.
     """
     assemble.check_targets(run)
-    if (found := finished(run)) and not run.settings["force"]:
+    if not run.settings["force"] and (found := finished(run)):
         return found
     torch.set_num_threads(run.settings["threads"])
     keep_freed_memory()
@@ -70,35 +69,23 @@ def train(run: Run) -> Outcome:
     parts = assemble.components(run)
     data, feed = assemble.read_data(run, parts, device)
     loop = assemble.work(run, parts, data, feed, device)
-    with _locked(run.folder):
+    with locked(run.folder):
         # Another process may have trained it while this one waited.
-        if (found := finished(run)) and not run.settings["force"]:
+        if not run.settings["force"] and (found := finished(run)):
             return found
         return _train(run, loop, data, device)
 
 
 def finished(run: Run) -> Outcome | None:
-    """The outcome of a run that was trained to its end before."""
+    """The outcome of a run that was trained to its end before.
+
+    Raises:
+        UserError: the file that says so is damaged.
+    """
     if not (run.folder / "done.json").exists():
         return None
-    status = json.loads((run.folder / "done.json").read_text())["status"]
-    return Outcome(status, run.folder, trained=False)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire()
-    except OSError as error:
-        raise UserError(
-            f"cannot write to {folder}: {error.strerror}; choose another folder with results_dir=..."
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
+    status = read_json(run.folder / "done.json").get("status", "done")
+    return Outcome(str(status), run.folder, trained=False)
 
 
 def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome:
@@ -114,6 +101,7 @@ def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome
     if run.settings["hessian"] is not None:
         tables.append(Table(run.folder / "spectrum.csv", SPECTRUM))
     for table in tables:
+        _check_size(table, state)
         table.truncate_after(loop.step if state is not None else -1)
     (run.folder / "failed.json").unlink(missing_ok=True)
     write_atomic(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.settings)))
@@ -156,9 +144,7 @@ def _advance_to_end(run: Run, loop: Work, tables: list[Table], fresh: bool) -> N
                     how = "the same command" + (" without force=true" if run.settings["force"] else "")
                     raise Interrupted(f"interrupted at step {loop.step} of {loop.total}; saved in {run.folder}; "
                                       f"{how} resumes there")  # fmt: skip
-        _flush(run, loop, tables)
-        # Kept after the end too: it holds the trained weights.
-        checkpoint.save(run.folder, run.id, loop.state())
+        _save(run, loop, tables)  # kept after the end too: it holds the trained weights
     finally:
         progress.close()
 
@@ -166,7 +152,16 @@ def _advance_to_end(run: Run, loop: Work, tables: list[Table], fresh: bool) -> N
 def _save(run: Run, loop: Work, tables: list[Table]) -> None:
     # Tables first: a checkpoint must never be ahead of the rows that led to it.
     _flush(run, loop, tables)
-    checkpoint.save(run.folder, run.id, loop.state())
+    sizes = {table.path.name: table.size for table in tables}
+    checkpoint.save(run.folder, run.id, {**loop.state(), "sizes": sizes})
+
+
+def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:
+    """Rows that a checkpoint follows are there: a power failure may have kept the one and lost the others."""
+    wanted = state["sizes"].get(table.path.name, 0) if state is not None and "sizes" in state else 0
+    if table.size < wanted:
+        raise UserError(f"{table.path} has lost rows ({table.size} bytes, {wanted} when its checkpoint was written); "
+                        "train the run again with force=true")  # fmt: skip
 
 
 def _flush(run: Run, loop: Work, tables: list[Table]) -> None:
@@ -176,8 +171,9 @@ def _flush(run: Run, loop: Work, tables: list[Table]) -> None:
 
 
 def _empty(folder: Path) -> None:
+    (folder / "done.json").unlink(missing_ok=True)  # first, since from here on the run is not finished
     for path in folder.iterdir():
-        if path.name != ".lock":
+        if path.name != LOCK:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 

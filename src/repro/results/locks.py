@@ -1,0 +1,45 @@
+"""One process at a time over a folder, by a lock that goes with the process that holds it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from repro.errors import UserError
+
+LOCK = ".lock"
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Waits until no other process has the folder, and keeps them waiting until the end of the block.
+
+    The lock is the kernel's (flock), so that it goes with a process that is killed; on a file system without it,
+    filelock's marker with the owner's host and process number takes its place.
+
+    Args:
+        folder: made where it is missing. Every process must reach it by a path of its own to the same folder.
+
+    Raises:
+        UserError: nothing can be written there, or nothing locked.
+    """
+    other = "choose another folder with results_dir=..."
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOCK).touch()
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}; {other}") from error
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"waiting for another process to finish with {folder}", file=sys.stderr)
+        lock.acquire()
+    except OSError as error:
+        raise UserError(f"cannot lock {folder}: {error.strerror}; {other}") from error
+    try:
+        yield
+    finally:
+        lock.release()
