@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from conftest import Said, equal, interrupt_at
-from repro.commands import train as train_command
+from repro.commands import job as job_command
 from repro.composition import compose
 from repro.config import resolve
 from repro.training.run import train
@@ -86,7 +86,7 @@ def test_interruption_ends_a_sweep(cli: Callable, tiny: tuple[str, ...], monkeyp
         started.append((args, more))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(train_command, "_train", interrupted)
+    monkeypatch.setattr(job_command, "_train", interrupted)
     said = cli("train", "-m", *tiny, "seed=0,1,2")
     assert said.status == 130
     assert len(started) == 1

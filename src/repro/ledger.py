@@ -15,6 +15,7 @@ from repro.results import collect, report, verdicts
 from repro.results.claims import check_claims
 from repro.results.collect import Expected
 from repro.results.files import read_json, write_atomic, write_json
+from repro.results.locks import locked
 from repro.results.tables import read
 
 # What is told of each run beside the published tables; machine, times and arguments stay with the raw run.
@@ -124,10 +125,11 @@ def update_page(
     page = experiments_dir() / paper / "README.md"
     if folder.resolve() != CLONE / "results" / experiment.name or not page.is_file():
         return False
-    text = page.read_text(encoding="utf-8")
-    fresh = report.replace_between_markers(text, f"results:{name}", report.table(report.ledger(claims), "markdown"))
-    for key, table in (further or {}).items():
-        fresh = report.replace_between_markers(fresh, f"results:{name}/{key}", report.table(table, "markdown"))
-    if fresh != text:
-        write_atomic(page, fresh)
+    with locked(folder.parent):  # the page is that of all the paper's experiments
+        text = page.read_text(encoding="utf-8")
+        fresh = report.replace_between_markers(text, f"results:{name}", report.table(report.ledger(claims), "markdown"))
+        for key, table in (further or {}).items():
+            fresh = report.replace_between_markers(fresh, f"results:{name}/{key}", report.table(table, "markdown"))
+        if fresh != text:
+            write_atomic(page, fresh)
     return True

@@ -24,6 +24,7 @@ def main(words: Sequence[str]) -> int:
     from repro.errors import UserError
     from repro.ledger import illustrate, judge, tabulate, update_page
     from repro.reproduction import results_folder, select
+    from repro.results.locks import locked
 
     drawn = 0
     chosen = [(e, results_folder(asked.results_dir, e, asked.scale)) for e in select(asked.what)]
@@ -34,11 +35,12 @@ def main(words: Sequence[str]) -> int:
         if not (folder / "runs.csv").exists():
             print(f"{experiment.name}: no tables at scale {asked.scale}, left out")
             continue
-        claims = judge(experiment, folder)
-        update_page(experiment, claims, folder, tabulate(experiment, folder))
         out = asked.out / experiment.name if asked.out else None
-        for path in illustrate(experiment, folder, out):
-            print(path)
-            drawn += 1
+        with locked(folder):
+            claims = judge(experiment, folder)
+            update_page(experiment, claims, folder, tabulate(experiment, folder))
+            files = illustrate(experiment, folder, out)
+        print(*files, sep="\n")
+        drawn += len(files)
     print(f"{drawn} files drawn")
     return 0

@@ -5,11 +5,12 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from repro.commands.train import sweep
+from repro.commands.sweep import sweep
 from repro.errors import UserError
 from repro.ledger import Plan, gather, illustrate, judge, plan, tabulate, update_page
 from repro.reproduction import select
 from repro.results import report
+from repro.results.locks import locked
 
 HELP = """\
 usage: repro reproduce [PAPER[/EXPERIMENT]] [scale=smoke|quick|full|published] [KEY=VALUE] ...
@@ -60,10 +61,11 @@ def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: boo
     print(f"{plan.experiment.name} at scale {plan.scale}: {len(plan.jobs) - len(todo)} of {len(plan.jobs)} runs there, "
           f"{len(todo)} to train", flush=True)  # fmt: skip
     failed = _train([plan.jobs[run].overrides for run in todo], launching, results_dir) if todo else 0
-    gather(plan)
-    claims = judge(plan.experiment, plan.folder)
-    figures = illustrate(plan.experiment, plan.folder)
-    update_page(plan.experiment, claims, plan.folder, tabulate(plan.experiment, plan.folder))
+    with locked(plan.folder):
+        gather(plan)
+        claims = judge(plan.experiment, plan.folder)
+        figures = illustrate(plan.experiment, plan.folder)
+        update_page(plan.experiment, claims, plan.folder, tabulate(plan.experiment, plan.folder))
     print(report.table(report.ledger(claims), "text"))
     if plan.scale == "smoke":
         print("scale smoke only shows that everything runs: its nets are too small for the verdicts to mean anything")

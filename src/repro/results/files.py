@@ -13,6 +13,7 @@ from typing import Any
 
 from repro.errors import UserError
 
+UNFINISHED = ".tmp"  # how a file's name ends until it is whole
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -48,7 +49,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
     """
     data = content.encode() if isinstance(content, str) else content
     # In the same folder, since a rename is atomic only within one file system.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from repro.errors import UserError
+from repro.results.files import UNFINISHED
 
 LOCK = ".lock"
 
@@ -16,6 +17,7 @@ LOCK = ".lock"
 def locked(folder: Path) -> Iterator[None]:
     """Waits until no other process has the folder, and keeps them waiting until the end of the block.
 
+    What a killed process left half written is removed at the start, since nobody else writes now.
     The lock is the kernel's (flock), so that it goes with a process that is killed; on a file system without it,
     filelock's marker with the owner's host and process number takes its place.
 
@@ -40,6 +42,8 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise UserError(f"cannot lock {folder}: {error.strerror}; {other}") from error
     try:
+        for unfinished in folder.glob(f".*{UNFINISHED}"):
+            unfinished.unlink(missing_ok=True)
         yield
     finally:
         lock.release()

@@ -91,8 +91,6 @@ def finished(run: Run) -> Outcome | None:
 def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome:
     if run.settings["force"]:
         _empty(run.folder)
-    for unfinished in run.folder.glob(".*.tmp"):  # of a process killed while it wrote
-        unfinished.unlink()
     began = provenance(device, run.settings["threads"])
     state = checkpoint.load(run.folder, run.id)
     if state is not None:
