@@ -18,6 +18,12 @@ from hydra.utils import instantiate
 from repro.errors import UserError, unknown
 
 ALLOWED = ("repro.", "torch.nn.", "torch.optim.")
+# Where the parts of a run are at home. What else is ours writes files, removes folders, starts programs and builds
+# whatever it is told to: nothing that a configuration may call.
+HOMES = ("repro.activations", "repro.annealing", "repro.architectures", "repro.backward", "repro.curricula",
+         "repro.datasets", "repro.diagnostics.spectrum", "repro.initialization", "repro.jobs", "repro.normalization",
+         "repro.optimization", "repro.tasks", "torch.nn", "torch.optim")  # fmt: skip
+NO_HOMES = ("repro.datasets.checksums", "repro.datasets.files", "repro.datasets.sources")
 LISTS = (list, tuple, Sequence)
 
 
@@ -85,6 +91,9 @@ def check_node(node: Mapping[str, Any], where: str, trusted: Sequence[str] = ())
 
 def _check_inside(value: Any, where: str, trusted: Sequence[str]) -> None:
     """Check every node under a value, however deep: Hydra would build each of them."""
+    if isinstance(value, str) and "${" in value:
+        # Hydra would look it up while it builds, when everything has been checked, and it can stand for a node.
+        raise UserError(f"{where} must be a plain value, not {value!r}")
     if isinstance(value, Mapping) and "_target_" in value:
         check_node(value, where, trusted)
     elif isinstance(value, Mapping):
@@ -99,7 +108,10 @@ def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
     package = target.partition(".")[0]
     if package in trusted:
         _import_beside_working_folder(package)
-    elif not target.startswith(ALLOWED):
+    elif target.startswith(ALLOWED):
+        if "._" in target:  # before anything is imported: `repro.__main__` would start the program anew
+            raise _no_part(target, where)
+    else:
         allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED)
         raise UserError(
             f"{where}._target_ is {target!r}; allowed: {allowed}; if you trust the package, add: trusted=[{package}]"
@@ -113,11 +125,21 @@ def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
         raise UserError(
             f"{where}._target_ {target!r} cannot be imported ({reason}); mend it or name another"
         ) from error
-    # A module of ours may import `os`, but `repro.that_module.os.system` is none of our components.
-    home = f"{getattr(found, '__module__', None)}."
-    if package not in trusted and not home.startswith(ALLOWED):
-        raise UserError(f"{where}._target_ is {target!r}, which is no part of {package}; see: repro list")
+    if package not in trusted and not _is_part(found):
+        raise _no_part(target, where)
     return found
+
+
+def _is_part(found: Any) -> bool:
+    """Whether a class or function is at home where the parts of a run are: a module of ours may import `os`, but
+    `repro.that_module.os.system` is none of our components."""
+    home = str(getattr(found, "__module__", None))
+    inside, outside = (any(f"{home}.".startswith(f"{m}.") for m in modules) for modules in (HOMES, NO_HOMES))
+    return isinstance(found, type | types.FunctionType) and inside and not outside
+
+
+def _no_part(target: str, where: str) -> UserError:
+    return UserError(f"{where}._target_ is {target!r}, which is no part of a run; see: repro list")
 
 
 def _imported(target: str, where: str) -> Any:
