@@ -58,8 +58,15 @@ def without_nulls(overrides: Sequence[str]) -> list[str]:
 
 
 def with_choices(cfg: DictConfig, chosen: Any) -> DictConfig:
-    """The configuration without Hydra's own node, with the names of the chosen options under `choices`."""
+    """The configuration without Hydra's own node, with the names of the chosen options under `choices`.
+
+    Raises:
+        UserError: a name that leads out of its group's folder; runs are put into folders of these names.
+    """
     names = {group: str(chosen[group]) for group in GROUPS if chosen.get(group) not in (None, "null")}
+    for group, option in names.items():
+        if option.startswith("/") or ".." in option.split("/"):
+            raise UserError(f"{group}={option} leads out of conf/{group}; see: repro list {group}")
     with open_dict(cfg):
         if "hydra" in cfg:
             del cfg["hydra"]

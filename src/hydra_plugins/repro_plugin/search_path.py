@@ -15,4 +15,4 @@ class OwnConf(SearchPathPlugin):
         """Add the folder when there is one and it is not repro's own."""
         own = Path.cwd() / "conf"
         if own.is_dir() and own.resolve() != conf_dir().resolve():
-            search_path.append(provider="working folder", path=f"file://{own}")
+            search_path.append(provider="working folder", path=f"own://{own}")

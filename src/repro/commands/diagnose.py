@@ -27,34 +27,36 @@ def main(words: Sequence[str]) -> int:
     verb.add_argument("--results-dir", default="results", help="folder of the runs")
     asked = verb.parse_args(words)
     for word in asked.settings:
-        if word.partition("=")[0].partition(".")[0] != "hessian":
-            raise UserError(f"{word}: the run is trained, and only hessian=METHOD and hessian.KEY=VALUE can be set now")
+        if word.partition("=")[0].partition(".")[0] not in ("hessian", "trusted"):
+            raise UserError(f"{word}: the run is trained, and only hessian=METHOD, hessian.KEY=VALUE and "
+                            "trusted=[PACKAGE] can be set now")  # fmt: skip
     from repro.commands.show import check_finished, find
 
     folder = find(asked.run, Path(asked.results_dir))
     check_finished(folder)
-    method = _method(asked.settings, read_json(folder / "summary.json")["parameters"])
+    method, trusted = _asked(asked.settings, read_json(folder / "summary.json")["parameters"])
     from repro.training.diagnosis import diagnose
 
-    print(_told(diagnose(folder, method)))
+    print(_told(diagnose(folder, method, trusted)))
     print(f"spectrum  {folder / 'spectrum.csv'}")
     return 0
 
 
-def _method(words: Sequence[str], parameters: int) -> dict[str, Any]:
-    """The node of the chosen method."""
+def _asked(words: Sequence[str], parameters: int) -> tuple[dict[str, Any], list[str]]:
+    """The node of the chosen method, and the packages trusted on the command line."""
     from omegaconf import OmegaConf
 
     from repro.composition import compose
 
     chosen = any(word.startswith("hessian=") for word in words)
     size = [] if chosen else [f"hessian={'exact' if parameters <= LARGE else 'slq'}"]
-    method = compose([*size, *words]).hessian
+    settings = compose([*size, *words])
+    method = settings.hessian
     if method is None:
         raise UserError("hessian=null measures nothing; take exact, lanczos or slq")
     node = OmegaConf.to_container(method)
     assert isinstance(node, dict)
-    return {str(k): v for k, v in node.items()}
+    return {str(k): v for k, v in node.items()}, list(settings.trusted)
 
 
 def _told(lines: Sequence[tuple[Any, ...]]) -> str:

@@ -1,6 +1,6 @@
 """The Hessian of a run that was trained before, at its end; the run itself stays as it is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from repro.results.tables import cell, whole_lines, write
 from repro.training import assemble, checkpoint
 from repro.training.provenance import provenance
 from repro.training.run import SPECTRUM
+from repro.yaml_files import load
 
 Line = tuple[Any, ...]  # of spectrum.csv
 
 
-def diagnose(folder: Path, hessian: Mapping[str, Any]) -> list[Line]:
+def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = ()) -> list[Line]:
     """Measure the Hessian at a finished run's last step and put what is found into its spectrum.csv.
 
     What the same method found at that step before is replaced. `provenance.json` tells when and how it was done.
@@ -28,6 +29,7 @@ def diagnose(folder: Path, hessian: Mapping[str, Any]) -> list[Line]:
     Args:
         folder: of the run.
         hessian: the method, a node of the group `hessian`.
+        trusted: packages whose targets are allowed now; whom the run's own file trusts does not count.
 
     Returns:
         The new lines of the table.
@@ -36,7 +38,7 @@ def diagnose(folder: Path, hessian: Mapping[str, Any]) -> list[Line]:
         UserError: the run's files are missing or damaged, its data are not what they were, or the net is not one
             whose Hessian can be had this way.
     """
-    run = _run(folder, hessian)
+    run = _run(folder, hessian, trusted)
     device = assemble.device_of(run.settings["device"])
     began = provenance(device, run.settings["threads"])
     assemble.check_targets(run)
@@ -63,10 +65,11 @@ def diagnose(folder: Path, hessian: Mapping[str, Any]) -> list[Line]:
     return lines
 
 
-def _run(folder: Path, hessian: Mapping[str, Any]) -> Run:
+def _run(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str]) -> Run:
     """The run with this method; what its version did not know yet is at its default."""
-    settings = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
-    assert isinstance(settings, dict)
+    settings = OmegaConf.to_container(load(folder / "config.yaml"))
+    if not isinstance(settings, dict) or not {"trainer", "diagnostics", "choices"} <= settings.keys():
+        raise UserError(f"{folder / 'config.yaml'} has no settings of a run; train the run again with force=true")
     known: dict[str, Any] = {str(k): v for k, v in settings.items()}
     for key, schema in (("trainer", TrainerConfig), ("diagnostics", DiagnosticsConfig)):
         known[key] = vars(schema()) | known[key]
@@ -74,7 +77,12 @@ def _run(folder: Path, hessian: Mapping[str, Any]) -> Run:
         known[group] = _later(group, known["choices"][group], known[group])
     defaults = {field.name: None for field in fields(RunConfig)}
     summary = read_json(folder / "summary.json")
-    return Run(defaults | known | {"hessian": dict(hessian)}, str(summary["run"]), folder.name, folder)
+    return Run(
+        defaults | known | {"hessian": dict(hessian), "trusted": list(trusted)},
+        str(summary["run"]),
+        folder.name,
+        folder,
+    )
 
 
 def _later(group: str, option: str, node: Any) -> Any:

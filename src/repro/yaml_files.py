@@ -1,0 +1,45 @@
+"""Reading YAML that somebody else may have written: plain values only, of a size that fits."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import yaml
+from omegaconf import OmegaConf
+
+from repro.errors import UserError
+
+MOST = 100_000  # values in one file, each alias counted as often as it stands for something
+
+
+def load(path: Path) -> Any:
+    """A file as a configuration node; interpolations stay as they are written.
+
+    Raises:
+        UserError: it cannot be read, is no YAML, has tags that would build objects, or aliases that grow beyond MOST.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        # Only aliases can make much out of little: a thousand million values in nine lines. Composing builds nothing.
+        root = yaml.compose(text, Loader=yaml.SafeLoader) if "&" in text else None
+        if root is not None and _size(root, {}) > MOST:
+            raise UserError(f"{path} has aliases that stand for more than {MOST:,} values; write out what it needs")
+        return OmegaConf.load(io.StringIO(text))  # with a loader that knows plain values only
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} is no YAML file of plain values ({reason})") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _size(node: yaml.Node, known: dict[int, float]) -> float:
+    """Values in a node; aliases are one and the same node in several places, in the worst case inside itself."""
+    if id(node) not in known:
+        known[id(node)] = float("inf")  # until it is known: what contains itself has no end
+        parts: list[yaml.Node] = []
+        if isinstance(node, yaml.SequenceNode):
+            parts = node.value
+        elif isinstance(node, yaml.MappingNode):
+            parts = [part for pair in node.value for part in pair]
+        known[id(node)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(node)]
