@@ -5,7 +5,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from repro.errors import UserError
+from repro.errors import UserError, printable
 
 VERBS = {
     "train": "train one net, or sweep over many with -m",
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _dispatch(words)
     except UserError as error:
-        print(f"repro: {error}", file=sys.stderr)
+        print(f"repro: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
         print(f"\nrepro: {interrupt or 'interrupted'}", file=sys.stderr)

@@ -8,6 +8,11 @@ class UserError(Exception):
     """A mistake in what was asked for. The command line prints it as one line and exits with 2."""
 
 
+def printable(text: str) -> str:
+    """Text without what a terminal would obey: names and errors in it may come from somebody else's files."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
 def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     """The error for a name that does not exist, with the nearest names that do.
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.cli import parser
-from repro.errors import UserError
+from repro.errors import UserError, printable
 
 if TYPE_CHECKING:
     from repro.results.compare import Finished
@@ -38,7 +38,7 @@ def main(words: Sequence[str]) -> int:
 
     runs = compare.load(folders)
     metrics = compare.final_metrics(runs)
-    print(_told(runs, metrics))
+    print(printable(_told(runs, metrics)))
     if metrics:
         from repro.plots.compare import draw
 

@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from repro.cli import parser
-from repro.errors import UserError
+from repro.errors import UserError, printable
 from repro.results.files import read_json
 
 FEW = 4  # runs named in a message
@@ -46,7 +46,7 @@ def present(folder: Path) -> None:
     check_finished(folder)
     from repro.results.present import text  # scipy and pandas take their time, and matplotlib
 
-    print(text(folder))
+    print(printable(text(folder)))
     if "job._target_" in read_json(folder / "summary.json")["settings"]:
         return
     from repro.plots.overview import draw

@@ -293,8 +293,9 @@ def _download(name: str, file: SourceFile, data_dir: str | Path | None) -> Path:
             f"{put} or, with a network, run: repro data fetch {name}"
         ) from error
     except ValueError as error:  # pooch: the checksum differs
-        raise UserError(f"downloading {file.url} gave another file than the recorded one (sha256 expected "
-                        f"{file.expected}); nothing was kept; try again later: repro data fetch {name}"
+        found = str(error).partition(" but got ")[2].partition(".")[0] or "another"
+        raise UserError(f"downloading {file.url} gave another file than the recorded one: sha256 expected "
+                        f"{file.expected}, found {found}; nothing was kept; try again later: repro data fetch {name}"
                         ) from error  # fmt: skip
     return target
 

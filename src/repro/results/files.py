@@ -83,7 +83,7 @@ def read_json(path: Path) -> dict[str, Any]:
         raise UserError(
             f"cannot read {path}: {error.strerror or error}; train the run again with force=true"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged ({error}); train the run again with force=true") from error
     if not isinstance(content, dict):
         raise UserError(f"{path} is damaged (no JSON object); train the run again with force=true")

@@ -151,7 +151,7 @@ def _aligned(block: list[list[str]], widths: list[int], numeric: list[bool]) -> 
 
 
 def _markdown(header: list[str], body: list[list[str]], numeric: list[bool]) -> str:
-    rows = [[_one_line(cell).replace("|", "\\|") for cell in row] for row in [header, *body]]
+    rows = [[_one_line(cell).replace("|", "\\|").replace("<", "&lt;") for cell in row] for row in [header, *body]]
     rule = ["---:" if right else "---" for right in numeric]
     return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])
 

@@ -63,6 +63,9 @@ def load(folder: Path, run_id: str) -> dict[str, Any] | None:
 def _read(path: Path) -> Any:
     # torch does not look at the checksums of its own files: flipped bits in a tensor would go unnoticed.
     with zipfile.ZipFile(path) as parts:
+        # Nor does it ask how large they become; its own are stored as they are.
+        if packed := [part.filename for part in parts.infolist() if part.compress_type != zipfile.ZIP_STORED]:
+            raise ValueError(f"{packed[0]} is compressed")
         if broken := parts.testzip():
             raise ValueError(f"{broken} is damaged")
     return torch.load(path, weights_only=True, map_location="cpu")
