@@ -111,6 +111,20 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("repro.commands.show.present", lambda folder: print(folder))
 
 
+@pytest.fixture
+def canary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What an attack would leave in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "canary"
+
+
+class Trap:
+    """Unpickled, it runs a command."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, ("touch canary",)
+
+
 def equal(one: object, other: object) -> bool:
     """Whether nested containers of tensors and plain values are the same, bit for bit; NaN equals NaN."""
     if isinstance(one, torch.Tensor):

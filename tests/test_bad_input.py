@@ -145,7 +145,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "forbidden target": ("train activation._target_=os.system",
                          ["activation._target_ is 'os.system'", "allowed: repro.*, torch.nn.*", "trusted=[os]"]),
     "forbidden target inside": ("train activation.unit._target_=subprocess.run", ["unit._target_", "allowed: "]),
-    "forbidden by a detour": ("train activation._target_=repro.training.run.os.system", ["is no part of repro"]),
+    "forbidden by a detour": ("train activation._target_=repro.training.run.os.system", ["is no part of a run"]),
     "forbidden in a list": ("train '+architecture.width=[{_target_:os.getcwd}]'", ["'os.getcwd'", "allowed: repro.*"]),
     "no such target": ("train activation.unit._target_=torch.nn.Tahn", ["did you mean torch.nn.Tanh"]),
     # devices

@@ -4,7 +4,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -12,6 +11,7 @@ import pytest
 
 from conftest import Said
 from fabricated import write_csv
+from pages import Elements
 from repro.cli import main
 from repro.errors import UserError
 from repro.paths import CLONE
@@ -90,25 +90,6 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "lines.svg").write_text(drawing())
     (folder / "other.svg").write_text(drawing())
     return tmp_path / "results"
-
-
-class Elements(HTMLParser):
-    """Names and attributes of every element, and all text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, name: str) -> list[str]:
-        return [attrs[name] or "" for _, attrs in self.found if name in attrs]
 
 
 def made(study: Path) -> str:
