@@ -9,7 +9,7 @@ JOBS ?= 1
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,sweep,browser]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,sweep,browser,tensorboard]'
 	touch $@
 
 .PHONY: help setup train test test-browser check figures report ledger reproduce benchmark clean

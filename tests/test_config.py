@@ -13,7 +13,7 @@ from repro.errors import UserError
 # Everything a user can change that moves no number, written out: a new key must be put here by hand.
 WITHOUT_NUMBERS = {"device", "threads", "results_dir", "data_dir", "force", "trusted", "variant", "experiment",
                    "trainer.checkpoint_seconds", "trainer.channels_last", "trainer.compile",
-                   "reproduction"}  # fmt: skip
+                   "tensorboard", "reproduction"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_names_of_options_do_not_count(settings: dict) -> None:
     assert identity(settings | {"choices": {"activation": "my_copy"}}) == identity(settings)
 
 
-@pytest.mark.parametrize("key", ["threads", "device", "force", "variant", "results_dir", "reproduction"])
+@pytest.mark.parametrize("key", ["threads", "tensorboard", "device", "force", "variant", "results_dir", "reproduction"])
 def test_an_option_of_a_component_may_have_the_name_of_a_root_key(settings: dict, key: str) -> None:
     one, other = copy.deepcopy(settings), copy.deepcopy(settings)
     one["activation"][key], other["activation"][key] = 1, 2

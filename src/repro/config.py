@@ -22,7 +22,7 @@ NUMBERS = 1
 # What a run is called, where it runs and where it puts things; none of it moves a number.
 NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "dataset.data_dir", "force", "trusted", "variant",
                   "experiment", "choices", "reproduction", "trainer.checkpoint_seconds", "trainer.channels_last",
-                  "trainer.compile"}  # fmt: skip
+                  "trainer.compile", "tensorboard"}  # fmt: skip
 
 # What `trainer.precision` may be; null is float32. float16 is left out: its gradients vanish unless losses are scaled.
 PRECISIONS = ("bfloat16", "float64")
@@ -96,6 +96,7 @@ class RunConfig:
     replicas: int = 1
     device: str = "auto"
     threads: int = 1
+    tensorboard: bool = False
     results_dir: str = "results"
     data_dir: str | None = None
     force: bool = False

@@ -39,7 +39,7 @@ EXAMPLES = """\
 """
 
 ROOT_KEYS = ("seed=", "replicas=", "device=", "threads=", "results_dir=", "data_dir=", "force=", "trusted=",
-             "trainer.epochs=", "trainer.batch_size=", "optimizer.lr=", "architecture.depth=",
+             "tensorboard=", "trainer.epochs=", "trainer.batch_size=", "optimizer.lr=", "architecture.depth=",
              "architecture.width=", "diagnostics.every=")  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from repro.results.tables import cell, finite
 
 SPLITS = ("test", "valid", "train")
 # Where a run lies and how it was asked for says nothing of what it is.
-_APART = frozenset({"results_dir", "data_dir", "dataset.data_dir", "force", "trusted"})
+_APART = frozenset({"results_dir", "data_dir", "dataset.data_dir", "force", "trusted", "tensorboard"})
 ABSENT = "–"
 
 

@@ -8,7 +8,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -43,6 +43,16 @@ def cell(value: Any) -> str:
 def short(value: Any) -> str:
     """As `cell`, but floats with nine significant digits: a float32 survives, and tables stay small."""
     return f"{value:.9g}" if isinstance(value, float) else cell(value)
+
+
+class Log(Protocol):
+    """Where the rows of a run go while it goes on, and from where they can be taken back: a table, say."""
+
+    def append(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Adds rows at the end."""
+
+    def truncate_after(self, step: int) -> None:
+        """Drops the rows later than `step`."""
 
 
 class Table:

@@ -18,9 +18,10 @@ from omegaconf import OmegaConf
 from repro.config import Run
 from repro.datasets.data import Dataset
 from repro.errors import UserError
+from repro.results.events import Events, check_installed
 from repro.results.files import read_json, write_atomic, write_json
 from repro.results.locks import LOCK, locked
-from repro.results.tables import Table, write
+from repro.results.tables import Log, Table, write
 from repro.training import assemble, checkpoint
 from repro.training.memory import keep_freed_memory
 from repro.training.progress import Progress
@@ -60,6 +61,8 @@ def train(run: Run) -> Outcome:
         UserError: the settings, the data or the folder do not allow it; nothing was written then.
         Interrupted: Ctrl-C or SIGTERM; the same command resumes.
     """
+    if run.settings["tensorboard"]:
+        check_installed()
     assemble.check_targets(run)
     if not run.settings["force"] and (found := finished(run)):
         return found
@@ -100,11 +103,13 @@ def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome
         tables.append(Table(run.folder / "spectrum.csv", SPECTRUM))
     for table in tables:
         _check_size(table, state)
-        table.truncate_after(loop.step if state is not None else -1)
+    copies = _copies(run, tables)
+    for log in (*tables, *copies):
+        log.truncate_after(loop.step if state is not None else -1)
     (run.folder / "failed.json").unlink(missing_ok=True)
     write_atomic(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.settings)))
     try:
-        _advance_to_end(run, loop, tables, fresh=state is None)
+        _advance_to_end(run, loop, tables, copies, fresh=state is None)
     except (Interrupted, UserError):
         raise
     except Exception as error:
@@ -120,7 +125,16 @@ def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome
     return Outcome(summary["status"], run.folder, trained=True)
 
 
-def _advance_to_end(run: Run, loop: Work, tables: list[Table], fresh: bool) -> None:
+def _copies(run: Run, tables: list[Table]) -> list[Log]:
+    """Where the rows of the first tables go besides, in the order of the tables."""
+    if not run.settings["tensorboard"]:
+        return []
+    folder, (curves, layers) = run.folder / "tensorboard", tables[:2]
+    return [Events(folder / "curves", curves, ("split", "metric"), run.seeds),
+            Events(folder / "layers", layers, ("quantity", "layer"), run.seeds)]  # fmt: skip
+
+
+def _advance_to_end(run: Run, loop: Work, tables: list[Table], copies: list[Log], fresh: bool) -> None:
     progress = Progress(loop.total, loop.step)
     saved = time.monotonic()
     shown = loop.step
@@ -136,20 +150,20 @@ def _advance_to_end(run: Run, loop: Work, tables: list[Table], fresh: bool) -> N
                     progress.evaluated(loop.step, loop.step / loop.per_epoch, scored)
                 due = time.monotonic() - saved >= run.trainer.checkpoint_seconds
                 if stop or (due and not loop.finished):
-                    _save(run, loop, tables)
+                    _save(run, loop, tables, copies)
                     saved = time.monotonic()
                 if stop:
                     how = "the same command" + (" without force=true" if run.settings["force"] else "")
                     raise Interrupted(f"interrupted at step {loop.step} of {loop.total}; saved in {run.folder}; "
                                       f"{how} resumes there")  # fmt: skip
-        _save(run, loop, tables)  # kept after the end too: it holds the trained weights
+        _save(run, loop, tables, copies)  # kept after the end too: it holds the trained weights
     finally:
         progress.close()
 
 
-def _save(run: Run, loop: Work, tables: list[Table]) -> None:
+def _save(run: Run, loop: Work, tables: list[Table], copies: list[Log]) -> None:
     # Tables first: a checkpoint must never be ahead of the rows that led to it.
-    _flush(run, loop, tables)
+    _flush(run, loop, tables, copies)
     sizes = {table.path.name: table.size for table in tables}
     checkpoint.save(run.folder, run.id, {**loop.state(), "sizes": sizes})
 
@@ -162,9 +176,11 @@ def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:
                         "train the run again with force=true")  # fmt: skip
 
 
-def _flush(run: Run, loop: Work, tables: list[Table]) -> None:
-    for table, rows in zip(tables, (loop.rows.curves, loop.rows.layers, loop.rows.spectrum), strict=False):
-        table.append([(run.id, *row) for row in rows])
+def _flush(run: Run, loop: Work, tables: list[Table], copies: list[Log]) -> None:
+    for i, rows in enumerate((loop.rows.curves, loop.rows.layers, loop.rows.spectrum)):
+        logs: list[Log] = [*tables[i : i + 1], *copies[i : i + 1]]
+        for log in logs:
+            log.append([(run.id, *row) for row in rows])
         rows.clear()
 
 
