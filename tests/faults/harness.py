@@ -1,5 +1,6 @@
 """Sweeps that are killed: run as a program, since it forks, and a forked process must not be the tests' own."""
 
+import contextlib
 import json
 import os
 import random
@@ -14,8 +15,8 @@ import torch
 from repro.cli import main
 
 
-def attempt(words: Sequence[str], folder: Path, after: float | None = None) -> float | None:
-    """Run a command line in a child, which is killed some seconds later.
+def attempt(words: Sequence[str], folder: Path, after: float | None = None, at_work: bool = False) -> float | None:
+    """Run a command line in a child, which is killed some seconds later, or after it has worked on a run.
 
     Returns:
         How long it took; None where it was killed.
@@ -32,9 +33,11 @@ def attempt(words: Sequence[str], folder: Path, after: float | None = None) -> f
         finally:
             os._exit(status)
     if after is not None:
-        while time.monotonic() - began < after:
-            if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                break
+        before = written(folder)
+        while at_work and written(folder) == before and alive(child):
+            time.sleep(0.002)
+        begun = time.monotonic()
+        while time.monotonic() - begun < after and alive(child):
             time.sleep(0.002)
         os.killpg(child, signal.SIGKILL)
     ended = os.waitpid(child, 0)[1]
@@ -42,6 +45,21 @@ def attempt(words: Sequence[str], folder: Path, after: float | None = None) -> f
         return None
     assert os.WEXITSTATUS(ended) == 0, (folder / "said.txt").read_text()
     return time.monotonic() - began
+
+
+def alive(child: int) -> bool:
+    """Whether a child has not ended."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def written(folder: Path) -> set[tuple[str, int]]:
+    """Checkpoints and settings of all runs, and when they were written."""
+    files = [f for pattern in ("*/checkpoint.pt", "*/config.yaml") for f in folder.glob(f"results/runs/*/*/{pattern}")]
+    found = set()
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # replaced just now
+            found.add((str(file), file.stat().st_mtime_ns))
+    return found
 
 
 def finished(folder: Path) -> dict[str, int]:
@@ -52,13 +70,15 @@ def finished(folder: Path) -> dict[str, int]:
 def sweep_killed(words: Sequence[str], folder: Path, kills: int, rng: random.Random, whole: float) -> dict[str, int]:
     """Kill a command at so many moments, then let it end.
 
-    A run that was finished once stays as it was.
+    Every other kill meets it while it works on a run; the others come at any moment of the third that comes next, the
+    collecting and drawing at the end included. A run that was finished once stays as it was.
     """
     folder.mkdir(parents=True)
     met = {"kills": 0, "unfinished": 0, "most": 0}
     while met["kills"] < kills:
         before = finished(folder)
-        if attempt(words, folder, rng.uniform(0, whole)) is not None:
+        at_work = met["kills"] % 2 == 0
+        if attempt(words, folder, rng.uniform(0, 0.02 if at_work else 0.3) * whole, at_work) is not None:
             break
         after = finished(folder)
         assert before.items() <= after.items(), "a finished run was lost, or trained again"
@@ -71,7 +91,7 @@ def sweep_killed(words: Sequence[str], folder: Path, kills: int, rng: random.Ran
 
 def main_() -> None:
     """Arguments: folder, number of kills, seed, words."""
-    folder, kills, rng = Path(sys.argv[1]), int(sys.argv[2]), random.Random(int(sys.argv[3]))
+    folder, kills, rng = Path(sys.argv[1]), int(sys.argv[2]), random.Random(sys.argv[3])
     words = sys.argv[4:]
     torch.set_num_threads(1)
     # Once here, so that no child has to load what is loaded when it is first used.
@@ -86,9 +106,8 @@ def main_() -> None:
     assert whole is not None
     met, rounds = [], 0
     while sum(m["kills"] for m in met) < kills:
-        # Late in the sweep as well as early: a third of its length, several times, comes to its end and beyond.
         left = kills - sum(m["kills"] for m in met)
-        met.append(sweep_killed(words, folder / f"killed{rounds}", left, rng, 0.3 * whole))
+        met.append(sweep_killed(words, folder / f"killed{rounds}", left, rng, whole))
         rounds += 1
     print(json.dumps({"seconds": whole, "sweeps": met}))
 

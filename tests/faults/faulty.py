@@ -1,0 +1,83 @@
+"""Command lines in processes of their own, and units that do harm."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from conftest import TINY
+from repro.composition import compose
+from repro.config import resolve
+from repro.training.run import train
+
+HARM = """
+import os, signal, sys
+import torch
+from torch import nn
+from repro.activations import Activation
+
+
+class Unit(nn.Module):
+    def __init__(self, harm):
+        super().__init__()
+        self.harm, self.calls = harm, 0
+
+    def forward(self, x):
+        self.calls += 1
+        if self.calls > 3:
+            if self.harm == "crash":
+                raise ArithmeticError("these units crash")
+            if self.harm == "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.harm == "memory":
+                torch.zeros(2**40)
+        return x * 1e30 if self.harm == "diverge" else torch.tanh(x)
+
+
+def make(harm):
+    return Activation(unit=lambda: Unit(harm), gate=nn.Sigmoid)
+"""
+
+
+def harm(folder: Path) -> list[str]:
+    """Words for a sweep over units that do harm, given as `activation.harm` (crash, kill, memory, diverge), or none.
+
+    Args:
+        folder: the working folder; they are written there.
+    """
+    (folder / "harm.py").write_text(HARM)
+    option = folder / "conf" / "activation" / "harm.yaml"
+    option.parent.mkdir(parents=True)
+    option.write_text("# Harm, on purpose.\n_target_: harm.make\nharm: none  # what it does at the fourth call\n")
+    return [*TINY, "activation=harm", "trusted=[harm]", "trainer.epochs=3"]
+
+
+def start(cwd: Path, *words: str) -> subprocess.Popen[str]:
+    """`repro` in a process of its own."""
+    command = [sys.executable, "-P", "-m", "repro", *words]
+    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env=os.environ | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")})  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error."""
+    out, err = process.communicate(timeout=seconds)
+    assert "Traceback" not in err, err
+    return process.returncode, out, err
+
+
+def runs(results: Path) -> dict[str, Path]:
+    """Folders of the finished runs, by name."""
+    return {f.parent.name: f.parent for f in results.glob("runs/**/done.json")}
+
+
+def check_whole(folder: Path, words: Sequence[str], whole: Path) -> None:
+    """A run's tables are those of the same run left alone, which is trained into the folder `whole`."""
+    alone = train(resolve(compose([*words, f"results_dir={whole}"]))).folder
+    assert alone.name == folder.name
+    for table in ("curves.csv", "layers.csv"):
+        assert (folder / table).read_bytes() == (alone / table).read_bytes(), table
+        assert len(pd.read_csv(folder / table)) > 0
