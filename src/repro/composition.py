@@ -11,12 +11,14 @@ from hydra import initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from repro.config import GROUPS, OPTIONAL
+from repro.config import GROUPS, OPTIONAL, plain
 from repro.errors import UserError, unknown
+from repro.forms import Form, fits
 from repro.paths import conf_dir
 
 ERRORS = (HydraException, OmegaConfBaseException)
@@ -180,36 +182,68 @@ def _first_line(text: str) -> str:
 class Composer:
     """Composes many jobs that share their choice of components, each choice once; inside `initialize_config_dir`.
 
-    Hydra reads and merges some twenty files for a configuration; values on top of them take a tenth of that.
+    Hydra reads and merges some twenty files for a configuration; values on top of them take a tenth of that, and
+    other values of the same settings a tenth of that again.
     """
 
     def __init__(self) -> None:
         self._parser = OverridesParser.create()
+        self._parsed: dict[str, Override] = {}
         self._chosen: dict[tuple[str, ...], DictConfig] = {}
+        self._forms: dict[tuple[tuple[str, ...], ...], Form] = {}
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """What `compose` gives for the same words, but for `reproduction`, which is left out; raises as it does."""
+        groups, values = self._sorted(overrides)
+        try:
+            return self._with_values(groups, values)
+        except ERRORS as error:
+            raise explain(error, overrides) from error
+
+    def settings(self, overrides: Sequence[str]) -> dict[str, Any]:
+        """What `plain` gives for the configuration of these words; raises as composing it does."""
+        groups, values = self._sorted(overrides)
+        kind = (groups, tuple(one.key_or_group for one in values))
+        try:
+            if not fits(values, self._of(groups)):
+                return plain(self._with_values(groups, values))
+            # Taken out while it is filled: after a refusal it would hold half of the values.
+            form = self._forms.pop(kind, None) or Form(self._with_values(groups, values))
+            found = form.filled(values)
+        except ERRORS as error:
+            raise explain(error, overrides) from error
+        self._forms[kind] = form
+        return found
+
+    def _sorted(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
+        """The words that choose components, and the others, parsed."""
         check_groups(overrides)
         try:
-            parsed = self._parser.parse_overrides(list(overrides))
+            for word in overrides:
+                if word not in self._parsed:
+                    (self._parsed[word],) = self._parser.parse_overrides([word])
         except ERRORS as error:
             raise explain(error, overrides) from error
-        groups = tuple(word for word, one in zip(overrides, parsed, strict=True) if self._is_group(one))
-        values = [one for one in parsed if not self._is_group(one)]
-        try:
-            if groups not in self._chosen:
-                cfg = hydra_compose("train", without_nulls(groups), return_hydra_config=True)
-                cfg = with_choices(cfg, cfg.hydra.runtime.choices)
-                cfg.reproduction = None  # claims and all; larger than the rest, and no part of a run's identity
-                self._chosen[groups] = cfg
-            cfg = copy.deepcopy(self._chosen[groups])
-            OmegaConf.set_struct(cfg, True)
-            # Hydra's own way to put values on top of a composed configuration; it has no public name.
-            ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
-        except ERRORS as error:
-            raise explain(error, overrides) from error
+        chosen = [self._is_group(self._parsed[word]) for word in overrides]
+        groups = tuple(word for word, is_group in zip(overrides, chosen, strict=True) if is_group)
+        return groups, [self._parsed[w] for w, is_group in zip(overrides, chosen, strict=True) if not is_group]
+
+    def _of(self, groups: tuple[str, ...]) -> DictConfig:
+        """The configuration of these components, without further values; not to be changed."""
+        if groups not in self._chosen:
+            cfg = hydra_compose("train", without_nulls(groups), return_hydra_config=True)
+            cfg = with_choices(cfg, cfg.hydra.runtime.choices)
+            cfg.reproduction = None  # claims and all; larger than the rest, and no part of a run's identity
+            self._chosen[groups] = cfg
+        return self._chosen[groups]
+
+    def _with_values(self, groups: tuple[str, ...], values: list[Override]) -> DictConfig:
+        cfg = copy.deepcopy(self._of(groups))
+        OmegaConf.set_struct(cfg, True)
+        # Hydra's own way to put values on top of a composed configuration; it has no public name.
+        ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
         OmegaConf.set_struct(cfg, None)
         return cfg
 
-    def _is_group(self, override: Any) -> bool:
+    def _is_group(self, override: Override) -> bool:
         return override.key_or_group in GROUPS or "/" in override.key_or_group or override.package is not None

@@ -153,19 +153,32 @@ def resolve(cfg: DictConfig) -> Run:
     Raises:
         UserError: a value is out of its range or two of them do not go together.
     """
+    return checked(plain(cfg))
+
+
+def plain(cfg: DictConfig) -> dict[str, Any]:
+    """A composed configuration as plain dicts and lists, with every reference looked up.
+
+    Raises:
+        UserError: a value is missing.
+    """
     missing = sorted(OmegaConf.missing_keys(cfg))
     if missing:
         raise UserError(f"{', '.join(missing)} must be given, e.g. {missing[0]}=VALUE")
     settings = OmegaConf.to_container(cfg, resolve=True)
     assert isinstance(settings, dict)
-    plain: dict[str, Any] = {str(key): value for key, value in settings.items()}
-    noise = plain["activation"].get("noise") if isinstance(plain["activation"], Mapping) else None
+    return {str(key): value for key, value in settings.items()}
+
+
+def checked(settings: dict[str, Any]) -> Run:
+    """The run of plain settings; raises as `resolve` does."""
+    noise = settings["activation"].get("noise") if isinstance(settings["activation"], Mapping) else None
     if isinstance(noise, float) and math.isnan(noise):
-        plain["activation"]["noise"] = "nan"  # Hydra reads the paper's name of the variant as not-a-number
-    check(plain)
-    run_id = identity(plain)
-    name = f"{_readable(plain)}-{run_id}"
-    return Run(plain, run_id, name, Path(plain["results_dir"]) / "runs" / _shelf(plain) / name)
+        settings["activation"]["noise"] = "nan"  # Hydra reads the paper's name of the variant as not-a-number
+    check(settings)
+    run_id = identity(settings)
+    name = f"{_readable(settings)}-{run_id}"
+    return Run(settings, run_id, name, Path(settings["results_dir"]) / "runs" / _shelf(settings) / name)
 
 
 def identity(settings: Mapping[str, Any]) -> str:

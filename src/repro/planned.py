@@ -14,9 +14,9 @@ from typing import Any
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from repro import composition, config
+from repro import composition, config, forms
 from repro.composition import Composer
-from repro.config import resolve
+from repro.config import checked
 from repro.datasets.files import cache_root
 from repro.errors import UserError
 from repro.paths import conf_dir, experiments_dir
@@ -65,7 +65,7 @@ def _composed(jobs: Sequence[Sequence[str]]) -> list[list[Any]]:
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         compose = Composer()
         for words in jobs:
-            run = resolve(compose([*words, "results_dir=."]))
+            run = checked(compose.settings([*words, "results_dir=."]))
             # The identity of these goes by the content of other files.
             own = bool(run.settings["trusted"]) or "path" in run.settings["dataset"]
             found.append([not own, run.id, str(run.folder.relative_to("runs")), list(run.seeds)])
@@ -81,7 +81,7 @@ def _fingerprint() -> str:
     total = hashlib.sha256(str(config.NUMBERS).encode())
     own = Path.cwd() / "conf"
     folders = [conf_dir(), experiments_dir(), *([own] if own.resolve() != conf_dir().resolve() else [])]
-    code = [Path(str(module.__file__)) for module in (config, composition)]
+    code = [Path(str(module.__file__)) for module in (config, composition, forms)]
     for path in [*code, *(f for folder in folders for f in sorted(folder.rglob("*.yaml")))]:
         total.update(str(path).encode())
         total.update(path.read_bytes())
