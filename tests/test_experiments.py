@@ -60,7 +60,8 @@ SIZES = {
 UNDER_WAY = {"noisy_activations/penn_treebank"}
 
 # Tables that some experiments have, and a note of what all of them were made from.
-WHERE_THERE_ARE_ANY = {"predictions.csv.gz", "spectrum.csv.gz", "end_points.csv", "survival.csv", ".collected.json"}
+WHERE_THERE_ARE_ANY = {"predictions.csv.gz", "spectrum.csv.gz", "end_points.csv", "survival.csv", ".collected.jsonl",
+                       ".collected.lock"}  # fmt: skip
 # As in their paper nothing is chosen.
 WITHOUT_VALIDATION = {f"esp_mean_field/{name}" for name in ("linear", "nonlinear", "digits", "mnist", "confounders")}
 MEASURE = {"linear_backprop/cost"}  # and train nothing

@@ -16,10 +16,8 @@ from repro.results.claims import check_claims
 from repro.results.collect import Expected
 from repro.results.files import read_json, write_atomic, write_json
 from repro.results.locks import locked
+from repro.results.memory import alone
 from repro.results.tables import read
-
-# What is told of each run beside the published tables; machine, times and arguments stay with the raw run.
-PROVENANCE = ("commit", "dirty", "versions", "device", "threads")
 
 
 @dataclass(frozen=True)
@@ -65,19 +63,16 @@ def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra
 
 def gather(plan: Plan) -> None:
     """Write runs.csv, curves.csv.gz, layers.csv.gz and provenance.json from the runs that are there."""
-    collect.collect(plan.expected, plan.folder, plan.scale)
-    _gather_provenance(plan)
+    told = collect.collect(plan.expected, plan.folder, plan.scale)
+    with alone(plan.folder):
+        _gather_provenance(plan, told)
 
 
-def _gather_provenance(plan: Plan) -> None:
+def _gather_provenance(plan: Plan, told: dict[str, dict[str, Any]]) -> None:
     """One entry for each way in which runs came about: code, versions, device, threads, and the runs' ids."""
     path = plan.folder / "provenance.json"
     before = read_json(path)["ways"] if path.exists() else []
-    by_run = {run: {k: v for k, v in way.items() if k != "runs"} for way in before for run in way["runs"]}
-    for run, entry in plan.expected.items():
-        own = entry.folder / "provenance.json"
-        if own.exists():
-            by_run[run] = {k: v for k, v in read_json(own).items() if k in PROVENANCE}
+    by_run = {run: {k: v for k, v in way.items() if k != "runs"} for way in before for run in way["runs"]} | told
     ways: dict[str, dict[str, Any]] = {}
     for run in plan.expected:
         if run in by_run:

@@ -1,18 +1,19 @@
 """Gathers the runs of an experiment into its committed tables, and says which runs are there."""
 
-import hashlib
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from repro.errors import UserError
-from repro.results.files import read_json, write_atomic
-from repro.results.tables import cell, is_number, short, whole_lines, write, write_text
+from repro.results import parts
+from repro.results.files import csv_line, read_json
+from repro.results.memory import Memory, Seen, alone, content_of, now, stamp, stamp_of
+from repro.results.tables import cell, is_number, short, whole_lines, write
 
 HEAD = ("run", "variant", "seed", "status", "scale")
 TAIL = ("steps", "seconds", "steps_per_second", "device", "commit")
@@ -21,11 +22,14 @@ LAYERS = ("run", "variant", "seed", "step", "epoch", "layer", "depth", "quantity
 SPECTRUM = ("run", "variant", "seed", "step", "epoch", "method", "quantity", "index", "value", "error")
 PREDICTIONS = ("run", "variant", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
 SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS, "spectrum": SPECTRUM}
+TABLES = ("runs.csv", *(f"{name}.csv.gz" for name in SERIES))
 WHERE_ASKED_FOR = frozenset({"predictions", "spectrum"})
 # What tables are made from.
 RUN_FILES = ("done.json", "failed.json", "summary.json", "provenance.json", *(f"{name}.csv" for name in SERIES))
 # A spectrum's rows with an index are single eigenvalues; the others are in the curves as well.
 SINGLE = SPECTRUM.index("index")
+# What is told of each run beside the published tables; machine, times and arguments stay with the raw run.
+PROVENANCE = ("commit", "dirty", "versions", "device", "threads")
 STATES = ("done", "diverged", "failed", "missing", "stale")
 _FLOATS = frozenset({"epoch", "value", "error", "input_0", "input_1"})
 
@@ -88,13 +92,15 @@ def counts(runs: pd.DataFrame) -> dict[str, int]:
     return {state: found[state] for state in STATES}
 
 
-def collect(expected: Mapping[str, Expected], into: Path, scale: str, previous: Path | None = None) -> None:
+def collect(
+    expected: Mapping[str, Expected], into: Path, scale: str, previous: Path | None = None
+) -> dict[str, dict[str, Any]]:
     """Writes runs.csv, curves.csv.gz, layers.csv.gz and, where a run has them, predictions.csv.gz of an experiment.
 
     Rows of finished runs come from their folders. An expected run without a finished folder keeps the rows it
     has in the earlier tables; so does one whose retry failed. Rows of runs no longer expected are dropped.
     Rows stand in the order of `expected`, then of the seeds, so that the same runs give the same bytes,
-    wherever their rows came from.
+    wherever their rows came from. Only runs whose files have changed since the last time are read.
 
     Args:
         expected: the experiment's runs by id.
@@ -102,91 +108,117 @@ def collect(expected: Mapping[str, Expected], into: Path, scale: str, previous: 
         scale: smoke, quick or full; every row's scale, since every expected run belongs to it.
         previous: the folder with the earlier tables; `into` when None.
 
+    Returns:
+        How the runs came about that say so in their folders: of each its provenance, `PROVENANCE` only.
+
     Raises:
         UserError: a finished run's file is damaged, or a table cannot be written; earlier ones stay whole.
     """
-    previous = into if previous is None else previous
-    seen = _Seen.of(expected, into, scale)
-    if previous == into and seen.as_before():
-        return
-    old_runs = _previous_runs(previous / "runs.csv")
-    states = {run: ended(entry.folder) for run, entry in expected.items()}
-    kept = {run for run, state in states.items() if run in old_runs and state in (None, "failed")}
-    fresh = [run for run, state in states.items() if state is not None and run not in kept]
-    rows = {run: [dict(row) for row in old_runs[run]] for run in kept}
-    rows |= {run: _run_rows(expected[run]) for run in fresh}
-    _write_runs(into / "runs.csv", expected, rows, kept, scale)
-    for name, columns in SERIES.items():
-        old = _previous_series(previous / f"{name}.csv.gz", columns, kept)
-        series = (
-            (run, old.get(run, []) if run in kept else _run_series(expected[run], name, columns))
-            for run in expected
-            if run in rows
-        )
-        lines: Iterable[list[str]] = _labelled(series, expected)
-        if name in WHERE_ASKED_FOR and not (lines := list(lines)):
-            (into / f"{name}.csv.gz").unlink(missing_ok=True)
-            continue
-        write_text(into / f"{name}.csv.gz", columns, lines)
-    seen.remember()
+    with alone(into):
+        own = previous is None or previous == into
+        memory = Memory.read(into) if own else Memory()
+        began = now()
+        stamps = {run: stamp_of(e.folder, RUN_FILES, began, e.seeds) for run, e in expected.items()}
+        content = content_of(scale, ((run, e.variant, e.settings, stamps[run]) for run, e in expected.items()))
+        if content and content == memory.content and all(memory.left(into / name) for name in TABLES):
+            return _provenances(memory.runs)
+        gathering = _Gathering(expected, previous or into, memory, stamps)
+        _write_runs(into / "runs.csv", expected, gathering.rows, gathering.kept, scale)
+        consists = {name: gathering.write(into / f"{name}.csv.gz", name) for name in SERIES}
+        runs = {run: seen for run, seen in gathering.seen.items() if seen.stamp}
+        Memory(content, runs, {name: stamp(into / name) for name in TABLES}, consists).write(into)
+        return _provenances(gathering.seen)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What tables were made from, so that the same need not be made again; kept beside them, not published.
+def _provenances(seen: Mapping[str, Seen]) -> dict[str, dict[str, Any]]:
+    return {run: one.provenance for run, one in seen.items() if one.provenance is not None}
+
+
+class _Gathering:
+    """What becomes of each run: read again, taken from what was seen before, or from the earlier tables.
 
     Attributes:
-        into: the tables' folder.
-        content: hash of the expected runs, their settings, and size and time of every file they come from.
+        seen: every run, as it is now.
+        kept: those whose rows come from the earlier tables.
+        rows: their rows of runs.csv, without labels.
     """
 
-    into: Path
-    content: str
-
-    @classmethod
-    def of(cls, expected: Mapping[str, Expected], into: Path, scale: str) -> "_Seen":
-        """Of what is there now."""
-        total = hashlib.sha256(scale.encode())
+    def __init__(
+        self, expected: Mapping[str, Expected], previous: Path, memory: Memory, stamps: Mapping[str, str]
+    ) -> None:
+        self._expected = expected
+        self._previous = previous
+        self._memory = memory
+        known = {run: seen for run, seen in memory.runs.items() if stamps.get(run) == seen.stamp}
+        states = {run: known[run].state if run in known else ended(e.folder) for run, e in expected.items()}
+        lacking = [run for run, state in states.items() if state in (None, "failed")]
+        old = {}
+        if lacking or not memory.left(previous / "runs.csv"):
+            old = _previous_runs(previous / "runs.csv")
+        self.kept = {run for run in lacking if run in old}
+        # What was kept from a table the last time says nothing of the files in the folder.
+        self._unchanged = {run for run in known if run not in self.kept and known[run].rows is not None}
+        self.seen: dict[str, Seen] = {}
         for run, entry in expected.items():
-            stamps = [_stamp(entry.folder / name) for name in RUN_FILES]
-            total.update(repr((run, entry.variant, sorted(entry.settings.items()), stamps)).encode())
-        return cls(into, total.hexdigest())
+            fresh = run not in self.kept and states[run] is not None
+            remembered = run in known and fresh == (known[run].rows is not None)
+            self.seen[run] = known[run] if remembered else _look(entry, stamps[run], states[run], fresh)
+        self.rows: dict[str, list[Row]] = {run: [dict(row) for row in old[run]] for run in self.kept}
+        self.rows |= {run: seen.rows for run, seen in self.seen.items() if seen.rows is not None}
 
-    def as_before(self) -> bool:
-        """Whether the tables are as they were left, and made from the same."""
-        try:
-            return bool(json.loads(self._file.read_text(encoding="utf-8")) == self._state())
-        except (OSError, ValueError):
-            return False
-
-    def remember(self) -> None:
-        """Keep it."""
-        write_atomic(self._file, json.dumps(self._state()))
-
-    @property
-    def _file(self) -> Path:
-        return self.into / ".collected.json"
-
-    def _state(self) -> dict[str, Any]:
-        names = ["runs.csv", *(f"{name}.csv.gz" for name in SERIES)]
-        return {"content": self.content, "tables": {name: _stamp(self.into / name) for name in names}}
+    def write(self, path: Path, name: str) -> list[Any]:
+        """Write one of the long tables; returns what the next collecting needs to know of it."""
+        labels = [
+            [(run, self._expected[run].variant) for run in part if run in self.rows]
+            for part in parts.parted(list(self._expected))
+        ]
+        before = parts.Before()
+        if self._memory.left(self._previous / path.name):
+            before = parts.Before(self._previous / path.name, self._memory.parts[name])
+        series = _Series(self._previous / path.name, SERIES[name], self.kept, self._expected)
+        unchanged = self.kept | self._unchanged
+        return parts.write(path, SERIES[name], labels, before, unchanged.__contains__, series.text,
+                           needed=name not in WHERE_ASKED_FOR)  # fmt: skip
 
 
-def _stamp(path: Path) -> list[int] | None:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return [found.st_size, found.st_mtime_ns]
+class _Series:
+    """The lines of single runs in a long table, made from their folders, or from the earlier table."""
+
+    def __init__(
+        self, previous: Path, columns: Sequence[str], kept: Collection[str], expected: Mapping[str, Expected]
+    ) -> None:
+        self._previous = previous
+        self._columns = columns
+        self._kept = kept
+        self._expected = expected
+
+    @cached_property
+    def _old(self) -> dict[str, list[list[str]]]:
+        return _previous_series(self._previous, self._columns, self._kept)
+
+    def text(self, run: str) -> str:
+        """A run's lines with their line ends."""
+        entry = self._expected[run]
+        name = self._previous.name.partition(".")[0]
+        rows = self._old.get(run, []) if run in self._kept else _run_series(entry, name, self._columns)
+        for row in rows:
+            row[0], row[1] = run, entry.variant
+        return "".join(map(csv_line, rows))
 
 
-def _run_rows(entry: Expected) -> list[Row]:
+def _look(entry: Expected, files: str, state: str | None, fresh: bool) -> Seen:
+    """Read a run; its rows only where they are wanted."""
+    path = entry.folder / "provenance.json"
+    found = read_json(path) if path.exists() else None
+    rows = _run_rows(entry, found or {}) if fresh else None
+    return Seen(files, state, rows, found and {k: v for k, v in found.items() if k in PROVENANCE})
+
+
+def _run_rows(entry: Expected, provenance: Mapping[str, Any]) -> list[Row]:
     """The rows of one run as text, without run, variant, scale and settings."""
     summary_file = entry.folder / "summary.json"
     failed = not (entry.folder / "done.json").exists()
     summary = read_json(summary_file) if summary_file.exists() or not failed else {}
-    provenance_file = entry.folder / "provenance.json"
-    provenance = read_json(provenance_file) if provenance_file.exists() else {}
     commit = str(provenance.get("commit") or "")
     if commit and provenance.get("dirty"):
         commit += "-dirty"
@@ -274,14 +306,6 @@ def _nine_digits(text: str) -> str:
     return text if text.isdigit() or not text else f"{float(text):.9g}"
 
 
-def _labelled(series: Iterable[tuple[str, list[list[str]]]], expected: Mapping[str, Expected]) -> Iterator[list[str]]:
-    for run, rows in series:
-        variant = expected[run].variant
-        for row in rows:
-            row[0], row[1] = run, variant
-            yield row
-
-
 def _previous_runs(path: Path) -> dict[str, list[Row]]:
     """The rows of an earlier runs.csv by run, as text: what is kept must come out as it went in."""
     if not path.exists():
@@ -299,7 +323,7 @@ def _previous_runs(path: Path) -> dict[str, list[Row]]:
     return runs
 
 
-def _previous_series(path: Path, columns: Sequence[str], kept: set[str]) -> dict[str, list[list[str]]]:
+def _previous_series(path: Path, columns: Sequence[str], kept: Collection[str]) -> dict[str, list[list[str]]]:
     if not kept or not path.exists():
         return {}
     lines = whole_lines(path)
