@@ -12,7 +12,7 @@ from repro.paths import CLONE, experiments_dir
 from repro.planned import planned
 from repro.reproduction import Experiment, Job, results_folder
 from repro.results import collect, report, verdicts
-from repro.results.claims import check_claims
+from repro.results.claims import check_claims, looked_at
 from repro.results.collect import Expected
 from repro.results.files import read_json, write_atomic, write_json
 from repro.results.locks import locked
@@ -84,12 +84,22 @@ def _gather_provenance(plan: Plan, told: dict[str, dict[str, Any]]) -> None:
 
 def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
     """Write claims.csv from the collected tables and return it."""
-    runs, layers, curves = (read(folder / name) for name in ("runs.csv", "layers.csv.gz", "curves.csv.gz"))
+    quantities, with_curves = looked_at(experiment.claims, list(experiment.variants))
+    runs, curves = read(folder / "runs.csv"), read(folder / "curves.csv.gz") if with_curves else None
+    layers = _layers(folder / "layers.csv.gz", quantities) if quantities else None
     paper, _, name = experiment.name.partition("/")
     claims = verdicts.judge(experiment.claims, runs, layers, curves, paper=paper, experiment=name,
                             variants=list(experiment.variants))  # fmt: skip
     verdicts.write_claims(folder / "claims.csv", claims)
     return claims
+
+
+def _layers(path: Path, quantities: set[str]) -> pd.DataFrame:
+    """The rows of the quantities that claims look at; the whole table where it lacks one, for the error's sake."""
+    found = read(path, only=("quantity", quantities))
+    if set(found["quantity"]) != quantities:
+        return read(path)
+    return found.astype({"value": float})  # a few quantities may have whole numbers only
 
 
 def illustrate(experiment: Experiment, folder: Path, out: Path | None = None) -> list[Path]:

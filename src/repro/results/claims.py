@@ -115,6 +115,20 @@ def check_claims(claims: Mapping[str, Mapping[str, Any]], variants: Collection[s
         parse(name, claim, variants)
 
 
+def looked_at(claims: Mapping[str, Mapping[str, Any]], variants: Collection[str]) -> tuple[set[str], bool]:
+    """The layer quantities that claims look at, and whether they look at curves."""
+    metrics = [one.metric for name, claim in claims.items() for one in _selectors(parse(name, claim, variants))]
+    inner = [m["column"] if not isinstance(m, str) and "column" in m else m for m in metrics]
+    mappings = [m for m in inner if not isinstance(m, str)]
+    return {str(m["quantity"]) for m in mappings if "quantity" in m}, any("curve" in m for m in mappings)
+
+
+def _selectors(claim: Claim) -> list[Selector]:
+    if isinstance(claim, Simple):
+        return [claim.left] if claim.right is None else [claim.left, claim.right]
+    return [one for part in (claim.parts if isinstance(claim, All) else [claim.inner]) for one in _selectors(part)]
+
+
 def parse(name: str, claim: Mapping[str, Any], variants: Collection[str]) -> Claim:
     """One claim of an experiment file.
 

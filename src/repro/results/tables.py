@@ -6,7 +6,8 @@ import io
 import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -168,41 +169,67 @@ def whole_lines(path: Path) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(_text(path), newline=""))
 
 
-def read(path: Path) -> pd.DataFrame:
+def read(path: Path, only: tuple[str, Collection[str]] | None = None) -> pd.DataFrame:
     """Reads a table without a torn last line.
 
     Columns of words stay words, also run ids made of digits. In columns of numbers an empty cell or `nan`
     is a missing value; in settings (names with a dot) `nan` is a word: it names a kind of noise.
 
+    Args:
+        path: the table, .csv or .csv.gz.
+        only: a column and the words in it that are wanted, of a long table of which they are a small part; numbers of
+            the others never come to memory. None reads all rows.
+
     Raises:
         UserError: the file cannot be read, or is no table.
     """
-    text = _text(path)
-    if not text:
+    data = _bytes(path) if only is None else _bytes(path, [f",{word},".encode() for word in only[1]])
+    if not data:
         raise UserError(f"{path} is empty; it needs at least a header: remove it and collect or train again")
-    columns = next(csv.reader([text.split("\n", 1)[0]]))
+    columns = next(csv.reader([data.split(b"\n", 1)[0].decode()]))
     missing = {name: _MISSING for name in columns if name not in WORDS and "." not in name}
     missing |= {name: [""] for name in columns if "." in name}
     try:
-        return pd.read_csv(
-            io.StringIO(text),
+        table = pd.read_csv(
+            io.BytesIO(data),
             dtype={name: "str" for name in columns if name in WORDS},
             keep_default_na=False,
             na_values=missing,
         )
     except ValueError as error:
         raise UserError(f"{path} is no table ({error}); remove it and collect or train again") from error
+    return table if only is None else table[table[only[0]].isin(list(only[1]))].reset_index(drop=True)
 
 
 def _text(path: Path) -> str:
+    return _bytes(path).decode()
+
+
+def _bytes(path: Path, words: Sequence[bytes] | None = None) -> bytes:
+    """The table's whole lines: all, or the header and those with one of these words in them."""
     try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-        return data[: data.rfind(b"\n") + 1].decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        if words is None:
+            data = path.read_bytes()
+            data = gzip.decompress(data) if path.suffix == ".gz" else data
+            data = data[: data.rfind(b"\n") + 1]
+        else:
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+                data = b"".join(_with_words(file, words))
+        if not data.isascii():
+            data.decode()  # raises
+        return data
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read the table {path}: {reason}; collect or train again") from error
+
+
+def _with_words(file: io.BufferedIOBase, words: Sequence[bytes], block: int = 1 << 24) -> Iterator[bytes]:
+    """The header and the whole lines with one of the words, block by block."""
+    yield file.readline()
+    rest = b""
+    while found := file.read(block):
+        *lines, rest = (rest + found).split(b"\n")
+        yield b"".join(line + b"\n" for line in lines if any(word in line for word in words))
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
