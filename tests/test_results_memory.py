@@ -182,6 +182,28 @@ def test_with_a_memory_and_without_are_the_same(tmp_path: Path, expected: dict[s
         assert told == collect(expected, tmp_path / "twin", "full", previous=tmp_path / "earlier")
 
 
+def test_what_was_kept_from_a_table_is_not_taken_for_the_folder_s(
+    tmp_path: Path, expected: dict[str, Expected]
+) -> None:
+    collect(expected, tmp_path / "out", "full")
+    run = list(expected)[4]
+    train(expected[run].folder, run, random.Random("again"), "failed")
+    collect(expected, tmp_path / "out", "full")  # the retry failed: the earlier rows stay
+    assert "failed" not in set(read(tmp_path / "out/runs.csv")["status"])
+    (tmp_path / "out/runs.csv").unlink()
+    collect(expected, tmp_path / "out", "full")
+    assert contents(tmp_path / "out") == from_nothing(expected, tmp_path / "other")
+
+
+def test_a_part_that_comes_to_stand_first_gets_the_header(tmp_path: Path, expected: dict[str, Expected]) -> None:
+    collect(expected, tmp_path / "out", "full")
+    fewer = dict(list(expected.items())[3:])
+    collect(fewer, tmp_path / "out", "full")
+    assert contents(tmp_path / "out") == from_nothing(fewer, tmp_path / "other")
+    collect(expected, tmp_path / "out", "full")
+    assert contents(tmp_path / "out") == from_nothing(expected, tmp_path / "other")
+
+
 DAMAGES: dict[str, Callable[[str], str]] = {
     "empty": lambda text: text[:0],
     "another file": lambda text: "{}" + text[:0],

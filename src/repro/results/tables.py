@@ -228,8 +228,17 @@ def _with_words(file: io.BufferedIOBase, words: Sequence[bytes], block: int = 1 
     yield file.readline()
     rest = b""
     while found := file.read(block):
-        *lines, rest = (rest + found).split(b"\n")
-        yield b"".join(line + b"\n" for line in lines if any(word in line for word in words))
+        found = rest + found
+        end = found.rfind(b"\n") + 1
+        found, rest = found[:end], found[end:]
+        ends: dict[int, int] = {}
+        for word in words:  # from word to word, since most lines have none of them
+            at = found.find(word)
+            while at >= 0:
+                after = found.find(b"\n", at) + 1
+                ends[found.rfind(b"\n", 0, at) + 1] = after
+                at = found.find(word, after)
+        yield b"".join(found[begin : ends[begin]] for begin in sorted(ends))
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

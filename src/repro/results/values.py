@@ -155,7 +155,7 @@ class Measurements:
             return [float(n < metric["below"] if "below" in metric else n > metric["above"]) for n in numbers]
         if not isinstance(metric, str):
             find = self._curve_values if "curve" in metric else self._layer_values
-            found = find(metric, about) if len(rows) else {}
+            found = find(metric, about, set(rows["run"])) if len(rows) else {}
             keys = zip(rows["run"].tolist(), rows["seed"].tolist(), strict=True)
             return [found.get(key, math.nan) for key in keys]
         if metric == DIVERGED:
@@ -166,7 +166,7 @@ class Measurements:
             raise unknown(f"metric in {about}", metric, self.metrics)
         return [float(value) for value in rows[metric]]
 
-    def _layer_values(self, metric: Mapping[str, Any], about: str) -> dict[tuple[str, int], float]:
+    def _layer_values(self, metric: Mapping[str, Any], about: str, runs: set[str]) -> dict[tuple[str, int], float]:
         """The quantity's value by run and seed."""
         if self._layers is None or self._layers.empty:
             return {}
@@ -182,6 +182,7 @@ class Measurements:
             raise UserError(f"{about}: {key} {metric.get(key)} has several layers ({names}); add layer: NAME")
         step = metric.get("step", "last")
         if step in ("first", "last"):
+            rows = rows[rows["run"].isin(runs)]
             steps = rows.groupby(["run", "seed"])["step"]
             rows = rows[rows["step"] == (steps.transform("min") if step == "first" else steps.transform("max"))]
         else:
@@ -190,26 +191,26 @@ class Measurements:
         # What was measured last in a run that diverged is not its end.
         return {k: math.nan if step == "last" and k in self._lost else v for k, v in found.items()}
 
-    def _curve_values(self, metric: Mapping[str, Any], about: str) -> dict[tuple[str, int], float]:
+    def _curve_values(self, metric: Mapping[str, Any], about: str, runs: set[str]) -> dict[tuple[str, int], float]:
         """The curve's value, or the step at which it is reached, by run and seed."""
         if self._curves is None or self._curves.empty:
             return {}
-        curves = self._curve(metric["curve"], about)
+        curves = self._curve(metric["curve"], about, runs)
         if "when" not in metric:
             return {key: _on_curve(own, metric, key not in self._lost) for key, own in curves}
         other = metric["when"]
-        when = {key: _first_beyond(own, other) for key, own in self._curve(other["curve"], about)}
+        when = {key: _first_beyond(own, other) for key, own in self._curve(other["curve"], about, runs)}
         return {key: _on_curve(own, {"step": when.get(key, math.nan)}, key not in self._lost) for key, own in curves}
 
-    def _curve(self, curve: str, about: str) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
-        """The rows of `<split>_<metric>` by run and seed, in the order of steps."""
+    def _curve(self, curve: str, about: str, runs: set[str]) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
+        """The rows of `<split>_<metric>` by run, of these runs, and seed, in the order of steps."""
         assert self._curves is not None
         split, _, name = curve.partition("_")
         rows = self._curves[(self._curves["split"] == split) & (self._curves["metric"] == name)]
         if rows.empty:
             names = self._curves["split"].astype("str") + "_" + self._curves["metric"].astype("str")
             raise unknown(f"curve in {about}", curve, names.unique())
-        return _keyed(rows.sort_values("step").groupby(["run", "seed"]))
+        return _keyed(rows[rows["run"].isin(runs)].sort_values("step").groupby(["run", "seed"]))
 
 
 def _keyed(groups: Any) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
