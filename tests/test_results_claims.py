@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from repro.errors import UserError
+from repro.ledger import _layers
+from repro.results.claims import looked_at
 from repro.results.tables import read
 from repro.results.verdicts import COLUMNS, judge, write_claims
 
@@ -320,3 +322,23 @@ def test_claims_csv_is_byte_stable_and_reads_back(tmp_path: Path) -> None:
     write_claims(tmp_path / "two.csv", made[1])
     write_claims(tmp_path / "three.csv", found)
     assert len({(tmp_path / f"{name}.csv").read_bytes() for name in ("one", "two", "three")}) == 1
+
+
+def test_what_claims_look_at() -> None:
+    layer, curve = {"quantity": "dead_share", "depth": 1}, {"curve": "test_loss", "epoch": 1}
+    shared = {"kind": "above", "metric": "test_accuracy", "variant": "a"}
+    claims: dict[str, Any] = {"plain": {"says": "", **shared, "bound": 0}}
+    assert looked_at(claims, ["a"]) == (set(), False)
+    claims["than"] = {"says": "", **shared, "than": {"metric": layer | {"quantity": "activation_std"}}}
+    claims["of"] = {"says": "", "kind": "share", "at_least": 0.5, "claim": shared | {"metric": layer, "bound": 0}}
+    assert looked_at(claims, ["a"]) == ({"activation_std", "dead_share"}, False)
+    parts = [shared | {"bound": 0, "metric": metric} for metric in ({"column": "test_loss", "below": 1}, curve)]
+    claims["all"] = {"says": "", "kind": "all", "claims": parts}
+    assert looked_at(claims, ["a"]) == ({"activation_std", "dead_share"}, True)
+
+
+def test_of_a_table_without_the_quantity_everything_is_read(tmp_path: Path) -> None:
+    text = "run,seed,quantity,value\nr,0,dead_share,0\nr,0,beta,0.5\n"
+    (tmp_path / "layers.csv").write_text(text)
+    assert _layers(tmp_path / "layers.csv", {"dead_share"})["value"].tolist() == [0.0]
+    assert set(_layers(tmp_path / "layers.csv", {"dead_share", "typo"})["quantity"]) == {"dead_share", "beta"}

@@ -2,6 +2,7 @@
 
 import errno
 import gzip
+import io
 import math
 import os
 import subprocess
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from repro.errors import UserError
+from repro.results import tables
 from repro.results.files import read_json, write_atomic, write_json
 from repro.results.tables import Table, read, write
 
@@ -203,10 +205,35 @@ def test_same_rows_same_bytes_without_name_or_date(tmp_path: Path) -> None:
     )
 
 
+WORDS = ("std", "mean", "std_of_mean", "share")
+
+
+@pytest.mark.parametrize("name", ["layers.csv", "layers.csv.gz"])
+@pytest.mark.parametrize("wanted", [["std"], ["mean", "std_of_mean"], ["none"], list(WORDS)])
+def test_only_the_rows_with_some_words(tmp_path: Path, name: str, wanted: list[str]) -> None:
+    path, columns = tmp_path / name, ("run", "layer", "quantity", "step", "value")
+    write(path, columns, ((f"{i:04}", WORDS[i % 3], WORDS[i % 4], i, i / 7) for i in range(500)))
+    rows = read(path)
+    expected = rows[rows["quantity"].isin(wanted)].reset_index(drop=True)
+    found = read(path, only=("quantity", wanted))
+    assert len(found) == (500 // 4 * len(wanted) if wanted != ["none"] else 0)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=len(found) > 0)
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 10_000])
+def test_rows_are_found_across_blocks(block: int) -> None:
+    lines = [b"run,quantity,value\n", *(f"{i},{WORDS[i % 4]},{i}\n".encode() for i in range(40))]
+    for torn in (b"", b"9,std,", b"9,std,1"):
+        found = b"".join(tables._with_words(io.BytesIO(b"".join([*lines, torn])), [b",std,", b",mean,"], block))
+        assert found == b"".join([lines[0], *(line for line in lines if b",std," in line or b",mean," in line)])
+
+
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "layers.csv.gz").write_bytes(gzip.compress(b"run,seed\n" * 99)[:-9])
     with pytest.raises(UserError, match=r"cannot read the table .*layers.csv.gz"):
         read(tmp_path / "layers.csv.gz")
+    with pytest.raises(UserError, match=r"cannot read the table .*layers.csv.gz"):
+        read(tmp_path / "layers.csv.gz", only=("run", ["a"]))
     with pytest.raises(UserError, match=r"cannot read the table .*none.csv: No such file"):
         read(tmp_path / "none.csv")
     (tmp_path / "summary.json").write_text('{"run": ')

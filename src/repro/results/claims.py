@@ -118,8 +118,7 @@ def check_claims(claims: Mapping[str, Mapping[str, Any]], variants: Collection[s
 def looked_at(claims: Mapping[str, Mapping[str, Any]], variants: Collection[str]) -> tuple[set[str], bool]:
     """The layer quantities that claims look at, and whether they look at curves."""
     metrics = [one.metric for name, claim in claims.items() for one in _selectors(parse(name, claim, variants))]
-    inner = [m["column"] if not isinstance(m, str) and "column" in m else m for m in metrics]
-    mappings = [m for m in inner if not isinstance(m, str)]
+    mappings = [metric for metric in metrics if not isinstance(metric, str)]
     return {str(m["quantity"]) for m in mappings if "quantity" in m}, any("curve" in m for m in mappings)
 
 
