@@ -130,8 +130,8 @@ def judged(experiment: Experiment) -> list[str]:
 
 
 def published(folder: Path) -> dict[str, bytes]:
-    """All files but the note of what they were made from."""
-    return {f.name: f.read_bytes() for f in folder.iterdir() if not f.name.startswith(".collected.")}
+    """All files but the lock and the note of what they were made from."""
+    return {f.name: f.read_bytes() for f in folder.iterdir() if not f.name.startswith(".")}
 
 
 def check_files(folder: Path) -> dict[str, bytes]:

@@ -16,7 +16,6 @@ from repro.results.claims import check_claims, looked_at
 from repro.results.collect import Expected
 from repro.results.files import read_json, write_atomic, write_json
 from repro.results.locks import locked
-from repro.results.memory import alone
 from repro.results.tables import read
 
 
@@ -62,10 +61,12 @@ def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra
 
 
 def gather(plan: Plan) -> None:
-    """Write runs.csv, curves.csv.gz, layers.csv.gz and provenance.json from the runs that are there."""
+    """Write runs.csv, curves.csv.gz, layers.csv.gz and provenance.json from the runs that are there.
+
+    The caller holds the lock of the plan's folder.
+    """
     told = collect.collect(plan.expected, plan.folder, plan.scale)
-    with alone(plan.folder):
-        _gather_provenance(plan, told)
+    _gather_provenance(plan, told)
 
 
 def _gather_provenance(plan: Plan, told: dict[str, dict[str, Any]]) -> None:

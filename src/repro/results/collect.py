@@ -12,7 +12,7 @@ import pandas as pd
 from repro.errors import UserError
 from repro.results import parts
 from repro.results.files import csv_line, read_json
-from repro.results.memory import Memory, Seen, alone, content_of, now, stamp, stamp_of
+from repro.results.memory import Memory, Seen, content_of, now, stamp, stamp_of
 from repro.results.tables import cell, is_number, short, whole_lines, write
 
 HEAD = ("run", "variant", "seed", "status", "scale")
@@ -101,6 +101,7 @@ def collect(
     has in the earlier tables; so does one whose retry failed. Rows of runs no longer expected are dropped.
     Rows stand in the order of `expected`, then of the seeds, so that the same runs give the same bytes,
     wherever their rows came from. Only runs whose files have changed since the last time are read.
+    One process at a time: the caller holds the lock of `into` (`repro.results.locks`).
 
     Args:
         expected: the experiment's runs by id.
@@ -114,20 +115,19 @@ def collect(
     Raises:
         UserError: a finished run's file is damaged, or a table cannot be written; earlier ones stay whole.
     """
-    with alone(into):
-        own = previous is None or previous == into
-        memory = Memory.read(into) if own else Memory()
-        began = now()
-        stamps = {run: stamp_of(e.folder, RUN_FILES, began, e.seeds) for run, e in expected.items()}
-        content = content_of(scale, ((run, e.variant, e.settings, stamps[run]) for run, e in expected.items()))
-        if content and content == memory.content and all(memory.left(into / name) for name in TABLES):
-            return _provenances(memory.runs)
-        gathering = _Gathering(expected, previous or into, memory, stamps)
-        _write_runs(into / "runs.csv", expected, gathering.rows, gathering.kept, scale)
-        consists = {name: gathering.write(into / f"{name}.csv.gz", name) for name in SERIES}
-        runs = {run: seen for run, seen in gathering.seen.items() if seen.stamp}
-        Memory(content, runs, {name: stamp(into / name) for name in TABLES}, consists).write(into)
-        return _provenances(gathering.seen)
+    own = previous is None or previous == into
+    memory = Memory.read(into) if own else Memory()
+    began = now()
+    stamps = {run: stamp_of(e.folder, RUN_FILES, began, e.seeds) for run, e in expected.items()}
+    content = content_of(scale, ((run, e.variant, e.settings, stamps[run]) for run, e in expected.items()))
+    if content and content == memory.content and all(memory.left(into / name) for name in TABLES):
+        return _provenances(memory.runs)
+    gathering = _Gathering(expected, previous or into, memory, stamps)
+    _write_runs(into / "runs.csv", expected, gathering.rows, gathering.kept, scale)
+    consists = {name: gathering.write(into / f"{name}.csv.gz", name) for name in SERIES}
+    runs = {run: seen for run, seen in gathering.seen.items() if seen.stamp}
+    Memory(content, runs, {name: stamp(into / name) for name in TABLES}, consists).write(into)
+    return _provenances(gathering.seen)
 
 
 def _provenances(seen: Mapping[str, Seen]) -> dict[str, dict[str, Any]]:

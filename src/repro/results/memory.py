@@ -10,20 +10,15 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
-from repro.errors import UserError
 from repro.results.files import write_atomic
 
 NAME = ".collected.jsonl"
-LOCK = ".collected.lock"
 SETTLED = 2_000_000_000  # nanoseconds: two seconds, the coarsest clock of a file system in use
 # Whatever these do to a run's files, they may do differently in another version.
 CODE = ("collect", "memory", "parts", "tables", "files")
@@ -95,22 +90,6 @@ class Memory:
     def left(self, path: Path) -> bool:
         """Whether a table is as it was left."""
         return path.name in self.tables and self.tables[path.name] == stamp(path)
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Waits until no other process collects into a folder; makes the folder."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / LOCK)
-        lock.acquire()
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror or error}; "
-                        "choose another folder with results_dir=...") from error  # fmt: skip
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def stamp(path: Path | str) -> Stamp | None:
