@@ -1,5 +1,6 @@
 """Disks that are full or read-only, files that are damaged, clocks that jump: said in a line, and then gone on from."""
 
+import contextlib
 import os
 import subprocess
 import time
@@ -8,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-
-from conftest import TINY, Said
 from faulty import check_whole, finish, runs, start
+
+from conftest import TINY, Said, interrupt_at
 
 SWEEP = ["train", "-m", *TINY, "seed=range(6)", "trainer.epochs=40", "trainer.checkpoint_seconds=0"]
 SINGLE = [*TINY, "trainer.steps=9", "trainer.checkpoint_seconds=0"]
@@ -31,13 +32,11 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def test_full_disk_in_the_middle_of_a_sweep(disk: Path, tmp_path: Path) -> None:
     words = [*SWEEP, f"results_dir={disk}"]
     ballast = disk / "ballast"
-    ballast.write_bytes(bytes(1_500_000))
+    ballast.write_bytes(bytes(1_800_000))
     status, out, err = finish(start(tmp_path, *words))
-    assert status == 1
-    counts = out.splitlines()[-1]
-    assert counts.startswith("6 runs: ")
-    assert "repro: failed: " in err
-    assert "space" in err
+    assert status in (1, 2)  # 2 where not even a job's end could be noted, and the sweep stopped
+    assert "space left" in err
+    assert "free" in err
     there = runs(disk)
     assert 0 < len(there) < 6, "the disk is too large or too small to say anything"
     before = {name: (folder / "summary.json").stat().st_mtime_ns for name, folder in there.items()}
@@ -52,10 +51,8 @@ def test_full_disk_in_the_middle_of_a_sweep(disk: Path, tmp_path: Path) -> None:
 
 
 def test_disk_without_room_for_anything(disk: Path, tmp_path: Path) -> None:
-    with (disk / "ballast").open("wb") as file, pytest.raises(OSError, match="space"):
-        while True:
-            file.write(bytes(4096))
-            file.flush()
+    with contextlib.suppress(OSError):  # says that it is full, and it is
+        (disk / "ballast").write_bytes(bytes(3_000_000))
     status, out, err = finish(start(tmp_path, "train", *TINY, f"results_dir={disk}"))
     assert status == 2
     assert out == ""
@@ -82,8 +79,6 @@ def test_read_only_folder(disk: Path, tmp_path: Path) -> None:
 
 def unfinished(tmp_path: Path, cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch) -> Path:
     """A run interrupted at its sixth step."""
-    from conftest import interrupt_at
-
     with monkeypatch.context() as patch:
         interrupt_at(patch, 5, 2)
         assert cli("train", *SINGLE).status == 130
@@ -142,7 +137,10 @@ def test_damaged_marks_of_a_finished_run(name: str, cli: Callable, tmp_path: Pat
     assert cli("train", *SINGLE).status == 0
     (folder,) = (tmp_path / "results/runs/xor").iterdir()
     (folder / name).write_bytes(b"")
-    assert f"{name} is damaged" in cli("train", *SINGLE).mistake
+    said = cli("train", *SINGLE)
+    assert said.status == 2
+    assert f"{name} is damaged" in said.err.splitlines()[-1]
+    assert "force=true" in said.err.splitlines()[-1]
     assert cli("train", *SINGLE, "force=true").status == 0
     check_whole(folder, SINGLE, tmp_path / "whole")
 

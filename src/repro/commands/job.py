@@ -1,7 +1,6 @@
 """Hydra's own command line around one function, which trains one run wherever a launcher has put it."""
 
 import io
-import json
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -117,7 +116,7 @@ def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
         if not outcome.trained:
             print("already trained; force=true trains it anew\n")
         present(outcome.folder)
-    summary = json.loads((outcome.folder / "summary.json").read_text())
+    summary = read_json(outcome.folder / "summary.json")
     values = [m.get(run.trainer.monitor) for m in summary["metrics"].values()]
     known = [v for v in values if v is not None]
     tested = {

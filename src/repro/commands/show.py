@@ -51,7 +51,10 @@ def present(folder: Path) -> None:
         return
     from repro.plots.overview import draw
 
-    print(f"{'overview':<28} {draw(folder)}")
+    try:
+        print(f"{'overview':<28} {draw(folder)}")
+    except UserError as error:  # the numbers are there to read, also where nothing can be written
+        print(f"{'overview':<28} not drawn: {error}")
 
 
 def find(run: str, results_dir: Path) -> Path:
