@@ -1,10 +1,11 @@
 """Command lines in processes of their own, and units that do harm."""
 
-import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 
@@ -41,6 +42,8 @@ def make(harm):
     return Activation(unit=lambda: Unit(harm), gate=nn.Sigmoid)
 """
 
+SAID: dict[int, list[IO[str]]] = {}  # files by process
+
 
 def harm(folder: Path) -> list[str]:
     """Words for a sweep over units that do harm, given as `activation.harm` (crash, kill, memory, diverge), or none.
@@ -56,17 +59,24 @@ def harm(folder: Path) -> list[str]:
 
 
 def start(cwd: Path, *words: str) -> subprocess.Popen[str]:
-    """`repro` in a process of its own."""
+    """`repro` in a process of its own, which writes what it says into files, since nobody reads it before its end."""
     command = [sys.executable, "-P", "-m", "repro", *words]
-    return subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env=os.environ | {"PYTHONPATH": os.environ.get("PYTHONPATH", "")})  # fmt: skip
+    said = [tempfile.TemporaryFile("w+") for _ in range(2)]  # noqa: SIM115 - `finish` closes them
+    process = subprocess.Popen(command, cwd=cwd, stdout=said[0], stderr=said[1], text=True)
+    SAID[process.pid] = said
+    return process
 
 
 def finish(process: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str, str]:
     """Exit status, standard output and standard error."""
-    out, err = process.communicate(timeout=seconds)
-    assert "Traceback" not in err, err
-    return process.returncode, out, err
+    status = process.wait(timeout=seconds)
+    texts = []
+    for file in SAID.pop(process.pid):
+        file.seek(0)
+        texts.append(file.read())
+        file.close()
+    assert "Traceback" not in texts[1], texts[1]
+    return status, texts[0], texts[1]
 
 
 def runs(results: Path) -> dict[str, Path]:

@@ -1,11 +1,13 @@
 """One process at a time over a folder, by a lock that goes with the process that holds it."""
 
+import errno
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from repro.errors import UserError
 from repro.results.files import UNFINISHED
@@ -27,23 +29,27 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         UserError: nothing can be written there, or nothing locked.
     """
-    other = "choose another folder with results_dir=..."
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / LOCK).touch()
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}; {other}") from error
     lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        print(f"waiting for another process to finish with {folder}", file=sys.stderr)
-        lock.acquire()
+        folder.mkdir(parents=True, exist_ok=True)
+        with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of the marker that takes flock's place
+            _acquire(lock, folder)
     except OSError as error:
-        raise UserError(f"cannot lock {folder}: {error.strerror}; {other}") from error
+        doing = "lock" if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP) else "write to"
+        raise UserError(
+            f"cannot {doing} {folder}: {error.strerror}; choose another folder with results_dir=..."
+        ) from error
     try:
         for unfinished in folder.glob(f".*{UNFINISHED}"):
             unfinished.unlink(missing_ok=True)
         yield
     finally:
         lock.release()
+
+
+def _acquire(lock: BaseFileLock, folder: Path) -> None:
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"waiting for another process to finish with {folder}", file=sys.stderr)
+        lock.acquire()
