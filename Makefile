@@ -12,7 +12,12 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,sweep,browser,tensorboard]'
 	touch $@
 
-.PHONY: help setup train test test-browser check figures report ledger reproduce benchmark clean
+# The launchers of clusters bring some hundred megabytes, so they are installed where they are asked for.
+$(VENV)/launchers: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[slurm,ray]'
+	touch $@
+
+.PHONY: help setup train test test-all test-browser test-launchers test-faults check figures report ledger reproduce benchmark clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,11 +32,19 @@ check: $(VENV)/installed ## ruff, mypy
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: check ## set up, then ruff, mypy and all tests but those of pages in a browser
-	$(BIN)/pytest --numprocesses 2 --quiet --ignore tests/browser
+test: check ## set up, then ruff, mypy and all tests but the three kinds below
+	$(BIN)/pytest --numprocesses 2 --quiet --ignore tests/browser --ignore tests/launchers --ignore tests/faults
 
 test-browser: $(VENV)/installed ## test the pages in the system's Chromium; skipped where there is none
 	$(BIN)/pytest --quiet tests/browser
+
+test-launchers: $(VENV)/launchers ## test sweeps by joblib, submitit, Slurm and Ray; Slurm is skipped where it is not installed
+	$(BIN)/pytest --quiet tests/launchers
+
+test-faults: $(VENV)/installed ## test kills, full disks, damaged files, many processes at once
+	$(BIN)/pytest --numprocesses 2 --quiet tests/faults
+
+test-all: test test-browser test-launchers test-faults ## all of these
 
 figures: $(VENV)/installed ## redraw every figure, verdict and page from the committed tables; trains nothing
 	$(BIN)/repro figures $(EXPERIMENT)

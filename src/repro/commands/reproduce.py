@@ -44,8 +44,8 @@ def main(words: Sequence[str]) -> int:
         raise UserError(f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help")
     given = dict(w.split("=", 1) for w in words if "=" in w)
     scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
-    extra = [f"{k}={v}" for k, v in given.items() if not k.startswith(("hydra/", "hydra."))]
-    launching = [f"{k}={v}" for k, v in given.items() if k.startswith(("hydra/", "hydra."))]
+    launching = [f"{k}={v}" for k, v in given.items() if k.lstrip("+~").startswith(("hydra/", "hydra."))]
+    extra = [word for k, v in given.items() if (word := f"{k}={v}") not in launching]
     plans = [plan(e, scale, results_dir, extra) for e in select(names[0] if names else None)]
     return max(
         [reproduce(p, launching, results_dir, given.get("force", "false") == "true") for p in plans],
