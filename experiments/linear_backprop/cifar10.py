@@ -1,6 +1,10 @@
 """Figures of linear backprop on CIFAR-10: learning rates, learning curves, decay, gradients. Reads tables only."""
 
+import math
+from collections.abc import Iterable
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import blocks
@@ -16,6 +20,7 @@ PAIRS = {  # panel: (backprop, linear backprop)
 }
 COLORS = {"exact": BLUE, "clipped": BLUE, "linear": VERMILLION}
 NAMES = {"exact": "backprop", "clipped": "straight-through, clipped", "linear": "linear backprop"}
+CHANCE = 0.1  # of ten classes
 RATE, DECAY = "optimizer.lr", "optimizer.weight_decay"
 
 
@@ -36,15 +41,9 @@ def _rates(runs: pd.DataFrame, pairs: dict[str, tuple[str, str]]) -> Figure:
     axes = fig.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
     for ax, (title, pair) in zip(axes, pairs.items(), strict=True):
         for variant in pair:
-            own = runs[runs["variant"] == variant]
-            rates, found = [], []
-            for rate, values in own.groupby(RATE)["test_accuracy"]:
-                if len(finite := values.dropna().tolist()):
-                    rates.append(float(str(rate)))
-                    found.append(estimate(finite))
-            blocks.error_bars(ax, rates, found, label=_name(variant), color=_color(variant), fmt="o-", markersize=4)
-        ax.set(title=title, xlabel="learning rate", xscale="log", ylim=(0, 1))
-    axes[0].set_ylabel("test accuracy")
+            _bars(ax, runs[runs["variant"] == variant], RATE, variant)
+        ax.set(title=title, xlabel="learning rate", xscale="log")
+    _accuracies(axes, runs["test_accuracy"])
     axes[0].legend(fontsize=6.5)
     axes[-1].legend(fontsize=6.5)
     _note(fig, runs)
@@ -65,10 +64,10 @@ def _curves(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
                 best = own.loc[own[RATE] == means.idxmax(), "run"]
                 label = f"{_name(variant)}, {means.idxmax():g}"
                 blocks.curve(ax, curves[curves["run"].isin(best)], "epoch", label=label, color=_color(variant))
-        ax.set(title=title, xlabel="epoch", ylim=(0, 1))
+        ax.set(title=title, xlabel="epoch")
         ax.legend(fontsize=5.5, loc="lower right")
         blocks.whole_ticks(ax.xaxis)
-    axes[0].set_ylabel("test accuracy")
+    _accuracies(axes, curves["value"])
     _note(fig, tables.runs, "each rule at the rate that is best on the validation images; median and range")
     return fig
 
@@ -80,12 +79,9 @@ def _decay(runs: pd.DataFrame) -> Figure:
     axes = fig.subplots(1, len(rates), sharey=True, squeeze=False)[0]
     for ax, rate in zip(axes, rates, strict=True):
         for variant, own in runs[runs[RATE] == rate].groupby("variant"):
-            groups = own.groupby(DECAY)["test_accuracy"]
-            found = {float(str(d)): estimate(v.dropna().tolist()) for d, v in groups if v.notna().any()}
-            blocks.error_bars(ax, list(found), list(found.values()), label=_name(str(variant)),
-                              color=_color(str(variant)), fmt="o-", markersize=4)  # fmt: skip
-        ax.set(title=f"learning rate {rate:g}", xlabel="weight decay", xscale="log", ylim=(0, 1))
-    axes[0].set_ylabel("test accuracy")
+            _bars(ax, own, DECAY, str(variant))
+        ax.set(title=f"learning rate {rate:g}", xlabel="weight decay", xscale="log")
+    _accuracies(axes, runs["test_accuracy"])
     axes[0].legend(fontsize=6.5)
     _note(fig, runs)
     return fig
@@ -122,6 +118,29 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     return fig
 
 
+def _bars(ax: Axes, runs: pd.DataFrame, setting: str, variant: str) -> None:
+    """Mean and interval at each value of a setting; a cross at the edge where seeds diverged, which are left out."""
+    found = {}
+    for value, own in runs.groupby(setting):
+        lost = own["status"] == "diverged"
+        if len(finite := own.loc[~lost, "test_accuracy"].dropna().tolist()):
+            found[float(str(value))] = estimate(finite)
+        if lost.any():
+            place, edge = float(str(value)), ax.get_xaxis_transform()
+            ax.plot([place], [0.03], "x", color=_color(variant), transform=edge, clip_on=False)
+    blocks.error_bars(ax, list(found), list(found.values()), label=_name(variant), color=_color(variant), fmt="o-",
+                      markersize=4)  # fmt: skip
+
+
+def _accuracies(axes: Iterable[Axes], values: "pd.Series[float]") -> None:
+    """One axis for all panels, from nothing to the next tenth; dotted: guessing."""
+    for number, ax in enumerate(axes):
+        ax.set_ylim(0, min(1, math.ceil(10 * values.max() + 0.5) / 10))
+        ax.axhline(CHANCE, color=QUIET, linestyle=":", linewidth=1)
+        if number == 0:
+            ax.set_ylabel("test accuracy")
+
+
 def _name(variant: str) -> str:
     return NAMES[variant.rpartition("_")[2]]
 
@@ -130,7 +149,7 @@ def _color(variant: str) -> str:
     return COLORS[variant.rpartition("_")[2]]
 
 
-def _note(fig: Figure, runs: pd.DataFrame, more: str = "mean and 95 % interval") -> None:
+def _note(fig: Figure, runs: pd.DataFrame, more: str = "mean and 95 % interval; dotted: guessing") -> None:
     n = runs.groupby([name for name in ("variant", RATE, DECAY) if name in runs.columns], dropna=False).size().max()
     scale = "+".join(dict.fromkeys(runs["scale"]))
     fig.supxlabel(f"n={n} seeds, scale {scale}; {more}", x=0.99, ha="right", fontsize=6.5, color=QUIET)
