@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, figure
+from repro.plots.sweeps import mark_diverged
 from repro.results.statistics import estimate
 
 PAIRS = {  # panel: (backprop, linear backprop)
@@ -126,8 +127,7 @@ def _bars(ax: Axes, runs: pd.DataFrame, setting: str, variant: str) -> None:
         if len(finite := own.loc[~lost, "test_accuracy"].dropna().tolist()):
             found[float(str(value))] = estimate(finite)
         if lost.any():
-            place, edge = float(str(value)), ax.get_xaxis_transform()
-            ax.plot([place], [0.03], "x", color=_color(variant), transform=edge, clip_on=False)
+            mark_diverged(ax, float(str(value)), _color(variant))
     blocks.error_bars(ax, list(found), list(found.values()), label=_name(variant), color=_color(variant), fmt="o-",
                       markersize=4)  # fmt: skip
 

@@ -12,7 +12,7 @@ from repro.results.statistics import estimate
 RATIOS = {
     "cost_backward_ratio": "backward pass",
     "cost_step_ratio": "forward and backward",
-    "cost_trained_ratio": "the same, backward=linear",
+    "cost_trained_ratio": "both, backward=linear",
 }
 
 

@@ -38,11 +38,18 @@ def sweep(ax: Axes, runs: pd.DataFrame, setting: str, metric: str, at: Sequence[
             where.append(place)
             found.append(estimate(values))
         if lost.any():
-            ax.plot([place], [0.03], "x", color=color, transform=ax.get_xaxis_transform(), clip_on=False)
+            mark_diverged(ax, place, color)
     if len(runs):
         blocks.error_bars(ax, where, found, label=label, color=color, **{"fmt": "o-", "markersize": 4, **style})
     ax.set_xticks(range(len(at)), [f"{value:g}" for value in at])
     ax.set_xlim(-0.4, len(at) - 0.6)
+
+
+def mark_diverged(ax: Axes, place: float, color: Any) -> None:
+    """A cross at the lower edge, above those that stand there already."""
+    there = sum(line.get_gid() == f"diverged {place:g}" for line in ax.lines)
+    ax.plot([place], [0.03 + 0.05 * there], "x", color=color, transform=ax.get_xaxis_transform(), clip_on=False,
+            gid=f"diverged {place:g}")  # fmt: skip
 
 
 def add_quantity(
