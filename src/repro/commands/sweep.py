@@ -27,7 +27,9 @@ def sweep(words: Sequence[str], compare: bool = False) -> int:
     folder = Path(given.get("hydra.sweep.dir", f"{given.get('results_dir', 'results')}/sweeps/{now}"))
     for old in folder.glob(f"*/{OUTCOME}"):  # of an earlier sweep into the same folder
         old.unlink()
-    lost = _launch([*words, f"hydra.sweep.dir={folder}"], folder)
+    # Beside the other settings, since Hydra does not read settings on both sides of a flag.
+    place = next((i for i, word in enumerate(words) if "=" in word and not word.startswith("-")), len(words))
+    lost = _launch([*words[:place], f"hydra.sweep.dir={folder}", *words[place:]], folder)
     outcomes = _outcomes(folder)
     _print_failures(outcomes)
     if compare:
@@ -46,10 +48,7 @@ def _launch(words: Sequence[str], folder: Path) -> str:
         try:
             run_hydra(job, words)
         except UserError:
-            if folder.is_dir() and {f.name for f in folder.iterdir()} <= {"multirun.yaml"}:  # no job has started
-                (folder / "multirun.yaml").unlink(missing_ok=True)
-                for empty in made:
-                    empty.rmdir()
+            _remove_unused(folder, made)
             raise
         except BrokenProcessPool as error:
             # A worker of the local pool was killed, which takes the whole pool down. Whoever was under way is tried
@@ -60,9 +59,20 @@ def _launch(words: Sequence[str], folder: Path) -> str:
             for file in suspects:
                 _alone(file)
         except Exception as error:  # what a job raises stays in its outcome: this is the launcher's, whichever it is
+            if not _files(folder):
+                _remove_unused(folder, made)
+                raise UserError(f"no job was started: {_reason(error)}") from error
             return _reason(error)
         else:
             return ""
+
+
+def _remove_unused(folder: Path, made: Sequence[Path]) -> None:
+    """The folders of a sweep of which no job has started."""
+    if folder.is_dir() and {f.name for f in folder.iterdir()} <= {"multirun.yaml"}:
+        (folder / "multirun.yaml").unlink(missing_ok=True)
+        for empty in made:
+            empty.rmdir()
 
 
 def _alone(file: Path) -> None:
