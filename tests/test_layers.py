@@ -19,6 +19,7 @@ FLOORS = [
     {"ledger"},
     {"planned"},
     {"reproduction", "composition"},
+    {"forms"},
     {"jobs"},
     {"training"},
     {"build", "config"},
@@ -26,7 +27,7 @@ FLOORS = [
     {"tasks", "architectures", "datasets"},
     {"activations", "annealing", "curricula", "initialization", "normalization", "optimization", "plots"},
     {"backward", "results", "seeds"},
-    {"ranges"},
+    {"ranges", "yaml_files"},
     {"errors", "paths"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(FLOORS) for room in rooms}
@@ -42,6 +43,8 @@ def imported(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         names = [node.module] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if names == ["repro"]:
+            names = [f"repro.{alias.name}" for alias in node.names]
         for name in names:
             if name and name.startswith("repro."):
                 yield name.split(".")[1]
