@@ -70,7 +70,7 @@ def finished(folder: Path) -> dict[str, int]:
 def sweep_killed(words: Sequence[str], folder: Path, kills: int, rng: random.Random, whole: float) -> dict[str, int]:
     """Kill a command at so many moments, then let it end.
 
-    Every other kill meets it while it works on a run; the others come at any moment of the third that comes next, the
+    Every other kill meets it while it works on a run; the others come at any moment of the fifth that comes next, the
     collecting and drawing at the end included. A run that was finished once stays as it was.
     """
     folder.mkdir(parents=True)
@@ -78,7 +78,7 @@ def sweep_killed(words: Sequence[str], folder: Path, kills: int, rng: random.Ran
     while met["kills"] < kills:
         before = finished(folder)
         at_work = met["kills"] % 2 == 0
-        if attempt(words, folder, rng.uniform(0, 0.02 if at_work else 0.3) * whole, at_work) is not None:
+        if attempt(words, folder, rng.uniform(0, 0.01 if at_work else 0.2) * whole, at_work) is not None:
             break
         after = finished(folder)
         assert before.items() <= after.items(), "a finished run was lost, or trained again"
@@ -94,16 +94,13 @@ def main_() -> None:
     folder, kills, rng = Path(sys.argv[1]), int(sys.argv[2]), random.Random(sys.argv[3])
     words = sys.argv[4:]
     torch.set_num_threads(1)
-    # Once here, so that no child has to load what is loaded when it is first used.
-    (folder / "first").mkdir()
-    os.chdir(folder / "first")
-    said = sys.stdout
+    # Left alone, and here, so that no child has to load what is loaded when it is first used.
+    (folder / "whole").mkdir()
+    os.chdir(folder / "whole")
+    began, said = time.monotonic(), sys.stdout
     with Path("said.txt").open("w") as sys.stdout:
         assert main(words) == 0
-    sys.stdout = said
-    (folder / "whole").mkdir()
-    whole = attempt(words, folder / "whole")
-    assert whole is not None
+    sys.stdout, whole = said, time.monotonic() - began
     met, rounds = [], 0
     while sum(m["kills"] for m in met) < kills:
         left = kills - sum(m["kills"] for m in met)

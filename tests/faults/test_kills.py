@@ -24,7 +24,7 @@ def test_fifty_kills_over_a_sweep_of_twenty_runs(tmp_path: Path) -> None:
     sweeps = json.loads(done.stdout)["sweeps"]
     assert sum(sweep["kills"] for sweep in sweeps) == KILLS
     # Kills that met no run under way would show little.
-    assert sum(sweep["unfinished"] for sweep in sweeps) >= KILLS / 4, sweeps
+    assert sum(sweep["unfinished"] for sweep in sweeps) >= KILLS / 10, sweeps
     for number in range(len(sweeps)):
         found, whole = (tmp_path / name / "results" for name in (f"killed{number}", "whole"))
         check_runs(found, whole)
