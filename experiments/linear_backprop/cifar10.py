@@ -20,7 +20,7 @@ PAIRS = {  # panel: (backprop, linear backprop)
     "binary VGG": ("binary_clipped", "binary_linear"),
 }
 COLORS = {"exact": BLUE, "clipped": BLUE, "linear": VERMILLION}
-NAMES = {"exact": "backprop", "clipped": "straight-through, clipped", "linear": "linear backprop"}
+NAMES = {"exact": "backprop", "clipped": "clipped estimator", "linear": "linear backprop"}
 CHANCE = 0.1  # of ten classes
 RATE, DECAY = "optimizer.lr", "optimizer.weight_decay"
 
@@ -43,7 +43,8 @@ def _rates(runs: pd.DataFrame, pairs: dict[str, tuple[str, str]]) -> Figure:
     for ax, (title, pair) in zip(axes, pairs.items(), strict=True):
         for variant in pair:
             _bars(ax, runs[runs["variant"] == variant], RATE, variant)
-        ax.set(title=title, xlabel="learning rate", xscale="log")
+        ax.set(title=title, xlabel="learning rate")
+        blocks.log_axis(ax.xaxis, runs.loc[runs["variant"].isin(pair), RATE], most=3)
     _accuracies(axes, runs["test_accuracy"])
     axes[0].legend(fontsize=6.5)
     axes[-1].legend(fontsize=6.5)
@@ -81,7 +82,8 @@ def _decay(runs: pd.DataFrame) -> Figure:
     for ax, rate in zip(axes, rates, strict=True):
         for variant, own in runs[runs[RATE] == rate].groupby("variant"):
             _bars(ax, own, DECAY, str(variant))
-        ax.set(title=f"learning rate {rate:g}", xlabel="weight decay", xscale="log")
+        ax.set(title=f"learning rate {rate:g}", xlabel="weight decay")
+        blocks.log_axis(ax.xaxis, runs[DECAY], most=3)
     _accuracies(axes, runs["test_accuracy"])
     axes[0].legend(fontsize=6.5)
     _note(fig, runs)
