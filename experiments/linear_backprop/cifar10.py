@@ -44,7 +44,7 @@ def _rates(runs: pd.DataFrame, pairs: dict[str, tuple[str, str]]) -> Figure:
         for variant in pair:
             _bars(ax, runs[runs["variant"] == variant], RATE, variant)
         ax.set(title=title, xlabel="learning rate")
-        blocks.log_axis(ax.xaxis, runs.loc[runs["variant"].isin(pair), RATE], most=3)
+        blocks.log_axis(ax.xaxis, runs[RATE], most=3)
     _accuracies(axes, runs["test_accuracy"])
     axes[0].legend(fontsize=6.5)
     axes[-1].legend(fontsize=6.5)
