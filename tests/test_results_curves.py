@@ -86,6 +86,7 @@ def test_a_run_that_diverged_has_no_end() -> None:
 
     assert lost(numbers(curve="valid_loss", step="last")) == [True, False]
     assert lost(numbers(curve="valid_loss", mean_of_last=2)) == [True, False]
+    assert lost(numbers(curve="valid_loss", swing_of_last=2)) == [True, False]
     assert lost(numbers(curve="valid_loss", first_below=0.45)) == [False, False]  # it had got there before
     assert lost(numbers(curve="valid_loss", first_below=0.3)) == [True, False]
     assert numbers(curve="valid_loss", step="first") == [4.0, 4.0]
@@ -175,6 +176,9 @@ def picked(variant: str = "a", **place: Any) -> list[float]:
     ({"step": "last"}, [0.4, 0.2]),
     ({"mean_of_last": 2}, [0.45, 0.4]),
     ({"mean_of_last": 99}, [1.725, 1.45]),
+    ({"swing_of_last": 2}, [0.1, 0.4]),
+    ({"swing_of_last": 3}, [0.8, 0.4]),
+    ({"swing_of_last": 99}, [3.6 / 3, 3.8 / 3]),
     ({"first_below": 0.55}, [20, 30]),
     ({"first_above": 3.9}, [0, 0]),
     ({"first_below": 0.1}, [30, 30]),  # never: the last step of all
@@ -221,12 +225,13 @@ def test_claims_of_other_scales_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(("changes", "says"), [
-    ({"metric": {"curve": "valid_loss"}}, "exactly one of epoch, step, mean_of_last, first_below, first_above"),
+    ({"metric": {"curve": "valid_loss"}}, "exactly one of epoch, step, mean_of_last, swing_of_last, first_below"),
     ({"metric": {"curve": "valid_loss", "step": 1, "epoch": 1}}, "exactly one of"),
     ({"metric": {"curve": "valid_loss", "stpe": 1}}, r"'stpe'; known: .* \(did you mean step"),
     ({"metric": {"curve": "valid_loss", "step": "middle"}}, "it must be first, last or a whole number"),
     ({"metric": {"curve": "valid_loss", "epoch": "five"}}, "epoch is 'five'; it must be a finite number"),
     ({"metric": {"curve": "valid_loss", "mean_of_last": 0}}, "mean_of_last is 0; it must be a whole number of 1"),
+    ({"metric": {"curve": "valid_loss", "swing_of_last": 1}}, "swing_of_last is 1; it must be a whole number of 2"),
     ({"metric": "valid_loss", "scales": "full"}, "scales must list names"),
 ])  # fmt: skip
 def test_what_is_wrong_is_said_before_training(changes: dict[str, Any], says: str) -> None:

@@ -11,7 +11,8 @@ looks at:
                                      first, last (default) or a number
     metric: {curve: valid_perplexity, epoch: 5}
                                      a value on the way: at an epoch, at a step (first, last or a number), the
-                                     mean_of_last: 20 of them, or
+                                     mean_of_last: 20 of them, the swing_of_last: 20, which is the mean size of
+                                     the change from one of them to the next, or
                                      first_below / first_above: 0.7, the first step with a value beyond that
                                      (the last step of all when there is none)
     metric: {curve: hessian_alpha_1e-8, when: {curve: hessian_loss, below: 0.1}}
@@ -45,7 +46,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.errors import UserError, unknown
-from repro.results.values import CURVE_PLACES, Selector
+from repro.results.values import CURVE_PLACES, OF_LAST, Selector
 
 _TOP = {"says", "source", "published", "unit", "scales"}
 _PICK = {"metric", "variant", "where", "best"}
@@ -279,10 +280,10 @@ class _Reader:
             self._step(metric["step"])
         elif places[0] == "when":
             self._beyond_curve(metric["when"])
-        elif places[0] == "mean_of_last":
-            count = metric["mean_of_last"]
-            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-                raise UserError(f"{self.about}: mean_of_last is {count!r}; it must be a whole number of 1 or more")
+        elif places[0] in OF_LAST:
+            count, least = metric[places[0]], OF_LAST[places[0]]
+            if isinstance(count, bool) or not isinstance(count, int) or count < least:
+                raise UserError(f"{self.about}: {places[0]} is {count!r}; it must be a whole number of {least} or more")
         else:
             self.number(metric, places[0])
 

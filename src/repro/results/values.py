@@ -16,7 +16,8 @@ DIVERGED = "diverged"
 # Made from an accuracy, since papers print one or the other: test_error_percent is 100 (1 - test_accuracy).
 ERROR = "_error_percent"
 LOWER_IS_BETTER = ("loss", "perplexity", "error")  # ends of the names of such metrics
-CURVE_PLACES = ("epoch", "step", "mean_of_last", "first_below", "first_above", "when")
+CURVE_PLACES = ("epoch", "step", "mean_of_last", "swing_of_last", "first_below", "first_above", "when")
+OF_LAST = {"mean_of_last": 1, "swing_of_last": 2}  # and of how many values it takes at least
 _LAYER_KEYS = ("quantity", "depth", "layer", "step")
 
 
@@ -227,10 +228,12 @@ def _on_curve(rows: pd.DataFrame, metric: Mapping[str, Any], ended: bool) -> flo
             rows["value"] > metric["first_above"])  # fmt: skip
         never = rows["step"].iloc[-1] if ended else math.nan
         return float(rows["step"][beyond].iloc[0] if beyond.any() else never)
-    if not ended and ("mean_of_last" in metric or metric.get("step") == "last"):
+    if not ended and (OF_LAST.keys() & metric.keys() or metric.get("step") == "last"):
         return math.nan
     if "mean_of_last" in metric:
         return float(rows["value"].iloc[-int(metric["mean_of_last"]) :].mean())
+    if "swing_of_last" in metric:
+        return float(rows["value"].iloc[-int(metric["swing_of_last"]) :].diff().abs().mean())
     place = "epoch" if "epoch" in metric else "step"
     wanted = metric[place]
     if wanted in ("first", "last"):
