@@ -125,7 +125,7 @@ def _speed(valid: pd.DataFrame) -> Figure:
     left.set(xlabel=f"updates until the cost is below {BOUND:g}", ylim=(len(names) - 0.5, -0.5))
     left.set_xlim(left=0)
     right.set(xlabel="cost at the end, nats")
-    right.set_xlim(left=0)
+    right.set_xlim(left=-0.02 * right.get_xlim()[1])  # a cost of 0 is a whole dot
     for ax in (left, right):
         ax.grid(visible=False, axis="y")
     fig.supxlabel(f"small dots: single seeds (crosses: never, drawn at the last update)   mean of n={n} and its "
