@@ -82,5 +82,23 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.strip()
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_runs_are_found_by_the_names_that_stand_in_the_readme(
+    workplace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After every training of it that needs no data or launcher, `make train` among them."""
+    readme = PAGES[0].read_text()
+    trainings = [c for c in COMMANDS if c.startswith("repro train") and "dataset=" not in c and "launcher" not in c
+                 and "--cfg" not in c and "trusted" not in c and f"\n{c}" in readme]  # fmt: skip
+    assert "repro train activation=noisy_tanh" in trainings
+    for command in trainings:
+        assert main([*shlex.split(command)[1:], *SHORT, "trainer.eval_every=0"]) == 0
+    named = [c for c in COMMANDS if c.startswith(("repro show", "repro compare")) and f"\n{c}" in readme]
+    assert len(named) == 2
+    for command in named:
+        assert main(shlex.split(command)[1:]) == 0, capsys.readouterr().err
+    assert len(list(workplace.rglob("index.html"))) == 1
+
+
 def _here(name: str) -> bool:
     return any(status.name == name and status.where in ("mirror", "cache") for status in files.statuses())
