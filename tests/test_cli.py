@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from repro.commands.completion import SCRIPTS
 from repro.composition import compose
 from repro.config import resolve
 from repro.reproduction import names, with_variant
+from repro.training import provenance
+from repro.training.provenance import code_version
 
 HEAVY = ("torch", "pandas", "scipy", "matplotlib", "sklearn", "hydra", "numpy")
 
@@ -342,15 +345,29 @@ def test_finished_run_is_still_checked(cli: Callable[..., Said], tiny: tuple[str
     assert "trusted=[trustme]" in cli(*words).mistake
 
 
-def test_pages_and_results_do_not_make_a_run_dirty(monkeypatch: pytest.MonkeyPatch) -> None:
-    from repro.training import provenance
-
+@pytest.fixture
+def git(monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, str], list[tuple[str, ...]]]:
+    """What git answers, and what it is asked, in a process that has asked nothing yet."""
     asked: list[tuple[str, ...]] = []
-    answers = {"rev-parse": "abc", "status": ""}
+    answers = {"rev-parse": "abc", "diff": ""}
     monkeypatch.setattr(provenance, "_git", lambda *words: asked.append(words) or answers[words[0]])
-    assert provenance.code_version() == ("abc", False)
-    answers["status"] = " M src/repro/cli.py"
-    assert provenance.code_version() == ("abc", True)
+    monkeypatch.setattr(provenance, "_commit", cache(provenance._commit.__wrapped__))
+    return answers, asked
+
+
+def test_pages_and_results_do_not_make_a_run_dirty(git: tuple[dict[str, str], list[tuple[str, ...]]]) -> None:
+    answers, asked = git
+    assert code_version() == ("abc", False)
+    answers["diff"] = "src/repro/cli.py"
+    assert code_version() == ("abc", True)
     looked_at = asked[1][asked[1].index("--") + 1 :]
     assert {"src", "conf"} <= set(looked_at)
     assert not any(part in path for path in looked_at for part in ("README", "results", ".py"))
+
+
+def test_a_sweep_keeps_the_commit_it_was_started_with(git: tuple[dict[str, str], list[tuple[str, ...]]]) -> None:
+    answers, asked = git
+    code_version()
+    answers["rev-parse"] = "committed beside it"
+    assert code_version() == ("abc", False)
+    assert [words[:3] for words in asked if words[0] == "diff"] == [("diff", "--name-only", "abc")] * 2

@@ -243,6 +243,26 @@ def test_failing_runs_leave_the_others_alone(cli: Callable[..., Said]) -> None:
     assert "2 runs: 2 done, 0 diverged, 0 failed" in mended.out
 
 
+def test_what_is_there_is_collected_while_the_rest_is_missing(cli: Callable[..., Said]) -> None:
+    experiment = "training_deep_networks/depth_and_activation"
+    words = ("reproduce", experiment, "scale=smoke", "train=false")
+    nothing = cli(*words)
+    assert nothing.status == 1
+    assert "0 of 14 runs there, so nothing to collect" in nothing.out
+    assert not Path("results").exists()
+    job = load(experiment).jobs("smoke")[3]
+    assert cli("train", *job.overrides).status == 0
+    said = cli(*words)
+    assert said.status == 0
+    assert "1 of 14 runs there, none trained now" in said.out
+    assert state(experiment, cli) == dict.fromkeys(STATES, 0) | {"done": 1, "missing": 13}
+    folder = results_folder("results", load(experiment), "smoke")
+    assert set(pd.read_csv(folder / "runs.csv")["variant"]) == {job.variant}
+    assert set(pd.read_csv(folder / "claims.csv")["verdict"]) == {"inconclusive"}
+    assert "allowed are true and false" in cli(*words[:-1], "train=no").mistake
+    assert "give one of them" in cli(*words, "force=true").mistake
+
+
 def test_settings_of_ones_own_are_kept_apart(tmp_path: Path) -> None:
     whole = load("training_deep_networks/initialization")
     one = Experiment(whole.name, whole.reproduction | {"claims": {}, "variants": {"tanh_small": ["activation=tanh"]},

@@ -85,5 +85,5 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
         group, equals, _ = current.partition("=")
         if equals and group in GROUPS:
             return [f"{group}={name}" for name, _ in options(group)]
-        return [*(f"{g}=" for g in GROUPS), *ROOT_KEYS, *(["scale="] if verb == "reproduce" else ["-m"])]
+        return [*(f"{g}=" for g in GROUPS), *ROOT_KEYS, *(["scale=", "train="] if verb == "reproduce" else ["-m"])]
     return ()

@@ -23,6 +23,7 @@ and draw its figures. Finished runs are kept; an interrupted one resumes. Withou
                    name scales of its own
   KEY=VALUE        any setting of `repro train`; changed settings go to a folder `custom` of their own
   force=true       train everything anew
+  train=false      train nothing: collect, judge and draw the runs that are there, say while others still train
 
 examples:
   repro reproduce training_deep_networks/initialization
@@ -44,13 +45,32 @@ def main(words: Sequence[str]) -> int:
         raise UserError(f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help")
     given = dict(w.split("=", 1) for w in words if "=" in w)
     scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
+    training, force = _switch("train", given.pop("train", "true")), given.get("force") == "true"
+    if force and not training:
+        raise UserError("force=true trains everything and train=false nothing; give one of them")
     launching = [f"{k}={v}" for k, v in given.items() if k.lstrip("+~").startswith(("hydra/", "hydra."))]
     extra = [word for k, v in given.items() if (word := f"{k}={v}") not in launching]
     plans = [plan(e, scale, results_dir, extra) for e in select(names[0] if names else None)]
-    return max(
-        [reproduce(p, launching, results_dir, given.get("force", "false") == "true") for p in plans],
-        default=0,
-    )
+    if not training:
+        return max([_collect(p) for p in plans], default=0)
+    return max([reproduce(p, launching, results_dir, force) for p in plans], default=0)
+
+
+def _switch(name: str, word: str) -> bool:
+    if word not in ("true", "false"):
+        raise UserError(f"{name}={word}: allowed are true and false")
+    return word == "true"
+
+
+def _collect(plan: Plan) -> int:
+    """Publish the runs that are there and train none; 1 when none is."""
+    there = int(plan.status()["status"].isin(["done", "diverged"]).sum())
+    what = f"{plan.experiment.name} at scale {plan.scale}: {there} of {len(plan.jobs)} runs there"
+    print(f"{what}, {'none trained now' if there else 'so nothing to collect; leave out train=false to train them'}")
+    if not there:
+        return 1
+    publish(plan)
+    return 0
 
 
 def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: bool) -> int:
@@ -61,6 +81,12 @@ def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: boo
     print(f"{plan.experiment.name} at scale {plan.scale}: {len(plan.jobs) - len(todo)} of {len(plan.jobs)} runs there, "
           f"{len(todo)} to train", flush=True)  # fmt: skip
     failed = _train([plan.jobs[run].overrides for run in todo], launching, results_dir) if todo else 0
+    publish(plan)
+    return failed
+
+
+def publish(plan: Plan) -> None:
+    """Collect an experiment's runs, judge, draw, and print the ledger."""
     with locked(plan.folder):
         gather(plan)
         claims = judge(plan.experiment, plan.folder)
@@ -70,7 +96,6 @@ def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: boo
     if plan.scale == "smoke":
         print("scale smoke only shows that everything runs: its nets are too small for the verdicts to mean anything")
     print(f"tables and {len(figures)} figure files: {plan.folder}")
-    return failed
 
 
 def _train(jobs: Sequence[Sequence[str]], launching: Sequence[str], results_dir: str) -> int:

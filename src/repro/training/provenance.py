@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -35,17 +36,24 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
 def code_version() -> tuple[str | None, bool | None]:
     """Commit of the clone this package runs from and whether what a run is made of differs from it.
 
-    Pages and results do not count: publishing one experiment changes them, and moves no number of the next.
+    The commit is that of the process's first run: a sweep goes on with the code it was started with, whatever is
+    committed beside it. Pages and results do not count as differences: publishing one experiment changes them, and
+    moves no number of the next.
 
     None where the package does not run from a clone.
     """
     if not (CLONE / ".git").exists():
         return None, None
     try:
-        commit = _git("rev-parse", "HEAD")
-        return commit, bool(_git("status", "--porcelain", "--untracked-files=no", "--", *SOURCES))
+        commit = _commit()
+        return commit, bool(_git("diff", "--name-only", commit, "--", *SOURCES))
     except (OSError, subprocess.CalledProcessError):
         return None, None
+
+
+@cache
+def _commit() -> str:
+    return _git("rev-parse", "HEAD")
 
 
 def describe(device: torch.device) -> str:
