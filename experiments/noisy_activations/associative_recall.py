@@ -65,7 +65,7 @@ def _figure9(tables: Tables, valid: pd.DataFrame) -> Figure:
     theirs = np.maximum(0.5, 30 / np.sqrt(updates / PUBLISHED_INTERVAL + 1))
     for ax, x, c, unit in ((axes[1][0], ours.index.to_numpy(), ours.to_numpy(), "updates"),
                            (axes[1][1], updates / 1000, theirs, "thousands of updates")):  # fmt: skip
-        ax.plot(x, c, color=ARMS["noisy_annealed"].color)
+        ax.plot(x, c, color=ARMS["noisy_annealed"].color, marker="." if ax is axes[1][0] else None, markersize=3)
         blocks.log_axis(ax.yaxis, [0.4, 40])
         ax.set(xlabel=unit, ylabel="c")
     note = ("thin: seeds   thick: their mean   dashed: chance, item length × ln 2   bottom: c of the annealed "
@@ -128,7 +128,7 @@ def _speed(valid: pd.DataFrame) -> Figure:
     right.set_xlim(left=-0.02 * right.get_xlim()[1])  # a cost of 0 is a whole dot
     for ax in (left, right):
         ax.grid(visible=False, axis="y")
-    fig.supxlabel(f"small dots: single seeds (crosses: never, drawn at the last update)   mean of n={n} and its "
+    fig.supxlabel(f"small dots: single seeds (crosses: never, counted as the last update)   mean of n={n} and its "
                   "95 % interval", x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
     return fig
 
@@ -142,10 +142,11 @@ def _reached(rows: pd.DataFrame) -> tuple[float, float, bool]:
 
 
 def _dots(ax: Axes, place: int, arm: Arm, values: list[float], never: list[bool]) -> None:
-    """The seeds above, their mean below."""
-    for marker, wanted in ((".", False), ("x", True)):
+    """The seeds above, their mean below; those that never got there one above the other."""
+    for marker, wanted, apart in ((".", False, 0.0), ("x", True, 0.12)):
         chosen = [v for v, late in zip(values, never, strict=True) if late == wanted and math.isfinite(v)]
-        ax.plot(chosen, [place - 0.16] * len(chosen), marker, color=arm.color, alpha=0.6, markersize=4)
+        heights = place - 0.16 - apart * np.arange(len(chosen))
+        ax.plot(chosen, heights, marker, color=arm.color, alpha=0.6, markersize=4)
     finite = [v for v in values if math.isfinite(v)]
     if finite:
         blocks.error_bars(ax, [place + 0.14], [estimate(finite)], label="", color=arm.color, across=True)

@@ -34,7 +34,7 @@ ROWS = {
     "hard": Row("hard LSTM, no noise", ORANGE),
 }
 PANELS = {
-    "all lengths from the start": ("reference", "hard", "nan", "nan_annealed", "nanil_annealed"),
+    "at full length from the start": ("reference", "hard", "nan", "nan_annealed", "nanil_annealed"),
     "with a curriculum": ("reference", "curriculum", "nan_annealed", "nan_annealed_curriculum"),
 }
 HALF = "_half"
@@ -96,7 +96,7 @@ def _error_axis(ax: Axes, values: "pd.Series[float]") -> None:
 def _schedule(ax: Axes, curves: pd.DataFrame, metric: str, variant: str, title: str) -> None:
     own = curves[(curves["split"] == "schedule") & (curves["metric"] == metric) & (curves["variant"] == variant)]
     line = own.groupby("step")["value"].first()
-    ax.plot(line.index.to_numpy(), line.to_numpy(), color=ROWS[variant].color)
+    ax.plot(line.index.to_numpy(), line.to_numpy(), color=ROWS[variant].color, marker=".", markersize=3)
     ax.set_title(title)
     if line.empty:
         blocks.remark(ax, "not run")
@@ -127,8 +127,8 @@ def _table5(runs: pd.DataFrame) -> Figure:
         label.set_color(ROWS[name].color)
     ax.set(xlabel="test error, %", ylim=(len(names) - 0.5, -0.5), xlim=(0, 62))
     ax.grid(visible=False, axis="y")
-    fig.supxlabel(f"◇ published, one run   ● ours, {budgets[0]:,} updates   ○ half as many   dots: single seeds   "
-                  f"mean of n={_seeds(runs)} and its 95 % interval   dashed: always saying 10",
+    fig.supxlabel(f"◇ published, one run   ● ours, {budgets[0]:,} updates   ○ half as many   dots: seeds   "
+                  f"mean of n={_seeds(runs)}, 95 % interval, cut at 0   dashed: always saying 10",
                   x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
     return fig
 
