@@ -158,6 +158,14 @@ def test_reader_that_stops_reading(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_reader_that_stops_reading_a_training(tmp_path: Path, tiny: tuple[str, ...], cli: Callable[..., Said]) -> None:
+    assert cli("train", *tiny).status == 0
+    words = shlex.join(["train", *tiny])  # `true` reads nothing
+    done = subprocess.run(f"{sys.executable} -m repro {words} | true", shell=True, cwd=tmp_path, capture_output=True,
+                          text=True)  # fmt: skip
+    assert done.stderr == ""
+
+
 # Lists
 
 

@@ -275,6 +275,7 @@ def test_names(home):
     assert "did you mean mnist?" in text
     (status,) = files.fetch(["digits"], home.cache)
     assert (status.where, status.files) == ("built in", 0)
+    assert [row.name for row in files.statuses(home.cache, ["tiny"])] == ["tiny"]
     names = [row.name for row in files.statuses(home.cache)]
     assert {"tiny", "mnist", "cifar10", "digits", "spiral", "table"} <= set(names)
 

@@ -259,7 +259,7 @@ def test_what_is_there_is_collected_while_the_rest_is_missing(cli: Callable[...,
     folder = results_folder("results", load(experiment), "smoke")
     assert set(pd.read_csv(folder / "runs.csv")["variant"]) == {job.variant}
     assert set(pd.read_csv(folder / "claims.csv")["verdict"]) == {"inconclusive"}
-    assert "allowed are true and false" in cli(*words[:-1], "train=no").mistake
+    assert "(there at: --scale smoke)" in cli("table", experiment).mistake
     assert "give one of them" in cli(*words, "force=true").mistake
 
 

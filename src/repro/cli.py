@@ -25,7 +25,7 @@ VERBS = {
 EXAMPLES = """\
 examples:
   repro train activation=noisy_tanh
-  repro train -m activation=tanh,noisy_tanh initialization=xavier,he seed=range(3)
+  repro train -m activation=tanh,noisy_tanh initialization=xavier,he 'seed=range(3)'
   repro reproduce training_deep_networks/initialization scale=quick
   repro list activation
 

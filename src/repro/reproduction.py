@@ -165,6 +165,8 @@ def select(what: str | None) -> list[Experiment]:
         return [load(name) for name in known]
     chosen = [name for name in known if name == what or name.partition("/")[0] == what]
     if not chosen:
+        if whole := [name for name in known if name.partition("/")[2] == what]:
+            raise UserError(f"unknown paper or experiment {what!r}; did you mean {' or '.join(whole)}?")
         raise unknown("paper or experiment", what, [*known, *{name.partition("/")[0] for name in known}])
     return [load(name) for name in chosen]
 

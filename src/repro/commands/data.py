@@ -26,7 +26,7 @@ def main(words: Sequence[str]) -> int:
     from repro.results import report
 
     if asked.action == "list":
-        print(report.table(pd.DataFrame([asdict(s) for s in files.statuses(asked.data_dir)]), "text"))
+        print(report.table(pd.DataFrame([asdict(s) for s in files.statuses(asked.data_dir, asked.names)]), "text"))
         return 0
     if asked.action == "fetch":
         print(report.table(pd.DataFrame([asdict(s) for s in files.fetch(asked.names, asked.data_dir)]), "text"))

@@ -1,6 +1,7 @@
 """`repro reproduce`: train what an experiment lacks, then collect, judge and draw."""
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -33,6 +34,9 @@ examples:
 """
 
 
+OWN = ("scale", "train", "force", "results_dir")  # settings of this verb that no run has, or not alone
+
+
 def main(words: Sequence[str]) -> int:
     """Run `repro reproduce`; 1 when a run failed."""
     if "-h" in words or "--help" in words:
@@ -44,8 +48,11 @@ def main(words: Sequence[str]) -> int:
     if len(names) > 1:
         raise UserError(f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help")
     given = dict(w.split("=", 1) for w in words if "=" in w)
+    for key in given:
+        if key not in OWN and (near := get_close_matches(key, OWN, n=1, cutoff=0.75)):
+            raise UserError(f"unknown setting {key!r}; did you mean {near[0]}?")
     scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
-    training, force = _switch("train", given.pop("train", "true")), given.get("force") == "true"
+    training, force = _switch("train", given.pop("train", "true")), _switch("force", given.get("force", "false"))
     if force and not training:
         raise UserError("force=true trains everything and train=false nothing; give one of them")
     launching = [f"{k}={v}" for k, v in given.items() if k.lstrip("+~").startswith(("hydra/", "hydra."))]
@@ -57,9 +64,9 @@ def main(words: Sequence[str]) -> int:
 
 
 def _switch(name: str, word: str) -> bool:
-    if word not in ("true", "false"):
+    if word.lower() not in ("true", "false"):
         raise UserError(f"{name}={word}: allowed are true and false")
-    return word == "true"
+    return word.lower() == "true"
 
 
 def _collect(plan: Plan) -> int:

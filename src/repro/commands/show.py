@@ -81,7 +81,8 @@ def find(run: str, results_dir: Path) -> Path:
             return names[found[0]]
         if found:
             some = ", ".join(found[:FEW]) + (" ..." if len(found) > FEW else "")
-            raise UserError(f"{len(found)} runs have {run!r} in their name ({some}); give more of the name, or an id")
+            raise UserError(f"{len(found)} runs have {run!r} in their name ({some}); "
+                            "give more of the name, its folder included, or an id")  # fmt: skip
     raise _no_run(run, runs, names)
 
 

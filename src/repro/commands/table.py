@@ -34,7 +34,10 @@ def main(words: Sequence[str]) -> int:
     paths = [results_folder(asked.results_dir, e, asked.scale) / name for e in experiments]
     found = [read(path) for path in paths if path.exists()]
     if not found:
-        raise UserError(f"no {name} at scale {asked.scale} in {asked.results_dir}; make it with: "
+        others = sorted({s for e in experiments for s in e.reproduction.get("scales", {})
+                         if (results_folder(asked.results_dir, e, s) / name).exists()})  # fmt: skip
+        there = f" (there at: {', '.join(f'--scale {s}' for s in others)})" if others else ""
+        raise UserError(f"no {name} at scale {asked.scale} in {asked.results_dir}{there}; make it with: "
                         f"repro reproduce {experiments[0].name} scale={asked.scale}")  # fmt: skip
     if asked.runs:
         print("\n\n".join(report.table(report.summary(runs), asked.format) for runs in found))

@@ -24,7 +24,7 @@ examples:
   repro train activation=noisy_tanh
   repro train dataset=mnist architecture.depth=20 initialization=he activation=relu trainer.epochs=5
   repro train backward=linear activation=sigmoid normalization=batch replicas=5
-  repro train -m activation=tanh,noisy_tanh initialization=xavier,he seed=range(3)
+  repro train -m activation=tanh,noisy_tanh initialization=xavier,he 'seed=range(3)'
   repro train -m activation=tanh,relu hydra/launcher=joblib hydra.launcher.n_jobs=2
   repro train experiment=training_deep_networks/initialization variant=tanh_large
   repro train dataset=table dataset.path=my.csv dataset.target=species
@@ -48,13 +48,13 @@ def main(words: Sequence[str]) -> int:
 
 def single(words: Sequence[str]) -> None:
     """Run one configuration in this process."""
-    mistakes: list[UserError] = []
+    mistakes: list[UserError | BrokenPipeError] = []
 
     def task(cfg: DictConfig) -> float | None:
         # Hydra announces whatever a job raises; a user's mistake is told in one line, by `repro.cli.main`.
         try:
             return job(cfg)
-        except UserError as mistake:
+        except (UserError, BrokenPipeError) as mistake:  # the latter from `repro train | head`, when all is trained
             mistakes.append(mistake)
         except ERRORS as error:  # a value that refers to another one is looked up only here
             mistakes.append(explain(error, words))

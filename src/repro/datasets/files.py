@@ -136,9 +136,18 @@ def _unpacked(paths: Sequence[Path]) -> list[bytes]:
         return list(pool.map(read, paths))
 
 
-def statuses(data_dir: str | Path | None = None) -> list[Status]:
-    """Every data set and where its files are; looks at names and sizes only."""
-    return [_status(name, data_dir) for name in sorted({*REGISTRY, *_descriptions()})]
+def statuses(data_dir: str | Path | None = None, names: Iterable[str] = ()) -> list[Status]:
+    """Data sets and where their files are; looks at names and sizes only.
+
+    Args:
+        data_dir: cache folder; None means the user's.
+        names: data sets; none given means all, those without files as well.
+
+    Raises:
+        UserError: unknown name.
+    """
+    wanted = list(names)
+    return [_status(name, data_dir) for name in (_known(wanted) if wanted else sorted({*REGISTRY, *_descriptions()}))]
 
 
 def fetch(names: Iterable[str] = (), data_dir: str | Path | None = None) -> list[Status]:
