@@ -63,7 +63,7 @@ def _perplexity(curves: pd.DataFrame, variants: list[str], full: bool) -> Figure
         every.set_ylim(100, 205)
         every.plot([], [], color=QUIET, linestyle="none", marker="x", markersize=4, label="the paper's, one run")
     every.legend(fontsize="small")
-    note = "median and range of the seeds; the learning rate is halved after each epoch from the sixth on"
+    note = "median and range of the seeds; the learning rate is halved before each epoch from the sixth on"
     fig.supxlabel(note if full else "median and range of the seeds", x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
