@@ -16,7 +16,7 @@ from repro.datasets.assembly import Options, Raw, finish
 from repro.datasets.data import Data, Order
 from repro.datasets.images import Augmentation
 from repro.errors import UserError
-from repro.training.memory import keep_freed_memory
+from repro.training.process import keep_freed_memory
 
 BAR, BATCH, CROP, SAMPLES = 3, 128, 4, 50_000
 EPOCHS, REPEATS, STEPS = 3, 9, 4

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from benchmarks.measure import Row, in_turns, loop_of, ratio, run_of, times
 from repro.datasets.text import Text
-from repro.training.memory import keep_freed_memory
+from repro.training.process import keep_freed_memory
 
 BAR = 1.35
 STEPS, REPEATS = 3, 15

@@ -23,7 +23,7 @@ from repro.results.files import read_json, write_atomic, write_json
 from repro.results.locks import LOCK, locked
 from repro.results.tables import Log, Table, write
 from repro.training import assemble, checkpoint
-from repro.training.memory import keep_freed_memory
+from repro.training.process import flushed_denormals, keep_freed_memory
 from repro.training.progress import Progress
 from repro.training.provenance import describe, now, provenance
 from repro.training.summary import summarize
@@ -72,7 +72,7 @@ def train(run: Run) -> Outcome:
     parts = assemble.components(run)
     data, feed = assemble.read_data(run, parts, device)
     loop = assemble.work(run, parts, data, feed, device)
-    with locked(run.folder):
+    with locked(run.folder), flushed_denormals():
         # Another process may have trained it while this one waited.
         if not run.settings["force"] and (found := finished(run)):
             return found
