@@ -12,6 +12,7 @@ from conftest import equal, interrupt_at
 from repro.composition import compose
 from repro.config import resolve
 from repro.training import assemble
+from repro.training.loop import Loop
 from repro.training.run import Interrupted, train
 
 CNN = ["dataset=digits", "dataset.subset=100", "architecture=cnn", "architecture.channels=[3,5]",
@@ -151,3 +152,16 @@ def test_without_a_compiler_one_line_says_so(tmp_path):
     assert "trainer.compile: torch.compile does not work here" in found.stderr
     assert "g++" in found.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_denormals_are_zero_while_a_run_trains_and_only_then(monkeypatch, tiny, tmp_path):
+    seen, advance = [], Loop.advance
+
+    def watched(loop):
+        seen.append((torch.tensor(1e-30) * 1e-10).item())
+        return advance(loop)
+
+    monkeypatch.setattr(Loop, "advance", watched)
+    train(resolve(compose([*tiny, f"results_dir={tmp_path}"])))
+    assert set(seen) == {0}
+    assert (torch.tensor(1e-30) * 1e-10).item() > 0
