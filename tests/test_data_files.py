@@ -271,8 +271,8 @@ def test_fetch_leaves_a_broken_mirror_alone(home):
 
 
 def test_names(home):
-    text = error_of(files.fetch, ["minst"], home.cache)
-    assert "did you mean mnist?" in text
+    assert "did you mean mnist?" in error_of(files.fetch, ["minst"], home.cache)
+    assert "did you mean mnist?" in error_of(files.statuses, home.cache, ["minst"])
     (status,) = files.fetch(["digits"], home.cache)
     assert (status.where, status.files) == ("built in", 0)
     assert [row.name for row in files.statuses(home.cache, ["tiny"])] == ["tiny"]

@@ -261,6 +261,7 @@ def test_what_is_there_is_collected_while_the_rest_is_missing(cli: Callable[...,
     assert set(pd.read_csv(folder / "claims.csv")["verdict"]) == {"inconclusive"}
     assert "(there at: --scale smoke)" in cli("table", experiment).mistake
     assert "give one of them" in cli(*words, "force=true").mistake
+    assert "train=no: allowed are true and false" in cli(*words[:-1], "train=no").mistake
 
 
 def test_settings_of_ones_own_are_kept_apart(tmp_path: Path) -> None:
