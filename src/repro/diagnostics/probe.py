@@ -5,7 +5,7 @@ A site that is used at every step of time is looked at in all of them: time foll
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -128,6 +128,11 @@ def layers_of(module: nn.Module) -> list[Layer]:
     return found
 
 
+def passages_of(layers: Iterable[Layer]) -> list[str]:
+    """The places that hidden states pass, by the names of their modules."""
+    return [layer.through_time for layer in layers if layer.through_time is not None]
+
+
 def _layer(name: str, depth: int, parameters: set[str], weight: str | None = None, site: str | None = None) -> Layer:
     p, beta = (own if (own := f"{site}.function.{symbol}") in parameters else None for symbol in ("p", "beta"))
     return Layer(name, depth, weight and f"{weight}.weight", site, p, beta)
@@ -151,7 +156,7 @@ def _joined(calls: Mapping[str, list[Tensor]]) -> Values:
 
 
 @contextmanager
-def _watched(module: nn.Module, nudges: Mapping[str, Tensor], seen: _Seen) -> Iterator[None]:
+def _watched(module: nn.Module, passages: Collection[str], nudges: Values, seen: _Seen) -> Iterator[None]:
     """Add a nudge to every pre-activation and note down what comes out of every nonlinearity."""
     calls: dict[str, int] = defaultdict(int)
 
@@ -182,7 +187,7 @@ def _watched(module: nn.Module, nudges: Mapping[str, Tensor], seen: _Seen) -> It
 
         return note
 
-    places = _places(module)
+    places = _places(module, passages)
     handles = [m.register_forward_pre_hook(before(name)) for name, m in places]
     handles += [m.register_forward_hook(after(name)) for name, m in places]
     linear = [(name, m) for name, m in module.named_modules() if isinstance(m, nn.Linear)]
@@ -197,11 +202,13 @@ def _watched(module: nn.Module, nudges: Mapping[str, Tensor], seen: _Seen) -> It
             part.fused = True
 
 
-def one_pass(module: nn.Module, task: Task, x: Tensor, y: Tensor, mapped: bool) -> Callable[..., Any]:
+def one_pass(module: nn.Module, passages: Collection[str], task: Task, x: Tensor, y: Tensor,
+             mapped: bool) -> Callable[..., Any]:  # fmt: skip
     """One replica's pass of a batch, as a function of nudges, parameters and buffers.
 
     Args:
         module: the network, whose own parameters are not used.
+        passages: the places that hidden states pass, from `passages_of`.
         task: loss and metrics.
         mapped: whether the pass will run under `torch.func.vmap`.
 
@@ -212,9 +219,9 @@ def one_pass(module: nn.Module, task: Task, x: Tensor, y: Tensor, mapped: bool) 
 
     def run(nudges: Values, parameters: Values, buffers: Values) -> tuple[Any, ...]:
         seen = _Seen(mapped)
-        with _watched(module, nudges, seen):
+        with _watched(module, passages, nudges, seen):
             output, _ = call_functional(module, (parameters, buffers), x)
-        last = task.last(output, y) if any(name in nudges for name in _passages(module)) else output.new_zeros(())
+        last = task.last(output, y) if any(name in nudges for name in passages) else output.new_zeros(())
         return (
             task.measure(output, y)["loss"],
             last,
@@ -267,14 +274,15 @@ def exactly(module: nn.Module) -> Iterator[None]:
             layer.aligned = False
 
 
-def shapes_of(module: nn.Module, parameters: Values, buffers: Values, x: Tensor) -> dict[str, torch.Size]:
+def shapes_of(module: nn.Module, passages: Collection[str], parameters: Values, buffers: Values,
+              x: Tensor) -> dict[str, torch.Size]:  # fmt: skip
     """The shape of every place's input on the batch, with the axis of time where it is used more than once."""
     shapes: dict[str, list[torch.Size]] = defaultdict(list)
 
     def note(name: str) -> Callable[..., None]:
         return lambda _module, args: shapes[name].append(args[0].shape)
 
-    handles = [m.register_forward_pre_hook(note(name)) for name, m in _places(module)]
+    handles = [m.register_forward_pre_hook(note(name)) for name, m in _places(module, passages)]
     fused = unfuse(module)
     try:
         with torch.no_grad():
@@ -287,11 +295,6 @@ def shapes_of(module: nn.Module, parameters: Values, buffers: Values, x: Tensor)
     return {k: v[0] if len(v) == 1 else torch.Size((v[0][0], len(v), *v[0][1:])) for k, v in shapes.items()}
 
 
-def _places(module: nn.Module) -> list[tuple[str, nn.Module]]:
+def _places(module: nn.Module, passages: Collection[str]) -> list[tuple[str, nn.Module]]:
     """The nonlinearities, and where hidden states pass."""
-    passages = _passages(module)
     return [(name, m) for name, m in module.named_modules() if isinstance(m, Nonlinearity) or name in passages]
-
-
-def _passages(module: nn.Module) -> list[str]:
-    return [layer.through_time for layer in layers_of(module) if layer.through_time]

@@ -13,7 +13,7 @@ from torch.func import grad, stack_module_state, vmap
 from repro.activations.noise import NoiseSource, attach_noise
 from repro.architectures.recurrence import State, call_functional, initial_state, is_recurrent, unfuse
 from repro.datasets.data import Batch
-from repro.diagnostics.probe import Layer, Traces, exactly, layers_of, one_pass, shapes_of, trace
+from repro.diagnostics.probe import Layer, Traces, exactly, layers_of, one_pass, passages_of, shapes_of, trace
 from repro.errors import UserError
 from repro.seeds import generator
 from repro.tasks import Task
@@ -163,7 +163,7 @@ class Single(_Net):
         self.parameters: dict[str, Tensor] = dict(self.module.named_parameters())
         self.buffers: dict[str, Tensor] = dict(self.module.named_buffers())
         self.layers = layers_of(self.module)
-        self.weights = _weights(self.layers, self.parameters)
+        self.weights, self.passages = _weights(self.layers, self.parameters), passages_of(self.layers)
         self.shapes: dict[str, torch.Size] | None = None
         self.carried: State = ()
 
@@ -193,11 +193,11 @@ class Single(_Net):
         """See `Learner`."""
         if self.shapes is None:
             with _own_noise(self.noise, self.seeds):
-                self.shapes = shapes_of(self.module, self.parameters, copy.deepcopy(self.buffers), x)
-        run = one_pass(self.module, self.task, x, y, mapped=False)
+                self.shapes = shapes_of(self.module, self.passages, self.parameters, copy.deepcopy(self.buffers), x)
+        run = one_pass(self.module, self.passages, self.task, x, y, mapped=False)
         with _own_noise(self.noise, self.seeds):
             found = trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights,
-                         [layer.through_time for layer in self.layers if layer.through_time])  # fmt: skip
+                         self.passages)  # fmt: skip
         return Traces(*({k: v.unsqueeze(0) for k, v in part.items()} for part in vars(found).values()))
 
 
@@ -216,7 +216,7 @@ class Stacked(_Net):
         self.parameters: dict[str, Tensor] = parameters
         self.buffers: dict[str, Tensor] = buffers
         self.layers = layers_of(self.module)
-        self.weights = _weights(self.layers, self.parameters)
+        self.weights, self.passages = _weights(self.layers, self.parameters), passages_of(self.layers)
         self.shapes: dict[str, torch.Size] | None = None
         self.carried: State = ()
         unfuse(self.module)  # code with derivatives of its own knows nothing of torch.func's transforms
@@ -306,9 +306,9 @@ class Stacked(_Net):
         if self.shapes is None:
             one = [{k: v.detach()[0].clone() for k, v in d.items()} for d in (self.parameters, self.buffers)]
             with _own_noise(self.noise, self.seeds[:1]):
-                shapes = shapes_of(self.module, one[0], one[1], x)
+                shapes = shapes_of(self.module, self.passages, one[0], one[1], x)
             self.shapes = {k: torch.Size((len(self.seeds), *shape)) for k, shape in shapes.items()}
-        run = vmap(one_pass(self.module, self.task, x, y, mapped=True), randomness="error")
+        run = vmap(one_pass(self.module, self.passages, self.task, x, y, mapped=True), randomness="error")
         with _own_noise(self.noise, self.seeds):
             return trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights,
-                         [layer.through_time for layer in self.layers if layer.through_time])  # fmt: skip
+                         self.passages)  # fmt: skip
