@@ -317,13 +317,14 @@ def test_numbers_of_items_count_alike_in_evaluation(tmp_path) -> None:
         assert abs(costs[0] - costs[1]) > 0.01
 
 
-def test_an_ntm_learns_to_recall(tmp_path) -> None:
+@pytest.mark.parametrize("controller", ["feedforward", "lstm"])
+def test_an_ntm_learns_to_recall(tmp_path, controller: str) -> None:
     """Two items of one vector: the answer is the second item, which is to be held for a while."""
     words = ["dataset.max_items=2", "dataset.item_length=1", "dataset.bits=4", "dataset.eval_items=[2]",
              "dataset.valid_size=200", "dataset.test_size=0", "architecture.width=24", "optimizer.lr=0.01",
              "initialization=uniform", "initialization.bound=0.2", "trainer.clip_norm=10", "trainer.batch_size=32",
              "trainer.steps=150", "trainer.eval_steps=150"]  # fmt: skip
-    found = curves(train(run(tmp_path, *words)).folder)
+    found = curves(train(run(tmp_path, *words, f"architecture.controller={controller}")).folder)
     valid = found[(found["split"] == "valid") & (found["metric"] == "loss")]["value"].tolist()
     assert valid[0] == pytest.approx(math.log(2), rel=0.05)
     assert valid[-1] < 0.5 * math.log(2)

@@ -1,4 +1,4 @@
-"""The recurrent recipes that take a GPU or days: their nets, at their own size, train on a little data."""
+"""The recurrent recipes that take a GPU or days: their nets, at their own size, train on a little data; their rates."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,10 @@ import torch
 
 from conftest import Said
 from loading import need_mirror
+from repro.composition import compose
+from repro.config import resolve
 from repro.reproduction import load
+from repro.training.assemble import components
 
 LITTLE = {
     "penn_treebank": ("dataset.subset=2000", "dataset.held_out=2000"),
@@ -22,6 +25,7 @@ LITTLE = {
 CASES = [  # and units of a layer
     ("penn_treebank", "medium", "reference", 650),
     ("penn_treebank", "medium", "nan", 650),
+    ("penn_treebank", "large", "nah", 1500),
     ("learning_to_execute", "full", "nah", 400),
     ("unique_numbers", "full", "nan_annealed_curriculum", 100),
     ("associative_recall", "full", "noisy_annealed", 100),
@@ -48,3 +52,13 @@ def test_a_net_of_full_size_trains(cli: Callable[..., Said], tmp_path: Path, nam
     noisy = [p for name, p in parameters.items() if name.endswith(".p")]
     assert bool(noisy) == (variant != "reference")
     assert all(p.shape == (units,) for p in noisy)
+
+
+@pytest.mark.parametrize(("scale", "epochs", "at_one", "factor"),
+                         [("full", 13, 5, 0.5), ("medium", 39, 6, 0.8), ("large", 55, 15, 1 / 1.15)])  # fmt: skip
+def test_learning_rates_of_the_language_models(scale: str, epochs: int, at_one: int, factor: float) -> None:
+    """As in Zaremba et al. (2014) and their code: 1 for so many epochs, then lower from each epoch to the next."""
+    run = resolve(compose(load("noisy_activations/penn_treebank").jobs(scale)[0].overrides))
+    schedule = components(run).schedule
+    rates = [run.settings["optimizer"]["lr"] * schedule(epoch, epochs) for epoch in range(run.trainer.epochs)]
+    assert rates == pytest.approx([1.0] * at_one + [factor**k for k in range(1, epochs - at_one + 1)])

@@ -1,4 +1,4 @@
-"""The LSTM cell: equal to torch's where it is soft, to its own slow twin for every pair, right gradients for all."""
+"""LSTM layers: equal to torch's where they are soft, the fast way equal to the slow one (test_cell.py: every pair)."""
 
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from repro.activations import Activation, NoiseSource, attach_noise
 from repro.activations.elementwise import Esp, hard_sigmoid, hard_tanh
 from repro.activations.noisy import noisy_sigmoid, noisy_tanh
 from repro.architectures.kit import Kit
-from repro.architectures.lstm import LSTM, LSTMClassifier, LSTMLayer
+from repro.architectures.lstm import LSTM, LSTMClassifier, LSTMLayer, Stack
 from repro.backward import exact, linear
 from repro.composition import compose
 from repro.config import resolve
@@ -113,13 +113,10 @@ def test_half_of_the_noise_is_fresh_for_every_step_sample_and_unit() -> None:
     assert out.unique().numel() > 3 * 8 * 64
 
 
-@pytest.mark.parametrize("name", [*PLAIN, "soft", "linear backward"])
-def test_every_other_pair_and_rule_walks_the_loop(name: str) -> None:
+@pytest.mark.parametrize("name", [*PLAIN, *FUSED, "linear backward"])
+def test_which_pairs_and_rules_walk_the_loop(name: str) -> None:
     net = layer(SOFT, linear) if name == "linear backward" else layer({**PLAIN, **FUSED}[name])
-    assert net.fusable == (name == "soft")
-    found = values_and_gradients(net, True)
-    assert all(value.isfinite().all() for value in found)
-    assert found[3].abs().sum() > 0
+    assert net.fusable == (name in FUSED)
 
 
 def test_linear_backward_ignores_slopes() -> None:
@@ -133,66 +130,63 @@ def test_linear_backward_ignores_slopes() -> None:
     torch.testing.assert_close(gradients[1], gradients[0] * o * (1 - o))  # of the output gates, in a single step
 
 
-@pytest.mark.parametrize("name", FUSED)
-def test_gradients_are_those_of_finite_differences(name: str) -> None:
-    net = layer(FUSED[name])
-    named = dict(net.named_parameters())
-
-    def run(x: Tensor, h: Tensor, c: Tensor, *values: Tensor) -> tuple[Tensor, Tensor]:
-        attach_noise(net, NoiseSource([rng(5)]))
-        out, (_, last) = torch.func.functional_call(net, dict(zip(named, values, strict=True)), (x, (h, c)))
-        return out, last
-
-    x, (h, c) = inputs()
-    parameters = [p.detach().clone().requires_grad_() for p in named.values()]
-    assert torch.autograd.gradcheck(run, (x, h, c, *parameters), eps=1e-7, atol=1e-4, rtol=1e-4)
-
-
-def as_torch(net: LSTMLayer) -> nn.LSTM:
-    """torch's LSTM with the same weights; its columns are input, forget, candidate, output."""
-    twin = nn.LSTM(INPUTS, UNITS).double()
+def stack(depth: int, bound: float = 2.0) -> Stack:
+    """Soft layers whose weights and biases are all drawn at random."""
+    made, draws = Stack(INPUTS, UNITS, depth, 0.0, Kit(SOFT, exact, none)).double(), rng(0)
     with torch.no_grad():
-        for ours, name in ((net.input, "ih"), (net.recurrent, "hh")):
-            for kind in ("weight", "bias"):
-                o, i, f, g = getattr(ours, kind).chunk(4)
-                getattr(twin, f"{kind}_{name}_l0").copy_(torch.cat([i, f, g, o]))
+        for parameter in made.parameters():
+            parameter.uniform_(-bound, bound, generator=draws)
+    return made
+
+
+def as_torch(ours: Stack) -> nn.LSTM:
+    """torch's LSTM with the same weights."""
+    twin = nn.LSTM(INPUTS, UNITS, len(ours.layers)).to(next(ours.parameters()).dtype)
+    with torch.no_grad():
+        for own, its in zip(weights(ours), twin.parameters(), strict=True):
+            its.copy_(torch_s(own))
     return twin
 
 
+def weights(net: Stack) -> list[Tensor]:
+    """Weights and biases in torch's order."""
+    pairs = [(layer.input, layer.recurrent) for layer in net.layers]
+    return [getattr(part, kind) for pair in pairs for kind in ("weight", "bias") for part in pair]
+
+
+def torch_s(columns: Tensor) -> Tensor:
+    """A weight or bias whose blocks are in torch's order: input, forget, candidate, output."""
+    o, i, f, g = columns.chunk(4)
+    return torch.cat([i, f, g, o])
+
+
+def found(net: Stack | nn.LSTM) -> list[Tensor]:
+    """Every output, the last state, and the gradients of inputs, state and weights, these in torch's order."""
+    own = list(net.parameters()) if isinstance(net, nn.LSTM) else weights(net)
+    x, (h, c) = inputs()
+    layers = len(own) // 4
+    state = tuple(v.to(own[0].dtype).expand(layers, -1, -1) for v in (h, c))
+    out, (last_h, last_c) = net(x.to(own[0].dtype), state)
+    loss = out.sin().sum() + last_h.sum() + last_c.cos().sum()
+    towards_x, *others = torch.autograd.grad(loss, [x, h, c, *own])
+    of_weights = others[2:] if isinstance(net, nn.LSTM) else [torch_s(g) for g in others[2:]]
+    return [out, last_h, last_c, towards_x, *others[:2], *of_weights]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
 @pytest.mark.parametrize("fused", [True, False])
-def test_the_soft_cell_is_torch_s(fused: bool) -> None:
-    net = layer(SOFT)
-    net.fused = fused
-    twin = as_torch(net)
-    results = []
-    for run in (net, twin):
-        x, (h, c) = inputs()
-        state = (h, c) if run is net else (h[None], c[None])
-        out, (last_h, last_c) = run(x, state)
-        gradients = torch.autograd.grad(out.sin().sum() + last_h.sum() + last_c.cos().sum(), [x, h, c])
-        results.append([out, last_h.view(BATCH, UNITS), last_c.view(BATCH, UNITS), *gradients])
-    for ours, theirs in zip(*results, strict=True):
+def test_soft_layers_are_torch_s(fused: bool, depth: int) -> None:
+    net = stack(depth)
+    for part in net.layers:
+        part.fused = fused
+    for ours, theirs in zip(found(net), found(as_torch(net)), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
-    weights = []
-    for run in (net, twin):
-        run.zero_grad()
-        x, (h, c) = inputs()
-        run(x, (h, c) if run is net else (h[None], c[None]))[0].sin().sum().backward()
-        weights.append(run.recurrent.weight.grad if run is net else run.weight_hh_l0.grad)
-    o, i, f, g = weights[0].chunk(4)
-    torch.testing.assert_close(torch.cat([i, f, g, o]), weights[1], rtol=0, atol=1e-12)
 
 
 def test_float32_is_torch_s_to_a_millionth() -> None:
-    net, x = layer(SOFT, bound=0.5).float(), inputs()[0].detach().float()
-    twin = as_torch(net).float()
-    state = torch.zeros(BATCH, UNITS), torch.zeros(BATCH, UNITS)
-    ours, theirs = net(x, state)[0], twin(x)[0]
-    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)
-    (mine,) = torch.autograd.grad(ours.sin().sum(), net.recurrent.weight)
-    (its,) = torch.autograd.grad(theirs.sin().sum(), twin.weight_hh_l0)
-    o, i, f, g = mine.chunk(4)
-    torch.testing.assert_close(torch.cat([i, f, g, o]), its, rtol=0, atol=1e-5)
+    net = stack(2, bound=0.5).float()
+    for ours, theirs in zip(found(net), found(as_torch(net)), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
 def test_a_window_in_two_halves_is_the_window() -> None:

@@ -17,7 +17,6 @@ from repro.datasets.data import Order
 from repro.datasets.penn_treebank import TOKENS, TYPES, words
 from repro.datasets.text import Text, Windows, cut
 from repro.errors import UserError
-from repro.optimization import decay_after
 from repro.tasks import IGNORED, MANY
 from repro.tasks import Sequence as SequenceTask
 from repro.tasks.cross_entropy import SummedCrossEntropy
@@ -241,11 +240,6 @@ def test_diagnostics_change_no_weight() -> None:
     unmeasured = finish(loop("activation=noisy_tanh", "diagnostics=none"))
     for name, value in measured.learner.parameters.items():
         assert torch.equal(value, unmeasured.learner.parameters[name])
-
-
-def test_the_small_recipe_s_learning_rate() -> None:
-    rates = [decay_after(epoch, 13, after=5, factor=0.5) for epoch in range(13)]
-    assert rates == [1.0] * 5 + [0.5**k for k in range(1, 9)]
 
 
 # ---- Penn Treebank ----
