@@ -56,27 +56,30 @@ def run_of(*words: str) -> Run:
     return resolve(compose(list(words)))
 
 
-def loop_of(run: Run, data: Dataset | None = None, net: nn.Module | None = None) -> Loop:
-    """Its loop, on the CPU, on other data and with another net if they are given."""
+def loop_of(run: Run, data: Dataset | None = None, net: nn.Module | None = None, device: str = "cpu") -> Loop:
+    """Its loop, on other data and with another net if they are given."""
     torch.set_num_threads(run.settings["threads"])
-    parts, device = assemble.components(run), torch.device("cpu")
+    parts, place = assemble.components(run), torch.device(device)
     if data is None:
-        data, feed = assemble.read_data(run, parts, device)
+        data, feed = assemble.read_data(run, parts, place)
     else:
         trainer = run.trainer
-        feed = data.feed(Order(run.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs))
-    loop = assemble.loop(run, parts, data, feed, device)
+        feed = data.feed(Order(run.seeds, trainer.batch_size, place, trainer.steps, trainer.epochs))
+    loop = assemble.loop(run, parts, data, feed, place)
     if net is not None:
-        loop.learner = learner([net], run.seeds, parts.task, device)
+        loop.learner = learner([net], run.seeds, parts.task, place)
         loop.optimizer = parts.optimizer(list(loop.learner.parameters.values()), fused=True)
     return loop
 
 
 def times(loop: Loop, steps: int) -> Callable[[], None]:
-    """A job: so many steps of a loop."""
+    """A job: so many steps of a loop, to their end on a GPU as well."""
+    on_gpu = next(iter(loop.learner.parameters.values())).is_cuda
 
     def job() -> None:
         for _ in range(steps):
             loop.advance()
+        if on_gpu:
+            torch.cuda.synchronize()
 
     return job
