@@ -45,7 +45,7 @@ def figures(tables: Tables) -> dict[str, Figure]:
 def _train_accuracy(curves: pd.DataFrame, variants: list[str], full: bool) -> Figure:
     rows = curves[(curves["split"] == "train") & (curves["metric"] == "accuracy")]
     fig = figure(TEXT, 3.3)
-    whole, late = fig.subplots(1, 2)
+    whole, late, *beside = fig.subplots(1, 2) if full else fig.subplots(1, 3, width_ratios=[4, 4, 3])
     together = max(1, rows["step"].nunique() // POINTS)
     points = {name: _means(rows[rows["variant"] == name], together) for name in variants}
     last = rows["epoch"].max()
@@ -56,17 +56,22 @@ def _train_accuracy(curves: pd.DataFrame, variants: list[str], full: bool) -> Fi
         ax.set_xlabel("epoch")
         blocks.whole_ticks(ax.xaxis)
     ends = pd.concat([own.loc[own["epoch"] >= LATE * own["epoch"].max(), "value"] for own in points.values()])
+    theirs = late if full else beside[0]
+    for name, values in PAPER.items():
+        theirs.plot(PAPER_EPOCHS, values, color=COLORS[name], linestyle="none", marker="x", markersize=4)
     if full:
-        for name, values in PAPER.items():
-            late.plot(PAPER_EPOCHS, values, color=COLORS[name], linestyle="none", marker="x", markersize=4)
         late.plot([], [], color=QUIET, linestyle="none", marker="x", markersize=4, label="Figure 8, one run")
         ends = pd.concat([ends, pd.Series([v for values in PAPER.values() for v in values])])
+    else:
+        theirs.set(title="Figure 8", xlabel="epoch (6 digits, 3 deep)", xticks=PAPER_EPOCHS)
+        theirs.margins(0.15)
     pad = 0.05 * (ends.max() - ends.min()) + 0.01
     late.set(xlim=(LATE * last, 1.01 * last), ylim=(ends.min() - pad, ends.max() + pad), title="its end, all variants")
     whole.set(ylabel="training accuracy, %", title="the whole run")
     whole.legend(loc="lower right", fontsize="small")
     late.legend(loc="lower right", fontsize="small")
-    fig.supxlabel(f"median and range of the seeds; a point: the mean of {together} evaluations",
+    fig.supxlabel(f"median and range of the seeds; a point: the mean of {together} evaluations   ×: the paper's, "
+                  "one run, each the mean over 20 epochs",
                   x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
     return fig
 
