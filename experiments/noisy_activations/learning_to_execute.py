@@ -24,7 +24,7 @@ PAPER = {"reference": (48.38, 48.82, 49.07, 49.06), "nah": (48.97, 49.55, 49.81,
 TABLE_1 = {"reference": 46.45, "nah": 48.09}  # test accuracy in %, single runs
 PAPER_ANSWERS = 5700  # characters of answers in their test set, by our generator at that size
 POINTS = 30  # of a curve, about; a single evaluation is too noisy to look at
-SPREAD = 0.2  # between the dots of one variant's seeds
+SPREAD = 0.6  # of one variant's dots, from the first seed to the last
 LATE = 0.6  # where the second panel begins, as a share of the run
 
 
@@ -133,7 +133,7 @@ def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
     rates = later[(later["split"] == "train") & (later["metric"] == "learning_rate")]
     for row, name in enumerate(variants):
         reached = progress[(progress["variant"] == name) & (progress["value"] >= 1)].groupby("seed")["epoch"].min()
-        heights = row + SPREAD * (np.arange(len(reached)) - (len(reached) - 1) / 2)
+        heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(reached)) if len(reached) > 1 else [row]
         top.plot(reached.to_numpy(), heights, ".", markersize=7, color=COLORS[name])
         blocks.curve(rate, rates[rates["variant"] == name], "epoch", label=NAMES[name], color=COLORS[name])
     for ax in (top, rate):
