@@ -21,6 +21,7 @@ from loading import need_mirror
 from repro.commands.reproduce import sweeper
 from repro.composition import Composer, compose
 from repro.config import resolve
+from repro.errors import UserError
 from repro.ledger import plan
 from repro.paths import CLONE, conf_dir
 from repro.reproduction import SCALES, Experiment, last_wins, load, names, results_folder, with_variant
@@ -322,6 +323,13 @@ def test_variant_is_put_before_the_user_s_own_words() -> None:
 
 def test_first_variant_is_taken_unless_one_is_named() -> None:
     assert "variant=tanh_small" in with_variant(["experiment=training_deep_networks/initialization"])
+
+
+def test_several_variants_are_trained_one_at_a_time() -> None:
+    with pytest.raises(UserError, match=r"names several.*repro reproduce training_deep_networks/initialization"):
+        with_variant(["-m", "experiment=training_deep_networks/initialization", "variant=tanh_small,relu_he"])
+    with pytest.raises(UserError, match="unknown variant"):
+        with_variant(["-m", "experiment=training_deep_networks/initialization", "variant=tanh_small,relu"])
 
 
 def test_words_without_an_experiment_stay_as_they_are() -> None:
