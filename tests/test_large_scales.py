@@ -16,7 +16,7 @@ from repro.reproduction import load
 from repro.training.assemble import components
 
 LITTLE = {
-    "penn_treebank": ("dataset.subset=2000", "dataset.held_out=2000"),
+    "penn_treebank": ("dataset.subset=2000", "dataset.held_out=800"),
     "learning_to_execute": ("dataset.characters=132", "dataset.valid_streams=2", "dataset.test_streams=2",
                             "dataset.test_glance=2"),
     "unique_numbers": ("dataset.valid_size=20", "dataset.test_size=20"),
