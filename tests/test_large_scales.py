@@ -23,7 +23,6 @@ LITTLE = {
     "associative_recall": ("dataset.valid_size=2", "trainer.batch_size=2", "replicas=1"),
 }  # fmt: skip
 CASES = [  # and units of a layer
-    ("penn_treebank", "medium", "reference", 650),
     ("penn_treebank", "medium", "nan", 650),
     ("penn_treebank", "large", "nah", 1500),
     ("learning_to_execute", "full", "nah", 400),
