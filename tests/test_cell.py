@@ -88,7 +88,7 @@ def value(site: Nonlinearity, name: str, changes: dict[str, Any], gate: bool, x:
         return PLAIN[GATES.get(name, "sigmoid")](x)
     if name == "esp":
         return x * expit(function.beta.detach().numpy() * x)
-    return PLAIN.get(name, PLAIN["hard_tanh"])(x)
+    return PLAIN[name](x)
 
 
 def layer(setting: str) -> LSTMLayer:
