@@ -12,7 +12,8 @@ from benchmarks.measure import Row, in_turns, ratio, run_of
 from repro.diagnostics.hessian import hessian
 from repro.diagnostics.objective import Objective
 from repro.diagnostics.spectrum import quadrature
-from repro.training import assemble
+from repro.procedures.train import Train
+from repro.training import prepare
 
 BAR = 3
 REPEATS = 3
@@ -48,9 +49,9 @@ def rows() -> Iterator[Row]:
 def _objective() -> Objective:
     run, device = run_of(*WORDS), torch.device("cpu")
     torch.set_num_threads(run.settings["threads"])
-    parts = assemble.components(run)
-    data, feed = assemble.read_data(run, parts, device)
-    loop = assemble.loop(run, parts, data, feed, device)
+    parts = prepare.components(run)
+    data, feed = prepare.read_data(run, parts, device)
+    loop = Train()(prepare.Prepared(run, device, parts, data, feed))
     for _ in range(TRAINED):
         loop.advance()
     return Objective(loop.learner.module, parts.task, list(feed.batches("train")))

@@ -11,7 +11,8 @@ from torch import nn
 from repro.composition import compose
 from repro.config import Run, resolve
 from repro.datasets.data import Dataset, Order
-from repro.training import assemble
+from repro.procedures.train import Train
+from repro.training import prepare
 from repro.training.learner import learner
 from repro.training.loop import Loop
 
@@ -59,13 +60,13 @@ def run_of(*words: str) -> Run:
 def loop_of(run: Run, data: Dataset | None = None, net: nn.Module | None = None, device: str = "cpu") -> Loop:
     """Its loop, on other data and with another net if they are given."""
     torch.set_num_threads(run.settings["threads"])
-    parts, place = assemble.components(run), torch.device(device)
+    parts, place = prepare.components(run), torch.device(device)
     if data is None:
-        data, feed = assemble.read_data(run, parts, place)
+        data, feed = prepare.read_data(run, parts, place)
     else:
         trainer = run.trainer
         feed = data.feed(Order(run.seeds, trainer.batch_size, place, trainer.steps, trainer.epochs))
-    loop = assemble.loop(run, parts, data, feed, place)
+    loop = Train()(prepare.Prepared(run, place, parts, data, feed))
     if net is not None:
         loop.learner = learner([net], run.seeds, parts.task, place)
         loop.optimizer = parts.optimizer(list(loop.learner.parameters.values()), fused=True)

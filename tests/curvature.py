@@ -11,7 +11,7 @@ from repro.composition import compose
 from repro.config import resolve
 from repro.datasets.data import Batch, Data, Split
 from repro.diagnostics.objective import Objective
-from repro.training.assemble import components, models, read_data
+from repro.training.prepare import components, models, read_data
 
 # The nets of Milletarì et al. 2018 on points of the plane: 2-10-1, and 2-8-2-1.
 ONE_LAYER = ("dataset=boundary", "task=sigmoids", "architecture.depth=1", "architecture.width=10",

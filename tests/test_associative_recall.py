@@ -21,7 +21,7 @@ from repro.plots.experiment import Tables, _load
 from repro.plots.style import styled
 from repro.tasks import Classification
 from repro.tasks.recall import Recall
-from repro.training import assemble
+from repro.training import prepare
 from repro.training.run import train
 
 YAML = experiments_dir() / "noisy_activations" / "associative_recall.yaml"
@@ -306,9 +306,9 @@ def test_a_stacked_run_is_its_seeds_one_by_one(tmp_path) -> None:
 def test_numbers_of_items_count_alike_in_evaluation(tmp_path) -> None:
     words = ["trainer.steps=0", "initialization=uniform", "initialization.bound=3"]
     found = curves(train(run(tmp_path, *words)).folder)
-    parts = assemble.components(run(tmp_path, *words))
-    data, it = assemble.read_data(run(tmp_path, *words), parts, torch.device("cpu"))
-    (machine,) = assemble.models(run(tmp_path, *words), parts, data)
+    parts = prepare.components(run(tmp_path, *words))
+    data, it = prepare.read_data(run(tmp_path, *words), parts, torch.device("cpu"))
+    (machine,) = prepare.models(run(tmp_path, *words), parts, data)
     for split in ("valid", "test"):
         costs = [Recall().measure(call(machine, b.x)[0], b.y)["loss"].item() for b in it.batches(split)]
         assert len(costs) == 2

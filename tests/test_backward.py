@@ -19,7 +19,7 @@ from repro.config import resolve
 from repro.diagnostics.quantities import gradient_cosine, gradient_norm_ratio
 from repro.errors import UserError
 from repro.paths import conf_dir
-from repro.training.assemble import components
+from repro.training.prepare import components
 
 DATA = Path(__file__).parent / "data"
 FUNCTIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}

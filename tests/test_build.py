@@ -22,10 +22,11 @@ from repro.architectures.recurrence import call, is_recurrent
 from repro.backward import exact
 from repro.build import build, check_node
 from repro.commands.list import describe
-from repro.config import GROUPS, DiagnosticsConfig, TrainerConfig
+from repro.config import DiagnosticsConfig, TrainerConfig
 from repro.datasets.data import Order
 from repro.datasets.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
+from repro.groups import GROUPS
 from repro.normalization import none
 from repro.paths import conf_dir, experiments_dir
 
@@ -104,7 +105,7 @@ def look(group: str, made: Any) -> None:
     elif group == "weight":
         assert type(made.linear(2, 3)) is not nn.Linear
         assert made.convolution(2, 3, 3)(torch.ones(1, 2, 3, 3)).shape == (1, 3, 1, 1)
-    elif group == "job":
+    elif group == "procedure":
         assert callable(made)
     elif group == "hessian":
         assert made.name in ("exact", "lanczos", "slq")
@@ -141,8 +142,10 @@ def test_every_group_has_options_and_every_folder_is_a_group() -> None:
     assert {name.partition("/")[0] for name in FILES} == set(GROUPS) - {"experiment"}
 
 
-# Jobs do not train; each has tests of its own.
-@pytest.mark.parametrize("name", [name for name in FILES if not name.startswith("job/")])
+# Other procedures have tests of their own.
+@pytest.mark.parametrize(
+    "name", [name for name in FILES if not name.startswith("procedure/") or name == "procedure/train"]
+)
 def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     group, option = name.split("/")
     if option in ("mnist", "cifar10", "penn_treebank"):

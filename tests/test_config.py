@@ -4,11 +4,15 @@ import copy
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 import repro.config
+from repro import groups
 from repro.composition import compose
-from repro.config import QUANTITIES, flatten, identity, resolve
+from repro.config import QUANTITIES, identity, resolve
 from repro.errors import UserError
+from repro.groups import flatten
+from repro.paths import conf_dir
 
 # Everything a user can change that moves no number, written out: a new key must be put here by hand.
 WITHOUT_NUMBERS = {"device", "threads", "results_dir", "data_dir", "force", "trusted", "variant", "experiment",
@@ -46,8 +50,33 @@ def test_identity_depends_on_everything_that_moves_a_number_and_on_nothing_else(
     assert {key for key in keys if identity(changed(settings, key)) == base} == free
 
 
-def test_names_of_options_do_not_count(settings: dict) -> None:
-    assert identity(settings | {"choices": {"activation": "my_copy"}}) == identity(settings)
+def test_moving_a_component_changes_no_identity(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file may name another address; a configuration that names one that is not in the file is another run."""
+    before, moved = identity(settings), copy.deepcopy(settings)
+    moved["activation"]["_target_"] = "repro.elsewhere.noisy_tanh"
+    assert identity(moved) != before
+    known = groups.own_option
+
+    def own_option(group: str, option: str) -> dict:
+        return known(group, option) | ({"_target_": moved[group]["_target_"]} if group == "activation" else {})
+
+    monkeypatch.setattr(groups, "own_option", own_option)
+    assert identity(moved) == before
+
+
+def test_every_own_option_counts_by_its_name() -> None:
+    """No address of repro's own code is in what is hashed, whatever is chosen."""
+    for group in groups.COMPONENTS:
+        for file in sorted((conf_dir() / group).glob("*.yaml")):
+            node = OmegaConf.to_container(OmegaConf.load(file))
+            named = groups.without_addresses(group, file.stem, node)
+            assert named["option"] == file.stem
+            assert not [key for key in flatten(named) if key.rpartition(".")[2] in groups.ADDRESS]
+
+
+def test_an_option_of_ones_own_counts_by_its_address() -> None:
+    own = {"_target_": "repro.activations.noisy.noisy_tanh", "c": 1}
+    assert groups.without_addresses("activation", "my_copy", own) == own
 
 
 @pytest.mark.parametrize("key", ["threads", "tensorboard", "device", "force", "variant", "results_dir", "reproduction"])

@@ -1,4 +1,4 @@
-"""The job that measures what activation derivatives cost: that it leaves out what it says, and tells what it found."""
+"""Measuring what activation derivatives cost: that it leaves out what it says, and tells what it found."""
 
 import statistics
 
@@ -13,19 +13,18 @@ from repro.activations.site import under
 from repro.composition import compose
 from repro.config import resolve
 from repro.errors import UserError
-from repro.jobs.cost import Cost, Turns, passing
-from repro.training import assemble
+from repro.procedures.cost import Cost, Turns, passing
+from repro.training.prepare import prepare
 from repro.training.run import train
 
-SMALL = ["job=cost", "dataset=gaussian_noise", "dataset.train_size=8", "dataset.valid_size=0", "dataset.test_size=0",
-         "dataset.features=6", "trainer.batch_size=8", "architecture.width=5", "architecture.depth=3",
-         "job.repeats=4", "job.warm_up=1"]  # fmt: skip
+SMALL = ["procedure=cost", "dataset=gaussian_noise", "dataset.train_size=8", "dataset.valid_size=0",
+         "dataset.test_size=0", "dataset.features=6", "trainer.batch_size=8", "architecture.width=5",
+         "architecture.depth=3", "procedure.repeats=4", "procedure.warm_up=1"]  # fmt: skip
 
 
 def work(*words: str) -> Turns:
-    run = resolve(compose([*SMALL, *words]))
-    parts, device = assemble.components(run), torch.device("cpu")
-    found = assemble.work(run, parts, *assemble.read_data(run, parts, device), device)
+    prepared = prepare(resolve(compose([*SMALL, *words])))
+    found = prepared.components.procedure(prepared)
     assert isinstance(found, Turns)
     return found
 
@@ -99,15 +98,18 @@ def test_a_run_of_it(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_it_refuses() -> None:
-    with pytest.raises(UserError, match="job=cost measures one net at a time; take replicas=1"):
+    with pytest.raises(UserError, match="procedure=cost measures one net at a time; take replicas=1"):
         work("replicas=2")
-    with pytest.raises(UserError, match="job=cost compares backward rules by itself; leave backward=exact"):
+    with pytest.raises(
+        UserError, match="procedure=cost takes no backward, so that backward=linear has no meaning; leave it out"
+    ):
         work("backward=linear")
-    with pytest.raises(UserError, match=r"diagnostics\.predictions is written by training, and a job does not train"):
+    with pytest.raises(
+        UserError, match=r"takes no diagnostics, so that diagnostics\.predictions=\['test'\] has no meaning"
+    ):
         work("diagnostics.predictions=[test]")
-    run = resolve(compose(["job=cost", "dataset=unique_numbers", "architecture=lstm_classifier"]))
-    parts, device = assemble.components(run), torch.device("cpu")
-    with pytest.raises(UserError, match="job=cost is for nets without a state; take architecture=mlp, say"):
-        assemble.work(run, parts, *assemble.read_data(run, parts, device), device)
-    with pytest.raises(UserError, match=r"job\.repeats must be a whole number of 1 or more, not 0"):
+    prepared = prepare(resolve(compose(["procedure=cost", "dataset=unique_numbers", "architecture=lstm_classifier"])))
+    with pytest.raises(UserError, match="procedure=cost is for nets without a state; take architecture=mlp, say"):
+        prepared.components.procedure(prepared)
+    with pytest.raises(UserError, match=r"procedure\.repeats must be a whole number of 1 or more, not 0"):
         Cost(0, 0)

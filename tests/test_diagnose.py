@@ -161,7 +161,7 @@ MISTAKES: dict[str, tuple[tuple[str, ...], Callable[[Path], None], tuple[str, ..
     "unfinished": ((), remove("done.json"), (), ["has not finished yet", "resumes"]),
     "no checkpoint": ((), remove("checkpoint.pt", "checkpoint.previous.pt"), (), ["no checkpoint.pt", "force=true"]),
     "diverged": (("optimizer.lr=1e25", "activation=relu"), nothing, (), ["diverged", "no Hessian"]),
-    "job": (tuple(JOB), nothing, (), ["did a job and did not train"]),
+    "job": ((*JOB, "diagnostics.probe=128"), nothing, (), ["did not train"]),
     "another setting": ((), nothing, ("optimizer=sgd",), ["optimizer=sgd: ", "only hessian=METHOD"]),
     "a setting of the trainer": ((), nothing, ("trainer.epochs=3",), ["trainer.epochs=3: "]),
     "null": ((), nothing, ("hessian=null",), ["hessian=null measures nothing", "exact, lanczos or slq"]),

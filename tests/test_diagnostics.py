@@ -20,8 +20,8 @@ from repro.datasets.data import Data, Split
 from repro.diagnostics.quantities import of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps
 from repro.reproduction import with_variant
-from repro.training.assemble import components, models
 from repro.training.learner import learner
+from repro.training.prepare import components, models
 from repro.training.run import train
 from twin import BINS, Twin
 

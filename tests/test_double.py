@@ -11,7 +11,8 @@ from torch import Tensor
 from conftest import Trained, check_resuming, equal
 from repro.composition import compose
 from repro.config import Run, resolve
-from repro.training import assemble
+from repro.procedures.train import Train
+from repro.training import prepare
 from repro.training.loop import Loop
 
 DOUBLE = "trainer.precision=float64"
@@ -20,8 +21,8 @@ EVERYTHING = ("activation=noisy_tanh", "normalization=batch", "architecture.drop
 
 def start(*words: str) -> Loop:
     run = resolve(compose(list(words)))
-    parts, device = assemble.components(run), torch.device("cpu")
-    return assemble.loop(run, parts, *assemble.read_data(run, parts, device), device)
+    parts, device = prepare.components(run), torch.device("cpu")
+    return Train()(prepare.Prepared(run, device, parts, *prepare.read_data(run, parts, device)))
 
 
 def types(state: object) -> set[torch.dtype]:

@@ -10,7 +10,7 @@ from curvature import ESP, ONE_LAYER
 from repro.composition import compose
 from repro.config import resolve
 from repro.results.tables import read
-from repro.training import assemble
+from repro.training import prepare
 from repro.training.run import train
 
 # Full-batch Adam in float64; the learning rate falls by a tenth in 500 updates.
@@ -47,7 +47,7 @@ def inactive(folder: Path, seed: int) -> int:
     weight, bias = (parameters[f"hidden.0.linear.{part}"][seed] for part in ("weight", "bias"))
     assert weight.dtype == torch.float64
     run = resolve(compose(list(RECIPE)))
-    data, _ = assemble.read_data(run, assemble.components(run), torch.device("cpu"))
+    data, _ = prepare.read_data(run, prepare.components(run), torch.device("cpu"))
     x = data.train.x.double()
     assert x.shape == (38, 2)
     return int((x @ weight.T + bias <= 0).all(0).sum())

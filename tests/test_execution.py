@@ -11,7 +11,8 @@ import torch
 from conftest import equal, interrupt_at
 from repro.composition import compose
 from repro.config import resolve
-from repro.training import assemble
+from repro.procedures.train import Train
+from repro.training import prepare
 from repro.training.loop import Loop
 from repro.training.run import Interrupted, train
 
@@ -23,8 +24,8 @@ MOMENTUM = ["optimizer.momentum=0.9", "optimizer.lr=0.02"]
 
 def start(*words):
     run = resolve(compose([*CNN, *words]))
-    parts, device = assemble.components(run), torch.device("cpu")
-    return assemble.loop(run, parts, *assemble.read_data(run, parts, device), device)
+    parts, device = prepare.components(run), torch.device("cpu")
+    return Train()(prepare.Prepared(run, device, parts, *prepare.read_data(run, parts, device)))
 
 
 def finish(loop):

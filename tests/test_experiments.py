@@ -28,8 +28,8 @@ from repro.reproduction import SCALES, Experiment, last_wins, load, names, resul
 from repro.results import verdicts
 from repro.results.collect import HEAD, LAYERS, STATES, TAIL
 from repro.results.tables import read
-from repro.training.assemble import check_targets
 from repro.training.loop import Loop
+from repro.training.prepare import check_targets
 
 # Runs and rows (a run and seed) at smoke scale; a new experiment is counted by hand.
 SIZES = {

@@ -15,7 +15,7 @@ from repro.datasets.data import Order
 from repro.datasets.text import Text
 from repro.diagnostics.probe import layers_of
 from repro.diagnostics.quantities import of_layers
-from repro.training import assemble
+from repro.training import prepare
 from repro.training.learner import learner
 
 STEPS, BATCH, TOKENS, UNITS = 5, 4, 9, 3
@@ -26,11 +26,11 @@ def net(*words: str) -> tuple[Any, Any, list[torch.nn.Module], Tensor, Tensor]:
     run = resolve(compose(["task=language_model", "architecture=lstm", f"architecture.width={UNITS}",
                            "dataset=penn_treebank", "initialization=uniform_everywhere",
                            "initialization.bound=2.5", *words]))  # fmt: skip
-    parts = assemble.components(run)
+    parts = prepare.components(run)
     rng = torch.Generator().manual_seed(1)
     splits = {name: torch.randint(TOKENS, (60,), generator=rng) for name in ("train", "valid", "test")}
     data = Text("made_up", splits, TOKENS, STEPS)
-    made = [m.double() for m in assemble.models(run, parts, data)]
+    made = [m.double() for m in prepare.models(run, parts, data)]
     probe = data.feed(Order(run.seeds, BATCH)).probe(100)
     return run, parts, made, probe.x, probe.y
 

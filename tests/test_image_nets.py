@@ -23,8 +23,8 @@ from repro.diagnostics.probe import layers_of
 from repro.paths import conf_dir
 from repro.tasks import Task
 from repro.training import learner as learning
-from repro.training.assemble import components, models
 from repro.training.learner import learner
+from repro.training.prepare import components, models
 from repro.training.run import train
 
 # The nets as the literature writes them: channels of each convolution, M for a pooling.

@@ -13,7 +13,7 @@ from loading import need_mirror
 from repro.composition import compose
 from repro.config import resolve
 from repro.reproduction import load
-from repro.training.assemble import components
+from repro.training.prepare import components
 
 LITTLE = {
     "penn_treebank": ("dataset.subset=2000", "dataset.held_out=800"),

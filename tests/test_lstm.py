@@ -18,7 +18,7 @@ from repro.config import resolve
 from repro.errors import UserError
 from repro.initialization import initialize, uniform
 from repro.normalization import batch, none
-from repro.training import assemble
+from repro.training import prepare
 
 STEPS, BATCH, INPUTS, UNITS = 6, 3, 7, 5
 
@@ -236,4 +236,4 @@ def test_normalization_is_refused() -> None:
 ])  # fmt: skip
 def test_nets_and_data_that_do_not_go_together(words: list[str], says: str) -> None:
     with pytest.raises(UserError, match=says):
-        assemble.check_targets(resolve(compose(words)))
+        prepare.check_targets(resolve(compose(words)))

@@ -23,7 +23,7 @@ from repro.errors import UserError
 from repro.initialization import initialize, uniform
 from repro.normalization import layer, none
 from repro.tasks.recall import Recall
-from repro.training import assemble
+from repro.training import prepare
 from repro.training.run import train
 
 BATCH, ROWS, FEATURES = 3, 5, 4
@@ -300,9 +300,9 @@ def test_controllers_are_told_apart_by_what_they_hold() -> None:
 def test_the_cost_starts_at_chance(items: int, activation: str) -> None:
     run = resolve(compose(["experiment=noisy_activations/associative_recall", f"activation={activation}",
                            f"dataset.eval_items=[{items}]", "dataset.item_length=3"]))  # fmt: skip
-    parts = assemble.components(run)
-    data, feed = assemble.read_data(run, parts, torch.device("cpu"))
-    (machine,) = assemble.models(run, parts, data)
+    parts = prepare.components(run)
+    data, feed = prepare.read_data(run, parts, torch.device("cpu"))
+    (machine,) = prepare.models(run, parts, data)
     batch = next(iter(feed.batches("valid")))
     cost = Recall().measure(call(machine.eval(), batch.x)[0], batch.y)["loss"].item()
     assert cost == pytest.approx(3 * math.log(2), rel=0.01)

@@ -20,9 +20,10 @@ from repro.config import resolve
 from repro.datasets.data import Batch, Data, Order, Split
 from repro.errors import UserError
 from repro.optimization import make_optimizer
+from repro.procedures.train import Train
 from repro.results.tables import read
 from repro.tasks import Classification
-from repro.training import assemble, learner
+from repro.training import learner, prepare
 from repro.training.learner import Stacked
 from repro.training.loop import Loop
 from repro.training.recorded import record, recordable
@@ -87,10 +88,10 @@ def _float64() -> Iterator[None]:
 def loops(words: Sequence[str], data: Data | None = None) -> tuple[Loop, list[Loop]]:
     """The stacked loop and those of its seeds, none of them started."""
     run = resolve(compose(words))
-    parts = assemble.components(run)
+    parts = prepare.components(run)
     device = torch.device("cpu")
     if data is None:
-        data, _ = assemble.read_data(run, parts, device)
+        data, _ = prepare.read_data(run, parts, device)
         assert isinstance(data, Data)
 
     def split(of: Split) -> Split:
@@ -103,7 +104,7 @@ def loops(words: Sequence[str], data: Data | None = None) -> tuple[Loop, list[Lo
         trainer = run.trainer
         feed = data.feed(Order(changed.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs,
                                dtype=torch.get_default_dtype()))  # fmt: skip
-        return assemble.loop(changed, parts, data, feed, device)
+        return Train()(prepare.Prepared(changed, device, parts, data, feed))
 
     return one(replicas=SEEDS), [one(seed=run.settings["seed"] + i) for i in range(SEEDS)]
 
@@ -312,7 +313,7 @@ def test_gradients_lie_in_memory_as_parameters_do_and_are_tensors_of_their_own(n
 def test_fused_kernels_move_parameters_as_the_plain_ones_do(name):
     torch.manual_seed(0)
     start, moves = [torch.randn(4, 3), torch.randn(4)], [[torch.randn(4, 3), torch.randn(4)] for _ in range(3)]
-    factory = assemble.components(
+    factory = prepare.components(
         resolve(compose([*SMALL, f"optimizer={name}", "optimizer.weight_decay=0.5"]))
     ).optimizer
     ends = []

@@ -15,8 +15,8 @@ from repro.config import resolve
 from repro.datasets.data import Batch, Data, Split
 from repro.diagnostics.quantities import of_backward
 from repro.errors import UserError
-from repro.training.assemble import components, models, settle
 from repro.training.learner import learner
+from repro.training.prepare import components, models, settle
 from repro.training.run import train
 
 

@@ -11,7 +11,7 @@ from repro.composition import compose
 from repro.config import resolve
 from repro.errors import UserError
 from repro.tasks.sigmoids import Sigmoids
-from repro.training.assemble import components
+from repro.training.prepare import components
 
 
 def random_outputs(outputs, samples=9, scale=2.0):

@@ -17,10 +17,11 @@ from repro.datasets.data import Order
 from repro.datasets.penn_treebank import TOKENS, TYPES, words
 from repro.datasets.text import Text, Windows, cut
 from repro.errors import UserError
+from repro.procedures.train import Train
 from repro.tasks import IGNORED, MANY
 from repro.tasks import Sequence as SequenceTask
 from repro.tasks.cross_entropy import SummedCrossEntropy
-from repro.training import assemble
+from repro.training import prepare
 from repro.training.loop import Loop, evaluate
 
 VOCABULARY = 13
@@ -149,7 +150,7 @@ def test_a_second_backward_says_what_is_wrong() -> None:
 def test_tasks_and_data_that_do_not_go_together(dataset: str, task: str, says: str) -> None:
     run = resolve(compose([f"dataset={dataset}", f"task={task}"]))
     with pytest.raises(UserError, match=says):
-        assemble.read_data(run, assemble.components(run), torch.device("cpu"))
+        prepare.read_data(run, prepare.components(run), torch.device("cpu"))
 
 
 # ---- training ----
@@ -162,10 +163,10 @@ WORDS = ["task=language_model", "architecture=lstm", "architecture.width=6", "in
 
 def loop(*more: str, source: Text | None = None) -> Loop:
     run = resolve(compose([*WORDS, *more]))
-    parts = assemble.components(run)
+    parts = prepare.components(run)
     data = source or text()
     feed = data.feed(Order(run.seeds, run.trainer.batch_size))
-    return assemble.loop(run, parts, data, feed, torch.device("cpu"))
+    return Train()(prepare.Prepared(run, torch.device("cpu"), parts, data, feed))
 
 
 def finish(one: Loop) -> Loop:

@@ -21,8 +21,8 @@ ALLOWED = ("repro.", "torch.nn.", "torch.optim.")
 # Where the parts of a run are at home. What else is ours writes files, removes folders, starts programs and builds
 # whatever it is told to: nothing that a configuration may call.
 HOMES = ("repro.activations", "repro.annealing", "repro.architectures", "repro.backward", "repro.curricula",
-         "repro.datasets", "repro.diagnostics.spectrum", "repro.initialization", "repro.jobs", "repro.normalization",
-         "repro.optimization", "repro.tasks", "torch.nn", "torch.optim")  # fmt: skip
+         "repro.datasets", "repro.diagnostics.spectrum", "repro.initialization", "repro.normalization",
+         "repro.optimization", "repro.procedures", "repro.tasks", "torch.nn", "torch.optim")  # fmt: skip
 NO_HOMES = ("repro.datasets.checksums", "repro.datasets.files", "repro.datasets.sources")
 LISTS = (list, tuple, Sequence)
 
@@ -42,7 +42,8 @@ def build(node: Mapping[str, Any], where: str, trusted: Sequence[str] = (), **ar
     check_node(node, where, trusted)
     try:
         # In two steps, since Hydra would turn dataclass arguments into configuration nodes.
-        made = instantiate(dict(node), _convert_="all", _partial_=True)
+        own = {key: value for key, value in node.items() if key != "_takes_"}  # read by `repro.groups`
+        made = instantiate(own, _convert_="all", _partial_=True)
         return made if node.get("_partial_") else made(**arguments)
     except UserError as error:
         raise _explained(error, where) from error

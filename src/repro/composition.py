@@ -16,9 +16,10 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from repro.config import GROUPS, OPTIONAL, plain
+from repro.config import plain
 from repro.errors import UserError, unknown
 from repro.forms import Form, fits
+from repro.groups import GROUPS, OPTIONAL
 from repro.paths import conf_dir
 
 ERRORS = (HydraException, OmegaConfBaseException)

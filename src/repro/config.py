@@ -14,6 +14,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
 from repro.errors import UserError, unknown
+from repro.groups import COMPONENTS, OPTIONAL, flatten, limit, taken, without_addresses
 
 # Raise this when a change moves numbers: every run's identity changes with it, so that
 # `repro status` calls older results stale and `repro reproduce` trains them anew.
@@ -74,6 +75,7 @@ class DiagnosticsConfig:
 class RunConfig:
     """The root of a run's configuration. Groups hold a `_target_` with all its arguments."""
 
+    procedure: Any = None
     dataset: Any = None
     task: Any = None
     architecture: Any = None
@@ -86,7 +88,6 @@ class RunConfig:
     weight: Any = None
     annealing: Any = None
     curriculum: Any = None
-    job: Any = None
     hessian: Any = None
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     diagnostics: DiagnosticsConfig = field(default_factory=DiagnosticsConfig)
@@ -104,12 +105,6 @@ class RunConfig:
     choices: dict[str, str] = field(default_factory=dict)
     reproduction: Any = None
 
-
-# Groups whose options are built from a _target_, and all groups.
-COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-              "optimizer", "schedule", "weight", "annealing", "curriculum", "job", "hessian")  # fmt: skip
-OPTIONAL = ("weight", "annealing", "curriculum", "job", "hessian")  # null unless one is chosen
-GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 
 ConfigStore.instance().store("run_schema", RunConfig)
 
@@ -139,12 +134,12 @@ class Run:
     @property
     def trainer(self) -> TrainerConfig:
         """Typed view of the trainer group."""
-        return TrainerConfig(**self.settings["trainer"])
+        return TrainerConfig(**self.settings["trainer"] or {})
 
     @property
     def diagnostics(self) -> DiagnosticsConfig:
         """Typed view of the diagnostics group."""
-        return DiagnosticsConfig(**self.settings["diagnostics"])
+        return DiagnosticsConfig(**self.settings["diagnostics"] or {})
 
 
 def resolve(cfg: DictConfig) -> Run:
@@ -172,6 +167,7 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 
 def checked(settings: dict[str, Any]) -> Run:
     """The run of plain settings; raises as `resolve` does."""
+    limit(settings)
     noise = settings["activation"].get("noise") if isinstance(settings["activation"], Mapping) else None
     if isinstance(noise, float) and math.isnan(noise):
         settings["activation"]["noise"] = "nan"  # Hydra reads the paper's name of the variant as not-a-number
@@ -184,10 +180,14 @@ def checked(settings: dict[str, Any]) -> Run:
 def identity(settings: Mapping[str, Any]) -> str:
     """Hash of the scientific part of a configuration.
 
-    What is not repro's own counts by its content: a table by its bytes, a trusted package by its source.
+    Repro's own components count by the names of group and option and by their settings, wherever their code lies. What
+    is not repro's own counts by its content: a table by its bytes, a trusted package by its source and the addresses
+    in it.
     """
     own_code = [_source_hash(package) for package in sorted(_packages(settings) - {"repro", "torch"})]
-    text = json.dumps([NUMBERS, _scientific(settings), *own_code], sort_keys=True, separators=(",", ":"))
+    options = settings["choices"]
+    named = {group: without_addresses(group, options.get(group), settings[group]) for group in COMPONENTS}
+    text = json.dumps([NUMBERS, _scientific({**settings, **named}), *own_code], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
@@ -216,17 +216,6 @@ def _source_hash(package: str) -> str:
     return found.hexdigest()
 
 
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings as one level of dotted keys, the way they are typed on the command line."""
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
 def _scientific(value: Any, key: str = "") -> Any:
     """What counts of a value; `key` is its dotted name."""
     if isinstance(value, Mapping):
@@ -246,12 +235,14 @@ def _scientific(value: Any, key: str = "") -> Any:
 
 def _shelf(settings: Mapping[str, Any]) -> str:
     experiment = settings["choices"].get("experiment") or ""
-    return str(experiment or settings["choices"].get("dataset", "custom"))
+    return str(experiment or settings["choices"].get("dataset") or settings["choices"].get("procedure", "custom"))
 
 
 def _readable(settings: Mapping[str, Any]) -> str:
     choices = settings["choices"]
     words = [choices.get(group, "") for group in ("architecture", "activation", "initialization", "optimizer")]
+    if choices.get("procedure") != "train":
+        words.insert(0, choices.get("procedure", ""))
     seeds = f"seed{settings['seed']}" + (f"x{settings['replicas']}" if settings["replicas"] > 1 else "")
     return "-".join([word.rpartition("/")[2] for word in words if word] + [seeds])
 
@@ -263,11 +254,13 @@ def check(settings: Mapping[str, Any]) -> None:
         UserError: names the key, its value and what would be allowed.
     """
     _check_keys("", settings, RunConfig)
-    _check_keys("trainer.", settings["trainer"], TrainerConfig)
-    _check_keys("diagnostics.", settings["diagnostics"], DiagnosticsConfig)
+    takes = taken(settings)
+    for group, schema in (("trainer", TrainerConfig), ("diagnostics", DiagnosticsConfig)):
+        if group in takes:
+            _check_keys(f"{group}.", settings[group], schema)
     for group in COMPONENTS:
         node = settings[group]
-        if node is None and group in OPTIONAL:
+        if group not in takes or (node is None and group in OPTIONAL):
             continue
         if not (isinstance(node, Mapping) and "_target_" in node):
             raise UserError(f"{group} needs a file with a _target_; see: repro list {group}")
@@ -275,11 +268,14 @@ def check(settings: Mapping[str, Any]) -> None:
             if isinstance(value, float) and not math.isfinite(value):
                 raise UserError(f"{key} must be a finite number, not {value}")
     _check_root(settings)
-    _check_trainer(settings["trainer"])
-    _check_diagnostics(settings["diagnostics"])
-    if "lr" in settings["optimizer"] and not _above(rate := settings["optimizer"]["lr"], 0):
+    if "trainer" in takes:
+        _check_trainer(settings["trainer"])
+    if "diagnostics" in takes:
+        _check_diagnostics(settings["diagnostics"])
+    if "lr" in (optimizer := settings["optimizer"] or {}) and not _above(rate := optimizer["lr"], 0):
         raise UserError(f"optimizer.lr must be a finite number above 0, not {rate!r}")
-    _check_together(settings)
+    if takes >= {*COMPONENTS, "trainer", "diagnostics"}:
+        _check_together(settings)
 
 
 def _check_keys(prefix: str, node: Any, schema: type) -> None:
@@ -345,8 +341,6 @@ def _check_together(settings: Mapping[str, Any]) -> None:
     if batch_norm and settings["diagnostics"]["probe"] == 1 and settings["diagnostics"]["quantities"]:
         raise UserError("normalization=batch needs diagnostics.probe of 2 or more: one sample has no variance")
     one_a_sample = settings["task"]["_target_"].endswith((".Classification", ".Regression", ".Sigmoids"))
-    if settings["diagnostics"]["predictions"] and settings["job"] is not None:
-        raise UserError("diagnostics.predictions is written by training, and a job does not train; set it to null")
     if settings["diagnostics"]["predictions"] and not one_a_sample:
         raise UserError("diagnostics.predictions writes one number a sample and needs task=classification, "
                         "regression or sigmoids; set it to null")  # fmt: skip

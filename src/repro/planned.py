@@ -14,7 +14,7 @@ from typing import Any
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from repro import composition, config, forms
+from repro import composition, config, forms, groups
 from repro.composition import Composer
 from repro.config import checked
 from repro.datasets.files import cache_root
@@ -67,7 +67,7 @@ def _composed(jobs: Sequence[Sequence[str]]) -> list[list[Any]]:
         for words in jobs:
             run = checked(compose.settings([*words, "results_dir=."]))
             # The identity of these goes by the content of other files.
-            own = bool(run.settings["trusted"]) or "path" in run.settings["dataset"]
+            own = bool(run.settings["trusted"]) or "path" in (run.settings["dataset"] or {})
             found.append([not own, run.id, str(run.folder.relative_to("runs")), list(run.seeds)])
     return found
 
@@ -81,7 +81,7 @@ def _fingerprint() -> str:
     total = hashlib.sha256(str(config.NUMBERS).encode())
     own = Path.cwd() / "conf"
     folders = [conf_dir(), experiments_dir(), *([own] if own.resolve() != conf_dir().resolve() else [])]
-    code = [Path(str(module.__file__)) for module in (config, composition, forms)]
+    code = [Path(str(module.__file__)) for module in (config, composition, forms, groups)]
     for path in [*code, *(f for folder in folders for f in sorted(folder.rglob("*.yaml")))]:
         total.update(str(path).encode())
         total.update(path.read_bytes())

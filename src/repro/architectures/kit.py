@@ -1,7 +1,7 @@
 """The parts that an architecture is put together from, whatever the architecture."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import nn
 
@@ -20,6 +20,7 @@ class Kit:
         rule: the backward rule that wraps each of them.
         normalize: (features, spatial dimensions) to a module.
         weight: makes the layers with weights; None = as the backward rule needs them.
+        asked_for: the groups that an architecture has asked for so far: "activation", or nothing.
 
     Raises:
         UserError: binary weights with random feedback.
@@ -29,6 +30,7 @@ class Kit:
     rule: Rule
     normalize: Callable[[int, int], nn.Module]
     weight: Binary | None = None
+    asked_for: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         if self.weight is not None and isinstance(self.rule, FeedbackAlignment):
@@ -41,10 +43,12 @@ class Kit:
 
     def unit(self, units: int) -> Nonlinearity:
         """A layer of tanh-like hidden units."""
+        self.asked_for.add("activation")
         return Nonlinearity(make(self.activation.unit, units), self.rule)
 
     def gate(self, units: int) -> Nonlinearity:
         """A layer of sigmoid-like gates."""
+        self.asked_for.add("activation")
         return Nonlinearity(make(self.activation.gate, units), self.rule)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from repro.cli import VERBS, parser
-from repro.commands.list import GROUPS, options
+from repro.commands.list import options
+from repro.groups import GROUPS
 
 SCRIPTS = {
     "bash": """\

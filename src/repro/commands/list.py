@@ -6,11 +6,8 @@ from pathlib import Path
 
 from repro.cli import parser
 from repro.errors import unknown
+from repro.groups import GROUPS
 from repro.paths import conf_dir, experiments_dir
-
-GROUPS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-          "optimizer", "schedule", "weight", "annealing", "curriculum", "job", "hessian", "trainer", "diagnostics",
-          "experiment")  # fmt: skip
 
 EXAMPLES = """\
   repro list

@@ -47,7 +47,7 @@ def present(folder: Path) -> None:
     from repro.results.present import text  # scipy and pandas take their time, and matplotlib
 
     print(printable(text(folder)))
-    if "job._target_" in read_json(folder / "summary.json")["settings"]:
+    if read_json(folder / "summary.json")["settings"].get("choices.procedure", "train") != "train":
         return
     from repro.plots.overview import draw
 

@@ -65,7 +65,8 @@ def headline(settings: Mapping[str, Any]) -> str:
         settings: by dotted name, as in summary.json.
     """
     chosen = {name.removeprefix("choices."): v for name, v in settings.items() if name.startswith("choices.")}
-    parts = [str(chosen.get("dataset", ""))]
+    procedure = str(chosen.get("procedure", "train"))
+    parts = [procedure if procedure != "train" else "", str(chosen.get("dataset", ""))]
     size = [settings.get(f"architecture.{name}") for name in ("depth", "width")]
     net = str(chosen.get("architecture", ""))
     parts.append(f"{net} {size[0]} × {size[1]}" if None not in size else net)

@@ -8,12 +8,14 @@ from typing import Any
 from filelock import FileLock
 from omegaconf import OmegaConf
 
-from repro.config import COMPONENTS, DiagnosticsConfig, Run, RunConfig, TrainerConfig
+from repro.config import DiagnosticsConfig, Run, RunConfig, TrainerConfig
 from repro.errors import UserError
-from repro.paths import conf_dir
+from repro.groups import ADDRESS, COMPONENTS, own_option
 from repro.results.files import read_json, write_json
 from repro.results.tables import cell, whole_lines, write
-from repro.training import assemble, checkpoint
+from repro.training import checkpoint
+from repro.training.loop import Loop
+from repro.training.prepare import prepare
 from repro.training.provenance import provenance
 from repro.training.run import SPECTRUM
 from repro.yaml_files import load
@@ -39,14 +41,11 @@ def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = 
             whose Hessian can be had this way.
     """
     run = _run(folder, hessian, trusted)
-    device = assemble.device_of(run.settings["device"])
-    began = provenance(device, run.settings["threads"])
-    assemble.check_targets(run)
-    parts = assemble.components(run)
-    if parts.job is not None:
-        raise UserError(f"the run in {folder} did a job and did not train; there is no net to look at")
-    data, feed = assemble.read_data(run, parts, device)
-    loop = assemble.loop(run, parts, data, feed, device)
+    prepared = prepare(run)
+    began = provenance(prepared.device, run.settings["threads"])
+    loop = prepared.components.procedure(prepared)
+    if not isinstance(loop, Loop):
+        raise UserError(f"the run in {folder} did not train; there is no net to look at")
     state = checkpoint.load(folder, run.id)
     if state is None:
         raise UserError(f"{folder} has no checkpoint.pt, which holds the trained weights; train the run again with "
@@ -72,9 +71,10 @@ def _run(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str]) -> Ru
         raise UserError(f"{folder / 'config.yaml'} has no settings of a run; train the run again with force=true")
     known: dict[str, Any] = {str(k): v for k, v in settings.items()}
     for key, schema in (("trainer", TrainerConfig), ("diagnostics", DiagnosticsConfig)):
-        known[key] = vars(schema()) | known[key]
+        known[key] = known[key] and vars(schema()) | known[key]
+    known["choices"].setdefault("procedure", "train")  # the only one there was at first
     for group in set(COMPONENTS) & set(known["choices"]):
-        known[group] = _later(group, known["choices"][group], known[group])
+        known[group] = _later(group, known["choices"][group], known.get(group) or {})
     defaults = {field.name: None for field in fields(RunConfig)}
     summary = read_json(folder / "summary.json")
     return Run(
@@ -86,14 +86,14 @@ def _run(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str]) -> Ru
 
 
 def _later(group: str, option: str, node: Any) -> Any:
-    """A component's node with the settings that its file has got since; off by default, they are null."""
-    file = conf_dir() / group / f"{option}.yaml"
-    if not isinstance(node, Mapping) or not file.is_file():
+    """A component's node with the address of today, and with the settings that its file has got since at null."""
+    now = own_option(group, option)
+    if not isinstance(node, Mapping) or "_target_" not in now:
         return node
-    now = OmegaConf.to_container(OmegaConf.load(file))
-    assert isinstance(now, dict)
-    same = now.get("_target_") == node.get("_target_")
-    return {str(key): None for key, value in now.items() if same and value is None} | dict(node)
+    return {key: None for key, value in now.items() if value is None and "." not in key} | {
+        **node,
+        **{key: now[key] for key in ADDRESS if key in now},
+    }
 
 
 def _replace(path: Path, lines: list[Line]) -> None:

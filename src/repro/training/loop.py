@@ -43,6 +43,8 @@ class Loop:
                  annealing: Annealing | None, trainer: TrainerConfig,
                  diagnostics: DiagnosticsConfig, curvature: Curvature | None = None) -> None:  # fmt: skip
         self.learner, self.feed, self.optimizer = learner, feed, optimizer
+        self.seeds = learner.seeds
+        self.parameters = sum(p.numel() for p in learner.parameters.values()) // len(self.seeds)
         self.schedule, self.annealing = schedule, annealing
         self.trainer, self.diagnostics, self.curvature = trainer, diagnostics, curvature
         self.per_epoch = feed.per_epoch

@@ -16,13 +16,13 @@ import torch
 from omegaconf import OmegaConf
 
 from repro.config import Run
-from repro.datasets.data import Dataset
 from repro.errors import UserError
 from repro.results.events import Events, check_installed
 from repro.results.files import read_json, write_atomic, write_json
 from repro.results.locks import LOCK, locked
 from repro.results.tables import Log, Table, write
-from repro.training import assemble, checkpoint
+from repro.training import checkpoint
+from repro.training.prepare import Prepared, check_targets, prepare
 from repro.training.process import flushed_denormals, keep_freed_memory
 from repro.training.progress import Progress
 from repro.training.provenance import describe, now, provenance
@@ -63,20 +63,18 @@ def train(run: Run) -> Outcome:
     """
     if run.settings["tensorboard"]:
         check_installed()
-    assemble.check_targets(run)
+    check_targets(run)
     if not run.settings["force"] and (found := finished(run)):
         return found
     torch.set_num_threads(run.settings["threads"])
     keep_freed_memory()
-    device = assemble.device_of(run.settings["device"])
-    parts = assemble.components(run)
-    data, feed = assemble.read_data(run, parts, device)
-    loop = assemble.work(run, parts, data, feed, device)
+    prepared = prepare(run)
+    work: Work = prepared.components.procedure(prepared)
     with locked(run.folder), flushed_denormals():
         # Another process may have trained it while this one waited.
         if not run.settings["force"] and (found := finished(run)):
             return found
-        return _train(run, loop, data, device)
+        return _carry_out(prepared, work)
 
 
 def finished(run: Run) -> Outcome | None:
@@ -91,13 +89,14 @@ def finished(run: Run) -> Outcome | None:
     return Outcome(str(status), run.folder, trained=False)
 
 
-def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome:
+def _carry_out(prepared: Prepared, work: Work) -> Outcome:
+    run, device = prepared.run, prepared.device
     if run.settings["force"]:
         _empty(run.folder)
     began = provenance(device, run.settings["threads"])
     state = checkpoint.load(run.folder, run.id)
     if state is not None:
-        loop.restore(state)
+        work.restore(state)
     tables = [Table(run.folder / "curves.csv", CURVES), Table(run.folder / "layers.csv", LAYERS)]
     if run.settings["hessian"] is not None:
         tables.append(Table(run.folder / "spectrum.csv", SPECTRUM))
@@ -105,21 +104,21 @@ def _train(run: Run, loop: Work, data: Dataset, device: torch.device) -> Outcome
         _check_size(table, state)
     copies = _copies(run, tables)
     for log in (*tables, *copies):
-        log.truncate_after(loop.step if state is not None else -1)
+        log.truncate_after(work.step if state is not None else -1)
     (run.folder / "failed.json").unlink(missing_ok=True)
     write_atomic(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.settings)))
     try:
-        _advance_to_end(run, loop, tables, copies, fresh=state is None)
+        _advance_to_end(run, work, tables, copies, fresh=state is None)
     except (Interrupted, UserError):
         raise
     except Exception as error:
         write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
     if splits := run.diagnostics.predictions:
-        rows = ((run.id, *row) for split in splits for row in loop.predictions(split))
+        rows = ((run.id, *row) for split in splits for row in work.predictions(split))
         write(run.folder / "predictions.csv", PREDICTIONS, rows)
     write_json(run.folder / "provenance.json", began | {"finished": now()})
-    summary = summarize(run, run.folder, loop, data, describe(device))
+    summary = summarize(run, run.folder, work, prepared.data, describe(device))
     write_json(run.folder / "summary.json", summary)
     write_json(run.folder / "done.json", {"status": summary["status"]})
     return Outcome(summary["status"], run.folder, trained=True)
@@ -134,38 +133,38 @@ def _copies(run: Run, tables: list[Table]) -> list[Log]:
             Events(folder / "layers", layers, ("quantity", "layer"), run.seeds)]  # fmt: skip
 
 
-def _advance_to_end(run: Run, loop: Work, tables: list[Table], copies: list[Log], fresh: bool) -> None:
-    progress = Progress(loop.total, loop.step)
+def _advance_to_end(run: Run, work: Work, tables: list[Table], copies: list[Log], fresh: bool) -> None:
+    progress = Progress(work.total, work.step)
     saved = time.monotonic()
-    shown = loop.step
+    shown = work.step
     try:
         with _stop_signals() as stop:
             if fresh:
-                progress.evaluated(0, 0, loop.start())
-            while not loop.finished:
-                scored = loop.advance()
+                progress.evaluated(0, 0, work.start())
+            while not work.finished:
+                scored = work.advance()
                 if scored is not None:
-                    progress.advance(loop.step - shown)
-                    shown = loop.step
-                    progress.evaluated(loop.step, loop.step / loop.per_epoch, scored)
+                    progress.advance(work.step - shown)
+                    shown = work.step
+                    progress.evaluated(work.step, work.step / work.per_epoch, scored)
                 due = time.monotonic() - saved >= run.trainer.checkpoint_seconds
-                if stop or (due and not loop.finished):
-                    _save(run, loop, tables, copies)
+                if stop or (due and not work.finished):
+                    _save(run, work, tables, copies)
                     saved = time.monotonic()
                 if stop:
                     how = "the same command" + (" without force=true" if run.settings["force"] else "")
-                    raise Interrupted(f"interrupted at step {loop.step} of {loop.total}; saved in {run.folder}; "
+                    raise Interrupted(f"interrupted at step {work.step} of {work.total}; saved in {run.folder}; "
                                       f"{how} resumes there")  # fmt: skip
-        _save(run, loop, tables, copies)  # kept after the end too: it holds the trained weights
+        _save(run, work, tables, copies)  # kept after the end too: it holds the trained weights
     finally:
         progress.close()
 
 
-def _save(run: Run, loop: Work, tables: list[Table], copies: list[Log]) -> None:
+def _save(run: Run, work: Work, tables: list[Table], copies: list[Log]) -> None:
     # Tables first: a checkpoint must never be ahead of the rows that led to it.
-    _flush(run, loop, tables, copies)
+    _flush(run, work, tables, copies)
     sizes = {table.path.name: table.size for table in tables}
-    checkpoint.save(run.folder, run.id, {**loop.state(), "sizes": sizes})
+    checkpoint.save(run.folder, run.id, {**work.state(), "sizes": sizes})
 
 
 def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:
@@ -176,8 +175,8 @@ def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:
                         "train the run again with force=true")  # fmt: skip
 
 
-def _flush(run: Run, loop: Work, tables: list[Table], copies: list[Log]) -> None:
-    for i, rows in enumerate((loop.rows.curves, loop.rows.layers, loop.rows.spectrum)):
+def _flush(run: Run, work: Work, tables: list[Table], copies: list[Log]) -> None:
+    for i, rows in enumerate((work.rows.curves, work.rows.layers, work.rows.spectrum)):
         logs: list[Log] = [*tables[i : i + 1], *copies[i : i + 1]]
         for log in logs:
             log.append([(run.id, *row) for row in rows])

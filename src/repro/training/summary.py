@@ -5,16 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from repro.config import Run, flatten
+from repro.config import Run
 from repro.datasets.data import SPLITS, Dataset
+from repro.groups import flatten
 from repro.results.tables import read
 from repro.results.values import LOWER_IS_BETTER
 from repro.training.work import Work
 
 
-def summarize(run: Run, folder: Path, loop: Work, data: Dataset, device: str) -> dict[str, Any]:
+def summarize(run: Run, folder: Path, work: Work, data: Dataset | None, device: str) -> dict[str, Any]:
     """Content of `summary.json`."""
-    diverged = {loop.learner.seeds[i]: step for i, step in loop.diverged.items()}
+    diverged = {work.seeds[i]: step for i, step in work.diverged.items()}
     statuses = {str(seed): "diverged" if seed in diverged else "done" for seed in run.seeds}
     curves, layers = read(folder / "curves.csv"), read(folder / "layers.csv")
     return {
@@ -23,15 +24,15 @@ def summarize(run: Run, folder: Path, loop: Work, data: Dataset, device: str) ->
         "statuses": statuses,
         "diverged_at_step": {str(seed): step for seed, step in diverged.items()},
         "seeds": list(run.seeds),
-        "steps": loop.step,
-        "epochs": loop.step / loop.per_epoch,
-        "stopped_early": loop.stopped,
-        "seconds": round(loop.seconds, 3),
-        "steps_per_second": round(loop.step / loop.seconds, 3) if loop.seconds else None,
+        "steps": work.step,
+        "epochs": work.step / work.per_epoch,
+        "stopped_early": work.stopped,
+        "seconds": round(work.seconds, 3),
+        "steps_per_second": round(work.step / work.seconds, 3) if work.seconds else None,
         "device": device,
-        "samples": data.sizes,
-        "parameters": sum(p.numel() for p in loop.learner.parameters.values()) // len(run.seeds),
-        "data": data.source,
+        "samples": data.sizes if data else {},
+        "parameters": work.parameters,
+        "data": data.source if data else "",
         "metrics": {
             seed: metrics_of(curves, layers, int(seed)) if status == "done" else {} for seed, status in statuses.items()
         },

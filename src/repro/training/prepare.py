@@ -1,4 +1,4 @@
-"""From a run's settings to the objects that the loop works on. Data are read last, after everything else is checked."""
+"""From a run's settings to what its procedure works with. Data are read last, after everything else is checked."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,36 +10,82 @@ from torch import nn
 from repro.activations import Nonlinearity
 from repro.architectures.kit import Kit
 from repro.architectures.layers import Plain
-from repro.backward import LinearAbove, at_depth
+from repro.backward import LinearAbove, at_depth, exact
 from repro.build import build, check_node, locate, takes
-from repro.config import COMPONENTS, Run
+from repro.config import Run
 from repro.datasets.data import Dataset, Feed, Order
 from repro.diagnostics.probe import layers_of
-from repro.errors import UserError, unknown
+from repro.errors import UserError
+from repro.groups import COMPONENTS, given
 from repro.initialization import initialize
-from repro.optimization import Plateau, make_optimizer
+from repro.normalization import none
 from repro.seeds import generator
-from repro.tasks import Task
-from repro.training.curvature import Curvature
 from repro.training.execution import Execution, check_compiler
 from repro.training.learner import Learner, learner
-from repro.training.loop import Loop
-from repro.training.work import Work
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The components of a run that need no data."""
+class Components:
+    """The components of a run that need no data; None where the run has none."""
 
-    kit: Kit
+    procedure: Any
+    kit: Kit | None
     initialization: Any
     optimizer: Any
     schedule: Any
-    task: Task
+    task: Any
     annealing: Any
     curriculum: Any
-    job: Any
     hessian: Any
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that is ready to start.
+
+    Attributes:
+        run: its settings.
+        device: where it computes.
+        components: what needs no data.
+        data: the data set; None where the procedure takes none.
+        feed: its batches, likewise.
+    """
+
+    run: Run
+    device: torch.device
+    components: Components
+    data: Any = None
+    feed: Any = None
+
+    def learner(self) -> Learner:
+        """The nets of the run's seeds, initialized.
+
+        Raises:
+            UserError: they cannot be built, or do not fit into memory.
+        """
+        try:
+            nets = models(self.run, self.components, self.data)
+            return learner(nets, self.run.seeds, self.components.task, self.device, execution(self.run))
+        except (MemoryError, RuntimeError) as error:
+            if "memory" not in str(error):
+                raise
+            raise UserError(
+                "the net does not fit into memory; make architecture smaller or take fewer replicas"
+            ) from error
+
+
+def prepare(run: Run) -> Prepared:
+    """Build and read what a run works with; the one way in for whoever trains, measures or looks at it again.
+
+    Raises:
+        UserError: a component, the device or the data are not what they should be.
+    """
+    check_targets(run)
+    device = device_of(run.settings["device"])
+    parts = components(run)
+    if run.settings["dataset"] is None:
+        return Prepared(run, device, parts)
+    return Prepared(run, device, parts, *read_data(run, parts, device))
 
 
 def device_of(name: str) -> torch.device:
@@ -70,6 +116,8 @@ def check_targets(run: Run) -> None:
 def _check_sequences(run: Run) -> None:
     """A net for sequences needs a data set of sequences, and the other way round."""
     groups = ("dataset", "architecture")
+    if any(run.settings[group] is None for group in groups):
+        return
     data, net = (getattr(locate(run.settings[g], g, run.settings["trusted"]), "sequential", False) for g in groups)
     names = {g: run.settings["choices"].get(g) or run.settings[g]["_target_"] for g in groups}
     if net and not data:
@@ -84,32 +132,42 @@ def _check_sequences(run: Run) -> None:
                             f"{names['architecture']}; leave it null")  # fmt: skip
 
 
-def components(run: Run) -> Parts:
+def components(run: Run) -> Components:
     """Build everything that needs no data, before any data are read; `check_targets` came first."""
     settings, trusted = run.settings, run.settings["trusted"]
 
     def part(group: str) -> Any:
         return None if settings[group] is None else build(settings[group], group, trusted)
 
-    kit = Kit(part("activation"), part("backward"), part("normalization"), part("weight"))
-    schedule = part("schedule")
-    schedule(0, 1)  # a schedule checks its options when it is asked
-    parts = Parts(kit, part("initialization"), part("optimizer"), schedule, part("task"), part("annealing"),
-                  part("curriculum"), part("job"), part("hessian"))  # fmt: skip
-    # A first look at options that only show when used: weights of a net with two units.
-    with _explained("optimizer"):
-        parts.optimizer([nn.Parameter(torch.zeros(1))])
-    kit.unit(1), kit.gate(1), kit.normalize(1, 1)
-    with _explained("backward"):
-        kit.rule(torch.tanh, torch.zeros(1))
-    with _explained("initialization"):
-        parts.initialization(torch.empty(4, 4), generator(0, "initialization"))
+    kit = None
+    if settings["activation"] is not None:
+        kit = Kit(part("activation"), part("backward") or exact, part("normalization") or none, part("weight"))
+    built = Components(part("procedure"), kit, part("initialization"), part("optimizer"), part("schedule"),
+                       part("task"), part("annealing"), part("curriculum"), part("hessian"))  # fmt: skip
+    _try(built)
     if run.trainer.compile:
         check_compiler(device_of(run.settings["device"]))
-    return parts
+    return built
 
 
-class _explained:  # noqa: N801 - reads as a word of the with statement
+def _try(built: Components) -> None:
+    """Use what shows its options' mistakes only when it is used: on weights of a net with two units."""
+    if built.schedule is not None:
+        built.schedule(0, 1)
+    if built.optimizer is not None:
+        with explained("optimizer"):
+            built.optimizer([nn.Parameter(torch.zeros(1))])
+    if built.kit is not None:
+        built.kit.unit(1), built.kit.gate(1), built.kit.normalize(1, 1)
+        built.kit.asked_for.clear()
+        with explained("backward"):
+            built.kit.rule(torch.tanh, torch.zeros(1))
+    if built.initialization is not None:
+        with explained("initialization"):
+            built.initialization(torch.empty(4, 4), generator(0, "initialization"))
+
+
+class explained:  # noqa: N801 - reads as a word of the with statement
     """Turn a component's ValueError into a one-line UserError that names its group."""
 
     def __init__(self, group: str) -> None:
@@ -128,7 +186,7 @@ def execution(run: Run) -> Execution:
     return Execution(run.trainer.precision, bool(run.trainer.channels_last), bool(run.trainer.compile))
 
 
-def read_data(run: Run, parts: Parts, device: torch.device) -> tuple[Dataset, Feed]:
+def read_data(run: Run, parts: Components, device: torch.device) -> tuple[Dataset, Feed]:
     """Read the data set and check that it suits the task."""
     data: Dataset = build(run.settings["dataset"], "dataset", run.settings["trusted"])
     trainer = run.trainer
@@ -136,18 +194,19 @@ def read_data(run: Run, parts: Parts, device: torch.device) -> tuple[Dataset, Fe
                   execution(run).dtype)  # fmt: skip
     feed = data.feed(order)
     probe = feed.probe(2)
-    parts.task.check(probe.y, data.name)
-    if len(probe.x) < 2 and run.settings["normalization"]["_target_"].endswith(".batch"):
+    if parts.task is not None:
+        parts.task.check(probe.y, data.name)
+    if len(probe.x) < 2 and (run.settings["normalization"] or {}).get("_target_", "").endswith(".batch"):
         raise UserError("normalization=batch needs 2 or more training samples")
     return data, feed
 
 
-def models(run: Run, parts: Parts, data: Dataset) -> list[nn.Module]:
+def models(run: Run, parts: Components, data: Dataset) -> list[nn.Module]:
     """One network a seed, initialized from that seed alone."""
     return list(_models(run, parts, data))
 
 
-def _models(run: Run, parts: Parts, data: Dataset) -> Iterator[nn.Module]:
+def _models(run: Run, parts: Components, data: Dataset) -> Iterator[nn.Module]:
     for seed in run.seeds:
         # torch's layers fill themselves from the global generator; what they draw is overwritten below.
         tokens = {"tokens": data.tokens} if takes(run.settings["architecture"], "tokens") else {}
@@ -161,8 +220,12 @@ def _models(run: Run, parts: Parts, data: Dataset) -> Iterator[nn.Module]:
                 kit=parts.kit,
                 **tokens,
             )
+        assert parts.kit is not None
+        if "activation" not in parts.kit.asked_for and (word := next(given("activation", run.settings), "")):
+            raise UserError(f"this architecture has no place for an activation, so that {word} has no meaning; "
+                            "leave it out")  # fmt: skip
         settle(module, parts.kit)
-        with _explained("initialization"):
+        with explained("initialization"):
             initialize(module, parts.initialization, generator(seed, "initialization"))
         yield module
 
@@ -183,45 +246,3 @@ def settle(module: nn.Module, kit: Kit) -> None:
                         f"of this net is at {last}")  # fmt: skip
     for depth, site in sites:
         site.rule = at_depth(site.rule, depth)
-
-
-def work(run: Run, parts: Parts, data: Dataset, feed: Feed, device: torch.device) -> Work:
-    """What the run does, ready to start: its job, or training."""
-    if parts.job is None:
-        return loop(run, parts, data, feed, device)
-    found: Work = parts.job(_learner(run, parts, data, device), feed)
-    return found
-
-
-def loop(run: Run, parts: Parts, data: Dataset, feed: Feed, device: torch.device) -> Loop:
-    """The training loop, ready to start."""
-    taught = _learner(run, parts, data, device)
-    rest = [p for name, p in taught.parameters.items() if name not in taught.weights]
-    with _explained("optimizer"):
-        optimizer = make_optimizer(parts.optimizer, list(taught.weights.values()), rest, device)
-    _check_monitor(run, parts, data, feed)
-    curvature = None if parts.hessian is None else Curvature(parts.hessian, taught, feed)
-    return Loop(taught, feed, optimizer, parts.schedule, parts.annealing, run.trainer, run.diagnostics, curvature)
-
-
-def _learner(run: Run, parts: Parts, data: Dataset, device: torch.device) -> Learner:
-    try:
-        how = execution(run)
-        return learner(models(run, parts, data), run.seeds, parts.task, device, how)
-    except (MemoryError, RuntimeError) as error:
-        if "memory" not in str(error):
-            raise
-        raise UserError("the net does not fit into memory; make architecture smaller or take fewer replicas") from error
-
-
-def _check_monitor(run: Run, parts: Parts, data: Dataset, feed: Feed) -> None:
-    """A watched metric must exist, or early stopping would never stop."""
-    monitor, watched = run.trainer.monitor, run.trainer.patience is not None or isinstance(parts.schedule, Plateau)
-    target = feed.probe(2).y
-    scores = parts.task.measure(parts.task.example(target, parts.task.outputs(data.outputs)), target)
-    metrics = [*scores, *parts.task.derive({k: v.cpu().numpy() for k, v in scores.items()})]
-    # Without anybody watching it, the default may name a split that has no samples.
-    splits = [s for s in ("train", "valid", "test") if data.sizes[s] != 0 or not watched]
-    known = [f"{split}_{metric}" for split in splits for metric in metrics]
-    if monitor not in known:
-        raise unknown("metric in trainer.monitor", monitor, known)

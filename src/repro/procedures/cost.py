@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repro.activations import Nonlinearity
 from repro.activations.site import under
 from repro.architectures.recurrence import is_recurrent
-from repro.backward import Function, Rule, exact, is_exact, linear
-from repro.datasets.data import Batch, Feed
+from repro.backward import Function, Rule, exact, linear
+from repro.datasets.data import Batch
 from repro.errors import UserError
 from repro.ranges import whole
-from repro.training.learner import Learner, Single
+from repro.training.learner import Single
+from repro.training.prepare import Prepared
 from repro.training.work import Rows, Scored
 
 SPLIT = "cost"
@@ -57,20 +57,18 @@ class Cost:
     """
 
     def __init__(self, repeats: int, warm_up: int) -> None:
-        self.repeats, self.warm_up = whole("job.repeats", repeats, 1), whole("job.warm_up", warm_up, 0)
+        self.repeats, self.warm_up = whole("procedure.repeats", repeats, 1), whole("procedure.warm_up", warm_up, 0)
 
-    def __call__(self, learner: Learner, feed: Feed) -> "Turns":
-        """The work on this learner and its first batch."""
+    def __call__(self, prepared: Prepared) -> "Turns":
+        """The work on the run's net and its first batch."""
+        learner = prepared.learner()
         if not isinstance(learner, Single):
-            raise UserError("job=cost measures one net at a time; take replicas=1")
+            raise UserError("procedure=cost measures one net at a time; take replicas=1")
         if is_recurrent(learner.module):
-            raise UserError("job=cost is for nets without a state; take architecture=mlp, say")
-        sites = [part for part in learner.module.modules() if isinstance(part, Nonlinearity)]
-        if not all(is_exact(site.rule) for site in sites):
-            raise UserError("job=cost compares backward rules by itself; leave backward=exact")
+            raise UserError("procedure=cost is for nets without a state; take architecture=mlp, say")
         if torch.get_num_threads() > 1:
-            raise UserError("job=cost counts processor time, which several threads add to; take threads=1")
-        return Turns(learner, feed.batch(0), self.repeats, self.warm_up)
+            raise UserError("procedure=cost counts processor time, which several threads add to; take threads=1")
+        return Turns(learner, prepared.feed.batch(0), self.repeats, self.warm_up)
 
 
 class Turns:
@@ -84,6 +82,7 @@ class Turns:
 
     def __init__(self, learner: Single, batch: Batch, repeats: int, warm_up: int) -> None:
         self.learner, self.batch, self.warm_up = learner, batch, warm_up
+        self.seeds, self.parameters = learner.seeds, sum(p.numel() for p in learner.parameters.values())
         self.per_epoch, self.total = 1, repeats
         self.step, self.seconds, self.stopped = 0, 0.0, False
         self.diverged: dict[int, int] = {}

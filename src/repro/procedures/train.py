@@ -1,0 +1,42 @@
+"""Training, the procedure of most runs."""
+
+from typing import Any
+
+from repro.errors import unknown
+from repro.optimization import Plateau, make_optimizer
+from repro.training.curvature import Curvature
+from repro.training.loop import Loop
+from repro.training.prepare import Prepared, explained
+
+
+class Train:
+    """Train the run's nets."""
+
+    def __call__(self, prepared: Prepared) -> Loop:
+        """The training loop, ready to start.
+
+        Raises:
+            UserError: the optimizer refuses an option, or a metric is watched that does not exist.
+        """
+        run, parts, learner = prepared.run, prepared.components, prepared.learner()
+        rest = [p for name, p in learner.parameters.items() if name not in learner.weights]
+        with explained("optimizer"):
+            optimizer = make_optimizer(parts.optimizer, list(learner.weights.values()), rest, prepared.device)
+        _check_monitor(prepared)
+        curvature = None if parts.hessian is None else Curvature(parts.hessian, learner, prepared.feed)
+        return Loop(learner, prepared.feed, optimizer, parts.schedule, parts.annealing, run.trainer, run.diagnostics,
+                    curvature)  # fmt: skip
+
+
+def _check_monitor(prepared: Prepared) -> None:
+    """A watched metric must exist, or early stopping would never stop."""
+    trainer, task = prepared.run.trainer, prepared.components.task
+    watched = trainer.patience is not None or isinstance(prepared.components.schedule, Plateau)
+    target: Any = prepared.feed.probe(2).y
+    scores = task.measure(task.example(target, task.outputs(prepared.data.outputs)), target)
+    metrics = [*scores, *task.derive({k: v.cpu().numpy() for k, v in scores.items()})]
+    # Without anybody watching it, the default may name a split that has no samples.
+    splits = [s for s in ("train", "valid", "test") if prepared.data.sizes[s] != 0 or not watched]
+    known = [f"{split}_{metric}" for split in splits for metric in metrics]
+    if trainer.monitor not in known:
+        raise unknown("metric in trainer.monitor", trainer.monitor, known)
