@@ -16,12 +16,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from conftest import Said
-from repro import config
 from repro.cli import VERBS, main
 from repro.commands import list as listing
 from repro.commands.completion import SCRIPTS
 from repro.composition import compose
 from repro.config import resolve
+from repro.groups import GROUPS, flatten
 from repro.reproduction import names, with_variant
 from repro.training import provenance
 from repro.training.provenance import code_version
@@ -177,10 +177,6 @@ def test_list_shows_every_option(cli: Callable[..., Said]) -> None:
             assert any(line.split() == [name, *says.split()] for line in out.splitlines())
 
 
-def test_list_of_groups_is_that_of_the_configuration() -> None:
-    assert listing.GROUPS == config.GROUPS  # written twice, since one of them is imported without Hydra
-
-
 def test_list_pattern(cli: Callable[..., Said]) -> None:
     shown = [line.split()[0] for line in cli("list", "activation", "noisy*").out.splitlines()]
     assert shown == ["activation", "noisy_sigmoid", "noisy_tanh"]
@@ -248,7 +244,7 @@ def test_completion_answers(cli: Callable[..., Said]) -> None:
 
 def test_keys_that_are_completed_exist(cli: Callable[..., Said]) -> None:
     keys = {word.rstrip("=") for word in complete(cli, "repro train ") if word != "-m"}
-    assert keys <= set(config.flatten(resolve(compose([])).settings)) | set(config.GROUPS)
+    assert keys <= set(flatten(resolve(compose([])).settings)) | set(GROUPS)
 
 
 # Train

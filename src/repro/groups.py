@@ -8,8 +8,8 @@ from repro.errors import UserError
 from repro.paths import conf_dir
 
 # Groups whose options are built from a _target_, and all groups.
-COMPONENTS = ("procedure", "dataset", "task", "architecture", "activation", "initialization", "normalization",
-              "backward", "optimizer", "schedule", "weight", "annealing", "curriculum", "hessian")  # fmt: skip
+COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
+              "optimizer", "schedule", "weight", "annealing", "curriculum", "procedure", "hessian")  # fmt: skip
 OPTIONAL = ("weight", "annealing", "curriculum", "hessian")  # null unless one is chosen
 GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 
