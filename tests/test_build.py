@@ -155,6 +155,8 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
     chosen = next((w for w in words if w.startswith("dataset=")), "dataset=xor")
     if name in SEQUENCES:
         run = trained_from_default([*words[:3], *SEQUENCES[name], words[3]], tmp_path)
+    elif group == "architecture" and name not in EXTRA and not {"depth", "width"} <= OmegaConf.load(FILES[name]).keys():
+        run = trained_from_default([*words, "dataset=xor", *POINTS], tmp_path)
     elif option in ("five_points", "boundary"):
         run = trained_from_default([*words, "architecture.width=8"], tmp_path)
     elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):

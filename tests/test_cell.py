@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
-from scipy.special import erf, expit
+from scipy.special import expit
 
 from repro.activations import NoiseSource, Nonlinearity, attach_noise
 from repro.activations.noisy import Noisy
@@ -22,6 +22,7 @@ from repro.build import build
 from repro.initialization import initialize, normal
 from repro.normalization import none
 from repro.paths import conf_dir
+from twins import collected
 
 STEPS, BATCH, INPUTS, UNITS = 4, 3, 3, 2
 OPTIONS = sorted(path.stem for path in (conf_dir() / "activation").glob("*.yaml"))
@@ -36,21 +37,7 @@ SETTINGS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 
 Array = np.ndarray
-PLAIN = {
-    "elu": lambda x: np.where(x > 0, x, np.exp(x) - 1),
-    "gelu": lambda x: x * (1 + erf(x / math.sqrt(2))) / 2,
-    "hard_sigmoid": lambda x: np.clip(x / 4 + 0.5, 0, 1),
-    "hard_tanh": lambda x: np.clip(x, -1, 1),
-    "identity": lambda x: x,
-    "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
-    "relu": lambda x: np.maximum(x, 0),
-    "sigmoid": expit,
-    "sign": lambda x: np.where(x >= 0, 1.0, -1.0),
-    "step": lambda x: np.where(x >= 0, 1.0, 0.0),
-    "softplus": lambda x: np.log1p(np.exp(x)),
-    "swish": lambda x: x * expit(x),
-    "tanh": np.tanh,
-}
+PLAIN = collected("ACTIVATIONS")
 GATES = {"sign": "step", "hard_tanh": "hard_sigmoid", "hard_sigmoid": "hard_sigmoid"}
 
 
@@ -112,6 +99,14 @@ def inputs() -> list[torch.Tensor]:
 def listened(net: LSTMLayer) -> None:
     """Every window sees the same noise."""
     attach_noise(net, NoiseSource([torch.Generator().manual_seed(5)]))
+
+
+def test_every_activation_has_a_twin() -> None:
+    missing = sorted(set(OPTIONS) - set(PLAIN) - {"esp", "noisy_tanh", "noisy_sigmoid"})
+    assert not missing, (
+        f"no twin of {', '.join(missing)}: write its formula in NumPy into a new file tests/twins/NAME.py, "
+        "ACTIVATIONS = {'NAME': lambda x: ...}"
+    )
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -1,5 +1,6 @@
 """Every experiment file from its variants to its figures, at the scale that takes seconds."""
 
+import gzip
 import importlib.util
 import io
 import json
@@ -7,6 +8,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +24,10 @@ from loading import need_mirror
 from repro.commands.reproduce import sweeper
 from repro.composition import Composer, compose
 from repro.config import resolve
+from repro.datasets.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
 from repro.ledger import plan
-from repro.paths import CLONE, conf_dir
+from repro.paths import CLONE, conf_dir, experiments_dir
 from repro.reproduction import SCALES, Experiment, last_wins, load, names, results_folder, with_variant
 from repro.results import verdicts
 from repro.results.collect import HEAD, LAYERS, STATES, TAIL
@@ -31,38 +35,37 @@ from repro.results.tables import read
 from repro.training.loop import Loop
 from repro.training.prepare import check_targets
 
-# Runs and rows (a run and seed) at smoke scale; a new experiment is counted by hand.
-SIZES = {
-    "training_deep_networks/initialization": (13, 26),
-    "training_deep_networks/depth_and_activation": (14, 28),
-    "training_deep_networks/preprocessing": (20, 28),
-    "training_deep_networks/batch_normalization": (12, 24),
-    "training_deep_networks/l2": (8, 8),
-    "training_deep_networks/dropout": (8, 8),
-    "training_deep_networks/activations": (10, 20),
-    "noisy_activations/penn_treebank": (7, 7),
-    "noisy_activations/learning_to_execute": (5, 5),
-    "noisy_activations/unique_numbers": (14, 14),
-    "noisy_activations/associative_recall": (6, 12),
-    "noisy_activations/exploratory": (9, 18),
-    "linear_backprop/toy": (6, 18),
-    "esp_mean_field/linear": (8, 16),
-    "esp_mean_field/nonlinear": (8, 16),
-    "esp_mean_field/digits": (4, 8),
-    "esp_mean_field/mnist": (3, 3),
-    "esp_mean_field/confounders": (7, 14),
-    "esp_mean_field/information_flow": (6, 12),
-    "linear_backprop/cost": (16, 16),
-    "linear_backprop/cifar10": (14, 14),
-}
 
-# Tables that some experiments have.
-WHERE_THERE_ARE_ANY = {"predictions.csv.gz", "spectrum.csv.gz", "end_points.csv", "survival.csv"}
-# As in their paper nothing is chosen.
-WITHOUT_VALIDATION = {f"esp_mean_field/{name}" for name in ("linear", "nonlinear", "digits", "mnist", "confounders")}
-MEASURE = {"linear_backprop/cost"}  # and train nothing
+@dataclass(frozen=True)
+class Known:
+    """What an experiment's own file says its smoke scale should come to.
 
-NEED_DATA = {"noisy_activations/penn_treebank": "ptb"}  # folder in the mirror
+    Attributes:
+        runs: how many.
+        rows: of runs.csv, one a run and seed.
+        trains: whether its runs train nets, or do something else.
+        folders: of the mirror, that its data come from.
+    """
+
+    runs: int
+    rows: int
+    trains: bool
+    folders: frozenset[str]
+
+
+@cache
+def known(experiment: str) -> Known:
+    runs = [resolve(compose(job.overrides)) for job in load(experiment).jobs("smoke")]
+    options = [run.settings["choices"] for run in runs]
+    data = {str(chosen.get("dataset")) for chosen in options} & REGISTRY.keys()
+    generated = {run.settings["choices"].get("dataset") for run in runs if (run.settings["dataset"] or {}).get("points")
+                 == "generated"}  # fmt: skip
+    return Known(
+        len(runs),
+        sum(len(run.seeds) for run in runs),
+        all(chosen["procedure"] == "train" for chosen in options),
+        frozenset(FOLDERS.get(name, name) for name in data - generated),
+    )
 
 
 def state(experiment: str, cli: Callable[..., Said]) -> dict[str, int]:
@@ -75,11 +78,11 @@ def state(experiment: str, cli: Callable[..., Said]) -> dict[str, int]:
 
 @pytest.mark.parametrize("experiment", names())
 def test_reproduce(experiment: str, cli: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if experiment in NEED_DATA:
-        need_mirror(NEED_DATA[experiment])
-    else:
-        monkeypatch.delenv("REPRO_DATA", raising=False)  # smoke needs no data but what is bundled or generated
-    runs, rows = SIZES[experiment]
+    for folder in known(experiment).folders:
+        need_mirror(folder)
+    if not known(experiment).folders:
+        monkeypatch.delenv("REPRO_DATA", raising=False)
+    runs, rows = known(experiment).runs, known(experiment).rows
     said = cli("reproduce", experiment, "scale=smoke")
     assert said.status == 0, said.err
     assert f"{experiment} at scale smoke: 0 of {runs} runs there, {runs} to train" in said.out
@@ -99,9 +102,12 @@ def check_tables(experiment: Experiment, folder: Path, rows: int) -> None:
     axes = list(experiment.scale("smoke")["axes"])
     assert list(runs.columns)[: len(HEAD) + len(axes)] == [*HEAD, *axes]
     assert list(runs.columns)[-len(TAIL) :] == list(TAIL)
-    trains = experiment.name not in MEASURE
-    split = "test" if experiment.name in WITHOUT_VALIDATION else "valid"
-    assert ({"train_loss", f"{split}_loss", f"best_{split}_loss"} <= set(runs.columns)) == trains
+    trains = known(experiment.name).trains
+    folders = list((folder.parents[2] / "runs" / experiment.name).iterdir())
+    samples = [json.loads((run / "summary.json").read_text())["samples"] for run in folders]
+    scored = [split for split in ("valid", "test") if all(own.get(split, 0) != 0 for own in samples)]
+    columns = {"train_loss", *(f"{best}{split}_loss" for split in scored for best in ("", "best_"))}
+    assert (columns <= set(runs.columns)) == trains
     assert set(runs["scale"]) == {"smoke"}
     assert set(runs["status"]) <= {"done", "diverged"}
     assert runs["run"].str.fullmatch("[0-9a-f]{10}").all()
@@ -135,7 +141,12 @@ def check_files(folder: Path) -> dict[str, bytes]:
     content = published(folder)
     figures = {name for name in content if name.endswith((".png", ".svg"))}
     tables = {"runs.csv", "curves.csv.gz", "layers.csv.gz", "claims.csv", "provenance.json"}
-    assert set(content) - figures - WHERE_THERE_ARE_ANY == tables
+    script = (experiments_dir() / f"{folder.parent.relative_to(Path('results').resolve())}.py").read_text()
+    others = set(content) - figures - tables
+    assert tables <= set(content)
+    assert all(
+        name in ("predictions.csv.gz", "spectrum.csv.gz") or name.removesuffix(".csv") in script for name in others
+    )
     assert len(figures) >= 2
     assert {Path(name).stem for name in figures if name.endswith(".png")} == {
         Path(name).stem for name in figures if name.endswith(".svg")
@@ -146,7 +157,7 @@ def check_files(folder: Path) -> dict[str, bytes]:
 def check_that_nothing_is_trained_again(
     experiment: str, cli: Callable[..., Said], folder: Path, before: dict[str, bytes]
 ) -> None:
-    runs = SIZES[experiment][0]
+    runs = known(experiment).runs
     again = cli("reproduce", experiment, "scale=smoke")
     assert again.status == 0
     assert f"{runs} of {runs} runs there, 0 to train" in again.out
@@ -174,7 +185,7 @@ def check_printed_tables(experiment: str, cli: Callable[..., Said]) -> None:
     assert out["latex"].count("\\\\") == len(claims) + 1
     assert list(pd.read_csv(io.StringIO(out["csv"]))["claim"]) == claims
     by_variant = cli("table", experiment, "--scale", "smoke", "--runs").out
-    assert ("cost_" if experiment in MEASURE else "_loss") in by_variant
+    assert "_loss" in by_variant or not known(experiment).trains
     assert load(experiment).jobs("smoke")[0].variant in by_variant
 
 
@@ -193,7 +204,7 @@ def check_figures(experiment: str, cli: Callable[..., Said], folder: Path) -> No
 
 def check_stale_and_missing(experiment: str, cli: Callable[..., Said], folder: Path) -> None:
     """Forget one run, and let the table name one that is of no use any more."""
-    runs = SIZES[experiment][0]
+    runs = known(experiment).runs
     table = folder / "runs.csv"
     lines = table.read_text().splitlines(keepends=True)
     gone = lines[1].split(",")[0]
@@ -210,7 +221,8 @@ def check_stale_and_missing(experiment: str, cli: Callable[..., Said], folder: P
     assert said.status == 0
     assert "0123456789" not in table.read_text()
     # Times are never the same twice.
-    assert ((folder / "curves.csv.gz").read_bytes() == curves) == (experiment not in MEASURE)
+    timed = b"milliseconds" in gzip.decompress(curves)
+    assert ((folder / "curves.csv.gz").read_bytes() == curves) != timed
 
 
 def test_failing_runs_leave_the_others_alone(cli: Callable[..., Said]) -> None:

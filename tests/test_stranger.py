@@ -1,0 +1,197 @@
+"""What somebody who adds a component has to touch: its code and its YAML file, and nothing that is there already.
+
+Everything is added to a copy of the project, whose own tests are then run on it.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from repro.paths import CLONE
+
+FILES = {
+    "src/repro.activations.bent.py": """\
+'''A bent line.'''
+
+from torch import Tensor, nn
+
+from repro.activations import Activation
+
+
+class Bent(nn.Module):
+    '''x + |x| / 2.'''
+
+    def forward(self, x: Tensor) -> Tensor:
+        '''The function of `x`, any shape.'''
+        return x + x.abs() / 2
+
+
+def bent() -> Activation:
+    '''Bent units, with the logistic sigmoid as their gate.'''
+    return Activation(unit=Bent, gate=nn.Sigmoid)
+""",
+    "conf/activation/bent.yaml": """\
+# A bent line: x + |x| / 2.
+_target_: repro.activations.bent.bent
+""",
+    "tests/twins/bent.py": """\
+'''The twin of a bent line.'''
+
+import numpy as np
+
+ACTIVATIONS = {"bent": lambda x: np.where(x > 0, 1.5 * x, 0.5 * x)}
+""",
+    "src/repro.architectures.narrow.py": """\
+'''A net of one hidden layer.'''
+
+import math
+
+from torch import Tensor, nn
+
+from repro.architectures.kit import Kit
+from repro.architectures.mlp import Hidden
+from repro.ranges import whole
+
+
+class Narrow(nn.Module):
+    '''One hidden layer of `units` units and a linear output layer.'''
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, kit: Kit, units: int) -> None:
+        super().__init__()
+        units = whole("architecture.units", units, 1)
+        self.hidden = Hidden(math.prod(shape), units, True, 0.0, kit)
+        self.output = kit.weights.linear(units, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        '''(batch, *shape) to (batch, outputs).'''
+        out: Tensor = self.output(self.hidden(x.flatten(1)))
+        return out
+""",
+    "conf/architecture/narrow.yaml": """\
+# One hidden layer.
+_target_: repro.architectures.narrow.Narrow
+units: 3                  # of the hidden layer
+""",
+    "src/repro.procedures.dice.py": """\
+'''Throwing dice.'''
+
+from collections.abc import Iterator
+
+import torch
+
+from repro.training.work import Measured, from_rows
+
+
+@from_rows
+def dice(data: None, rng: torch.Generator, *, throws: int) -> Iterator[Measured]:
+    '''The mean of so many throws.'''
+    del data
+    thrown = torch.randint(1, 7, (throws,), generator=rng).double()
+    for n in range(1, throws + 1):
+        yield Measured("mean", float(thrown[:n].mean()), n)
+""",
+    "conf/procedure/dice.yaml": """\
+# The mean of so many throws of a die.
+_target_: repro.procedures.dice.dice
+_takes_: []
+throws: 10                # in each run
+""",
+    "experiments/chance/law.yaml": """\
+# @package _global_
+# Does the mean of many throws come near 3.5?
+# Run:       repro reproduce chance/law
+# Published: 3.5
+defaults:
+  - override /procedure: dice
+
+reproduction:
+  seeds: 6
+  variants: {few: [procedure.throws=20], many: [procedure.throws=2000]}
+  scales:
+    smoke: {}
+    quick: {}
+    full: {}
+  claims:
+    near:
+      says: The mean of two thousand throws of a die is 3.5 to within a tenth.
+      source: everybody
+      published: 3.5
+      kind: within
+      metric: dice_mean
+      variant: many
+      target: 3.5
+      tolerance: 0.1
+""",
+    "experiments/chance/law.py": """\
+'''Figures of the law of large numbers.'''
+
+from matplotlib.figure import Figure
+
+from repro.plots.experiment import Tables
+from repro.plots.style import figure
+
+
+def figures(tables: Tables) -> dict[str, Figure]:
+    '''The mean against the throws.'''
+    drawn = figure()
+    axes = drawn.subplots()
+    for _, own in tables.curves.groupby(["run", "seed"]):
+        axes.plot(own["step"], own["value"])
+    return {"means": drawn, "again": drawn}
+""",
+    "experiments/chance/README.md": """\
+# Chance (everybody)
+
+What: a die. Ours: below. How: `repro reproduce chance/law`. Not done: nothing.
+
+<!-- results:law -->
+<!-- /results:law -->
+""",
+}
+
+TESTS = {
+    "activation": ("test_build.py", "test_activations.py", "test_cell.py", "test_gates.py", "-k", "bent"),
+    "architecture": ("test_build.py", "-k", "narrow"),
+    "procedure": ("test_build.py", "-k", "dice"),
+    "experiment": ("test_experiments.py", "-k", "chance"),
+    "rooms": ("test_layers.py", "test_config.py"),
+}
+
+
+def place(name: str) -> Path:
+    """A file of FILES; code goes by the name of its module."""
+    return Path(name[:-3].replace(".", "/") + ".py") if name.startswith("src/") else Path(name)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    there = tmp_path_factory.mktemp("clone")
+    for folder in ("src", "conf", "tests", "experiments"):
+        shutil.copytree(CLONE / folder, there / folder, symlinks=True,
+                        ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+    for file in ("pyproject.toml", "README.md", "constraints.txt", "Makefile"):
+        shutil.copy(CLONE / file, there / file)
+    for name, text in FILES.items():
+        file = there / place(name)
+        assert not file.exists(), name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return there
+
+
+@pytest.mark.parametrize("what", TESTS)
+def test_what_is_added_passes_without_a_third_file(what: str, clone: Path) -> None:
+    files = [f"tests/{word}" if word.endswith(".py") else word for word in TESTS[what]]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
+        cwd=clone,
+        env=os.environ | {"PYTHONPATH": str(clone / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
