@@ -12,9 +12,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.measure import Row, in_turns, loop_of, ratio, run_of, times
 from benchmarks.replicas import LONG
-from repro.datasets.assembly import Options, Raw, finish
-from repro.datasets.data import Data, Order
+from repro.datasets.from_arrays import Options, Raw, finish
 from repro.datasets.images import Augmentation
+from repro.datasets.protocol import Data, Order
 from repro.errors import UserError
 from repro.training.process import keep_freed_memory
 

@@ -34,12 +34,12 @@ class TorchStack(nn.Module):
         self.lstm = nn.LSTM(units, units, depth)
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """As `repro.architectures.lstm.Stack`."""
+        """As `repro.model.architectures.lstm.Stack`."""
         out, last = self.lstm(x, state)
         return out, last
 
     def initial_state(self, batch: int) -> tuple[Tensor, Tensor]:
-        """As `repro.architectures.lstm.Stack`."""
+        """As `repro.model.architectures.lstm.Stack`."""
         zeros = self.lstm.weight_hh_l0.new_zeros(self.lstm.num_layers, batch, self.lstm.hidden_size)
         return zeros, zeros
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from repro.composition import compose
-from repro.config import Run, resolve
-from repro.datasets.data import Dataset, Order
+from repro.config.compose import compose
+from repro.config.run import Run, resolve
+from repro.datasets.protocol import Dataset, Order
 from repro.procedures.train import Train
 from repro.training import prepare
-from repro.training.learner import learner
 from repro.training.loop import Loop
+from repro.training.replicas import learner
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 
 from benchmarks.measure import Row, in_turns, loop_of, ratio, run_of, times
-from repro.datasets.data import Data, Split
+from repro.datasets.protocol import Data, Split
 
 REPLICAS, BAR = 50, 20
 WARM = 150  # steps before measuring: by then the stacked step is recorded

@@ -17,7 +17,7 @@ PARTS = ("torch", "torch._dynamo", "pandas", "hydra")
 def rows() -> Iterator[Row]:
     """Wall-clock seconds of whole processes."""
     for words in (["--help"], ["list"]):
-        code = f"import sys; from repro.cli import main; main({words!r}); sys.exit('torch' in sys.modules)"
+        code = f"import sys; from repro.verbs.parser import main; main({words!r}); sys.exit('torch' in sys.modules)"
         seconds, torch_free = [], True
         for _ in range(5):
             began = time.perf_counter()

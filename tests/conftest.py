@@ -17,8 +17,8 @@ import pytest
 import torch
 
 from repro.cli import main
-from repro.composition import compose
-from repro.config import Run, resolve
+from repro.config.compose import compose
+from repro.config.run import Run, resolve
 from repro.training.loop import Loop
 from repro.training.run import Interrupted, Outcome, train
 
@@ -108,7 +108,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the table and figure at the end of `repro train`, which take longer than a tiny run."""
-    monkeypatch.setattr("repro.commands.show.present", lambda folder: print(folder))
+    monkeypatch.setattr("repro.verbs.show.present", lambda folder: print(folder))
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.composition import compose
-from repro.config import resolve
-from repro.datasets.data import Batch, Data, Split
+from repro.config.compose import compose
+from repro.config.run import resolve
+from repro.datasets.protocol import Batch, Data, Split
 from repro.diagnostics.objective import Objective
 from repro.training.prepare import components, models, read_data
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from repro.build import build
+from repro.config.build import build
 from repro.errors import UserError
 from repro.paths import conf_dir
 

@@ -15,10 +15,10 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from repro import backward
-from repro.activations import Activation, Dropout, NoiseSource, Nonlinearity, attach_noise, make
-from repro.activations.elementwise import Esp, Swish, esp, hard_sigmoid, hard_tanh, swish
 from repro.errors import UserError
+from repro.model import backward
+from repro.model.activations import Activation, Dropout, NoiseSource, Nonlinearity, attach_noise, make
+from repro.model.activations.elementwise import Esp, Swish, esp, hard_sigmoid, hard_tanh, swish
 from repro.paths import conf_dir
 
 ACTIVATIONS = sorted((conf_dir() / "activation").glob("*.yaml"))

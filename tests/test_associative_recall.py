@@ -9,16 +9,16 @@ from omegaconf import OmegaConf
 
 from conftest import check_resuming
 from loading import error_of, load
-from repro.annealing import InverseSqrt
-from repro.architectures.recurrence import call
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.datasets.associative_recall import LONG, sequences
-from repro.datasets.data import Order
+from repro.datasets.protocol import Order
 from repro.errors import UserError
+from repro.model.architectures.recurrence import call
 from repro.paths import experiments_dir
 from repro.plots.experiment import Tables, _load
 from repro.plots.style import styled
+from repro.schedules.annealing import InverseSqrt
 from repro.tasks import Classification
 from repro.tasks.recall import Recall
 from repro.training import prepare

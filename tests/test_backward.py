@@ -11,13 +11,13 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from repro import backward
-from repro.activations import Nonlinearity
-from repro.activations.elementwise import Esp, hard_tanh, sign
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.diagnostics.quantities import gradient_cosine, gradient_norm_ratio
 from repro.errors import UserError
+from repro.model import backward
+from repro.model.activations import Nonlinearity
+from repro.model.activations.elementwise import Esp, hard_tanh, sign
 from repro.paths import conf_dir
 from repro.training.prepare import components
 

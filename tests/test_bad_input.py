@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from conftest import Said, interrupt_at
-from repro.composition import compose
-from repro.config import resolve
-from repro.results import files
+from repro.config.compose import compose
+from repro.config.run import resolve
+from repro.storage import files
 from repro.training.run import train
 
 # (words after `repro`, parts that the line must contain)

@@ -17,18 +17,18 @@ from torch import nn
 
 from loading import need_mirror
 from needs import EXTRA, POINTS, SEQUENCES
-from repro.architectures.kit import Kit
-from repro.architectures.recurrence import call, is_recurrent
-from repro.backward import exact
-from repro.build import build, check_node
-from repro.commands.list import describe
-from repro.config import DiagnosticsConfig, TrainerConfig
-from repro.datasets.data import Order
-from repro.datasets.sources import FOLDERS, REGISTRY
+from repro.config.build import build, check_node
+from repro.config.groups import GROUPS
+from repro.config.run import DiagnosticsConfig, TrainerConfig
+from repro.datasets.protocol import Order
+from repro.datasets.store.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
-from repro.groups import GROUPS
-from repro.normalization import none
+from repro.model.architectures.recurrence import call, is_recurrent
+from repro.model.backward import exact
+from repro.model.layer_factory import LayerFactory
+from repro.model.normalization import none
 from repro.paths import conf_dir, experiments_dir
+from repro.verbs.list import describe
 
 FILES = {f"{path.parent.name}/{path.stem}": path for path in sorted(conf_dir().glob("*/*.yaml"))}
 COMPONENTS = [name for name in FILES if not name.startswith(("trainer/", "diagnostics/"))]
@@ -56,13 +56,13 @@ def build_one(name: str, tmp_path: Path) -> Any:
         (tmp_path / "table.csv").write_text(TABLE)
         settings |= {"path": str(tmp_path / "table.csv"), "target": "value"}
     if group == "architecture":
-        kit = Kit(build(node("activation/tanh"), "activation"), exact, none)
+        make = LayerFactory(build(node("activation/tanh"), "activation"), exact, none)
         shape: dict[str, Any] = {"shape": (1, 8, 8)}
         if option in ("lstm", "lstm_classifier"):
             shape = {"shape": (), "tokens": 7}
         elif option == "ntm":
             shape = {"shape": (4,)}
-        return build(settings, group, outputs=3, kit=kit, **shape)
+        return build(settings, group, outputs=3, make=make, **shape)
     return build(settings, group)
 
 
@@ -90,8 +90,8 @@ def look(group: str, made: Any) -> None:
     elif group == "curriculum":
         assert made is not None  # what it does is its data set's; see there
     elif group == "activation":
-        kit = Kit(made, exact, none)
-        for site in (kit.unit(4), kit.gate(4)):
+        make = LayerFactory(made, exact, none)
+        for site in (make.unit(4), make.gate(4)):
             assert site.eval()(torch.zeros(2, 4)).isfinite().all()
     elif group == "initialization":
         weight = torch.full((6, 5), math.nan)
@@ -180,8 +180,8 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
 def trained_from_default(words: list[str], tmp_path: Path) -> Any:
     """As `trained`, for data sets without the sizes that the tiny words set."""
     from conftest import Trained
-    from repro.composition import compose
-    from repro.config import resolve
+    from repro.config.compose import compose
+    from repro.config.run import resolve
     from repro.training.run import train
 
     run = resolve(compose([f"results_dir={tmp_path / 'results'}", *words]))
@@ -197,7 +197,7 @@ def test_says_in_one_line_what_it_is(name: str) -> None:
 
 
 # What the program hands to a component; everything else is the YAML file's.
-GIVEN = {"shape", "outputs", "kit", "weight", "rng", "function", "a", "features", "dims", "epoch", "epochs", "units",
+GIVEN = {"shape", "outputs", "make", "weight", "rng", "function", "a", "features", "dims", "epoch", "epochs", "units",
          "tokens", "update"}  # fmt: skip
 
 
@@ -225,15 +225,15 @@ def refusal(settings: dict[str, Any], where: str = "activation", **arguments: An
 
 def test_unknown_target_names_the_near_miss() -> None:
     assert "did you mean torch.nn.Tanh" in refusal({"_target_": "torch.nn.Tahn"})
-    assert "no 'initialisation' in repro (did you mean repro.initialization" in refusal(
+    assert "no 'initialisation' in repro (did you mean repro.model.initialization" in refusal(
         {"_target_": "repro.initialisation.he"}
     )
 
 
 def test_checking_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repro.backward.exact", lambda: pytest.fail("was called"))
-    monkeypatch.setattr("repro.backward.exact.__module__", "repro.backward", raising=False)
-    check_node({"_target_": "repro.backward.exact"}, "backward")
+    monkeypatch.setattr("repro.model.backward.exact", lambda: pytest.fail("was called"))
+    monkeypatch.setattr("repro.model.backward.exact.__module__", "repro.model.backward", raising=False)
+    check_node({"_target_": "repro.model.backward.exact"}, "backward")
 
 
 @pytest.mark.parametrize(("key", "value", "says"), [

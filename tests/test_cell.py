@@ -13,14 +13,14 @@ import torch
 from omegaconf import OmegaConf
 from scipy.special import expit
 
-from repro.activations import NoiseSource, Nonlinearity, attach_noise
-from repro.activations.noisy import Noisy
-from repro.architectures.kit import Kit
-from repro.architectures.lstm import LSTMLayer
-from repro.backward import exact
-from repro.build import build
-from repro.initialization import initialize, normal
-from repro.normalization import none
+from repro.config.build import build
+from repro.model.activations import NoiseSource, Nonlinearity, attach_noise
+from repro.model.activations.noisy import Noisy
+from repro.model.architectures.lstm import LSTMLayer
+from repro.model.backward import exact
+from repro.model.initialization import initialize, normal
+from repro.model.layer_factory import LayerFactory
+from repro.model.normalization import none
 from repro.paths import conf_dir
 from twins import collected
 
@@ -82,7 +82,7 @@ def layer(setting: str) -> LSTMLayer:
     """A layer whose units lie on both sides of their knees, with what each unit learns drawn at random."""
     name, changes = SETTINGS[setting]
     pair = build({**OmegaConf.load(conf_dir() / "activation" / f"{name}.yaml"), **changes}, "activation")
-    net = LSTMLayer(INPUTS, UNITS, Kit(pair, exact, none)).double()
+    net = LSTMLayer(INPUTS, UNITS, LayerFactory(pair, exact, none)).double()
     initialize(net, lambda weight, rng: normal(weight, rng, std=1.5), torch.Generator().manual_seed(0))
     with torch.no_grad():
         for bias in (net.input.bias, net.recurrent.bias):

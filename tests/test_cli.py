@@ -16,15 +16,16 @@ import pytest
 from omegaconf import OmegaConf
 
 from conftest import Said
-from repro.cli import VERBS, main
-from repro.commands import list as listing
-from repro.commands.completion import SCRIPTS
-from repro.composition import compose
-from repro.config import resolve
-from repro.groups import GROUPS, flatten
-from repro.reproduction import names, with_variant
+from repro.cli import main
+from repro.config.compose import compose
+from repro.config.groups import GROUPS, flatten
+from repro.config.run import resolve
+from repro.study.experiment import names, with_variant
 from repro.training import provenance
 from repro.training.provenance import code_version
+from repro.verbs import list as listing
+from repro.verbs.completion import SCRIPTS
+from repro.verbs.parser import VERBS
 
 HEAVY = ("torch", "pandas", "scipy", "matplotlib", "sklearn", "hydra", "numpy")
 

@@ -10,7 +10,7 @@ import pytest
 import fabricated
 from conftest import Said
 from repro.errors import UserError
-from repro.results import compare
+from repro.text import comparison
 
 
 def run(folder: Path, values: Mapping[int, float], diverged: Mapping[int, int] | None = None, **settings: Any) -> Path:
@@ -38,13 +38,13 @@ def runs(tmp_path: Path) -> Path:
     return folder
 
 
-def loaded(runs: Path, *ids: str) -> list[compare.Finished]:
-    return compare.load([next(runs.glob(f"*-{id_}")) for id_ in ids])
+def loaded(runs: Path, *ids: str) -> list[comparison.Finished]:
+    return comparison.load([next(runs.glob(f"*-{id_}")) for id_ in ids])
 
 
 def test_differences_by_hand(runs: Path) -> None:
     first, second = loaded(runs, "aaaa111111", "bbbb222222")
-    found = compare.to_first(second, first, "test_accuracy")
+    found = comparison.to_first(second, first, "test_accuracy")
     # 0.2, 0.1, 0.2: mean 1/6, standard deviation 0.1 / √3; Student's t with two degrees of freedom is 4.302653.
     assert found is not None
     assert found.n == 3
@@ -54,7 +54,7 @@ def test_differences_by_hand(runs: Path) -> None:
 
 def test_only_seeds_with_both_values_count(runs: Path) -> None:
     first, second = loaded(runs, "aaaa111111", "dddd444444")
-    found = compare.to_first(second, first, "test_accuracy")
+    found = comparison.to_first(second, first, "test_accuracy")
     assert found is not None
     assert (found.n, found.value) == (2, pytest.approx(0.2))
     assert found.interval is None or found.interval == pytest.approx((0.2, 0.2))
@@ -62,23 +62,23 @@ def test_only_seeds_with_both_values_count(runs: Path) -> None:
 
 def test_other_seeds_have_no_differences(runs: Path) -> None:
     first, second = loaded(runs, "aaaa111111", "cccc333333")
-    assert compare.to_first(second, first, "test_accuracy") is None
-    assert compare.differences_to_first([first, second], ["test_accuracy"]).empty
+    assert comparison.to_first(second, first, "test_accuracy") is None
+    assert comparison.differences_to_first([first, second], ["test_accuracy"]).empty
 
 
 def test_settings_that_differ(runs: Path) -> None:
-    found = compare.differences(loaded(runs, "aaaa111111", "bbbb222222"))
+    found = comparison.differences(loaded(runs, "aaaa111111", "bbbb222222"))
     assert found.to_numpy().tolist() == [["activation", "tanh", "relu"], ["activation.slope", "–", "0.1"]]
 
 
 def test_metrics_are_those_of_the_test_or_of_training(tmp_path: Path, runs: Path) -> None:
     both = loaded(runs, "aaaa111111", "bbbb222222")
-    assert compare.final_metrics(both) == ["test_accuracy"]
+    assert comparison.final_metrics(both) == ["test_accuracy"]
     for own in both:
         for metrics in own.summary["metrics"].values():
             del metrics["test_accuracy"]
-    assert compare.final_metrics(both) == ["train_accuracy"]
-    table = compare.at_the_end(both, ["train_accuracy"])
+    assert comparison.final_metrics(both) == ["train_accuracy"]
+    table = comparison.at_the_end(both, ["train_accuracy"])
     assert table["train_accuracy"].tolist() == ["0.99 (n=3)"] * 2
     assert "diverged" not in table.columns
     del tmp_path
@@ -124,4 +124,4 @@ def test_mistakes(runs: Path, cli: Callable[..., Said]) -> None:
 def test_copies_are_the_same_run(tmp_path: Path) -> None:
     one, two = (run(tmp_path / where / "mlp-aaaa111111", {0: 0.5}) for where in ("a", "b"))
     with pytest.raises(UserError, match="same id"):
-        compare.load([one, two])
+        comparison.load([one, two])

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-import repro.config
-from repro import groups
-from repro.composition import compose
-from repro.config import QUANTITIES, identity, resolve
+import repro.config.run
+from repro.config import groups
+from repro.config.compose import compose
+from repro.config.groups import flatten
+from repro.config.run import QUANTITIES, identity, resolve
 from repro.errors import UserError
-from repro.groups import flatten
 from repro.paths import conf_dir
 
 # Everything a user can change that moves no number, written out: a new key must be put here by hand.
@@ -75,7 +75,7 @@ def test_every_own_option_counts_by_its_name() -> None:
 
 
 def test_an_option_of_ones_own_counts_by_its_address() -> None:
-    own = {"_target_": "repro.activations.noisy.noisy_tanh", "c": 1}
+    own = {"_target_": "repro.model.activations.noisy.noisy_tanh", "c": 1}
     assert groups.without_addresses("activation", "my_copy", own) == own
 
 
@@ -105,7 +105,7 @@ def test_an_option_that_is_off_leaves_older_identities_alone(settings: dict) -> 
 
 def test_numbers_change_every_identity(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     before = identity(settings)
-    monkeypatch.setattr(repro.config, "NUMBERS", repro.config.NUMBERS + 1)
+    monkeypatch.setattr(repro.config.run, "NUMBERS", repro.config.run.NUMBERS + 1)
     assert identity(settings) != before
 
 
@@ -166,7 +166,7 @@ def test_composing_twice_in_one_process_gives_the_same() -> None:
 def test_own_package_counts_by_its_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     settings = dict(resolve(compose([])).settings)
-    settings["activation"] = {"_target_": "repro.activations.Activation", "unit": {"_target_": "ownunits.Sine"}}
+    settings["activation"] = {"_target_": "repro.model.activations.Activation", "unit": {"_target_": "ownunits.Sine"}}
     ids = []
     for code in ("x = 1\n", "x = 2\n", "x = 1\n"):
         (tmp_path / "ownunits.py").write_text(code)

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
-from repro import backward
-from repro.activations import Nonlinearity
-from repro.activations.site import under
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.errors import UserError
+from repro.model import backward
+from repro.model.activations import Nonlinearity
+from repro.model.activations.nonlinearity import under
 from repro.procedures.cost import Cost, Turns, passing
 from repro.training.prepare import prepare
 from repro.training.run import train
@@ -89,7 +89,7 @@ def test_a_run_of_it(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:
     curves = pd.read_csv(run.folder / "curves.csv")
     assert set(curves["split"]) == {"cost"}
     assert not (run.folder / "failed.json").exists()
-    from repro.commands.show import present
+    from repro.verbs.show import present
 
     present(run.folder)
     said = capsys.readouterr().out

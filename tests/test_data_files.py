@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from repro.datasets import files
-from repro.datasets.checksums import Stamps, read
-from repro.datasets.sources import REGISTRY, Edition, SourceFile
+from repro.datasets.store import files
+from repro.datasets.store.checksums import Stamps, read
+from repro.datasets.store.sources import REGISTRY, Edition, SourceFile
 from repro.errors import UserError
 
 CONTENT = b"official bytes " * 400
@@ -169,7 +169,7 @@ def test_second_edition_is_used_and_needs_all_its_files(home, monkeypatch):
 def test_unchanged_files_are_not_hashed_again(home, monkeypatch):
     hashed = []
     real = files.digest
-    monkeypatch.setattr("repro.datasets.checksums.digest", lambda *a: hashed.append(a) or real(*a))
+    monkeypatch.setattr("repro.datasets.store.checksums.digest", lambda *a: hashed.append(a) or real(*a))
     path = home.put(home.mirror, "values.bin.gz", PACKED)
     home.find()
     home.find()

@@ -14,7 +14,7 @@ import torch
 from loading import load
 from repro.datasets.cifar10 import MEMBERS, ROW, parse_rows, unpack_archive
 from repro.datasets.mnist import parse_idx, samples
-from repro.datasets.sources import REGISTRY, Edition, SourceFile
+from repro.datasets.store.sources import REGISTRY, Edition, SourceFile
 from repro.errors import UserError
 
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from loading import error_of, load, need_mirror, node
-from repro.datasets.assembly import confuse
-from repro.datasets.data import Data
-from repro.datasets.sources import REGISTRY
+from repro.datasets.from_arrays import confuse
+from repro.datasets.protocol import Data
 from repro.datasets.splits import count, cut, draw, keep, shares
+from repro.datasets.store.sources import REGISTRY
 from repro.paths import conf_dir
 
 ALL = sorted(path.stem for path in (conf_dir() / "dataset").glob("*.yaml"))

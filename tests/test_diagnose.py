@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 
 from conftest import Said, Trained
 from loading import load
-from repro.commands import diagnose as command
-from repro.results.files import read_json
+from repro.storage.files import read_json
+from repro.verbs import diagnose as command
 from test_cost import SMALL as JOB
 
 CHANGED = ("spectrum.csv", "provenance.json")

@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from conftest import equal
-from repro.composition import compose
-from repro.config import QUANTITIES, resolve
-from repro.datasets.data import Data, Split
+from repro.config.compose import compose
+from repro.config.run import QUANTITIES, resolve
+from repro.datasets.protocol import Data, Split
 from repro.diagnostics.quantities import of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps
-from repro.reproduction import with_variant
-from repro.training.learner import learner
+from repro.study.experiment import with_variant
 from repro.training.prepare import components, models
+from repro.training.replicas import learner
 from repro.training.run import train
 from twin import BINS, Twin
 

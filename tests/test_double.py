@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from conftest import Trained, check_resuming, equal
-from repro.composition import compose
-from repro.config import Run, resolve
+from repro.config.compose import compose
+from repro.config.run import Run, resolve
 from repro.procedures.train import Train
 from repro.training import prepare
 from repro.training.loop import Loop

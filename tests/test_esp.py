@@ -8,10 +8,10 @@ import torch
 
 from conftest import Said, Trained, equal
 from curvature import ESP, ONE_LAYER, case
-from repro.activations.elementwise import Esp, Scaled, Swish, esp
 from repro.diagnostics.quantities import of_layers
-from repro.training.execution import Execution
-from repro.training.learner import learner
+from repro.model.activations.elementwise import Esp, Scaled, Swish, esp
+from repro.training.forward import Execution
+from repro.training.replicas import learner
 
 
 def points(*shape: int) -> torch.Tensor:

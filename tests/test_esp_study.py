@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from curvature import ESP, ONE_LAYER
-from repro.composition import compose
-from repro.config import resolve
-from repro.results.tables import read
+from repro.config.compose import compose
+from repro.config.run import resolve
+from repro.storage.tables import read
 from repro.training import prepare
 from repro.training.run import train
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from conftest import equal, interrupt_at
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.procedures.train import Train
 from repro.training import prepare
 from repro.training.loop import Loop

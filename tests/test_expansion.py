@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from repro.errors import UserError
-from repro.reproduction import Experiment, names, select
+from repro.study.experiment import Experiment, names, select
 
 # Expansion
 

@@ -21,19 +21,20 @@ from omegaconf import OmegaConf
 
 from conftest import Said
 from loading import need_mirror
-from repro.commands.reproduce import sweeper
-from repro.composition import Composer, compose
-from repro.config import resolve
-from repro.datasets.sources import FOLDERS, REGISTRY
+from repro.claims import verdicts
+from repro.config.compose import Composer, compose
+from repro.config.run import resolve
+from repro.datasets.store.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
-from repro.ledger import plan
 from repro.paths import CLONE, conf_dir, experiments_dir
-from repro.reproduction import SCALES, Experiment, last_wins, load, names, results_folder, with_variant
-from repro.results import verdicts
-from repro.results.collect import HEAD, LAYERS, STATES, TAIL
-from repro.results.tables import read
+from repro.storage.schema import HEAD, TAIL, collected
+from repro.storage.tables import read
+from repro.study.collect import STATES
+from repro.study.experiment import SCALES, Experiment, last_wins, load, names, results_folder, with_variant
+from repro.study.publish import plan
 from repro.training.loop import Loop
 from repro.training.prepare import check_targets
+from repro.verbs.reproduce import sweeper
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def check_tables(experiment: Experiment, folder: Path, rows: int) -> None:
     assert set(runs["variant"]) <= set(experiment.variants)
     assert not runs.duplicated(["run", "seed"]).any()
     layers = pd.read_csv(folder / "layers.csv.gz", dtype={"run": str})
-    assert list(layers.columns) == list(LAYERS)
+    assert list(layers.columns) == list(collected("layers"))
     assert set(layers["run"]) == (set(runs["run"]) if trains else set())
     claims = pd.read_csv(folder / "claims.csv")
     assert list(claims.columns) == list(verdicts.COLUMNS)
@@ -362,7 +363,7 @@ def test_one_variant_trains(cli: Callable[..., Said], tmp_path: Path) -> None:
     (folder,) = (tmp_path / "results/runs" / name).iterdir()
     settings = json.loads((folder / "summary.json").read_text())["settings"]
     assert settings["variant"] == "relu_he"
-    assert settings["initialization._target_"] == "repro.initialization.he"
+    assert settings["initialization._target_"] == "repro.model.initialization.he"
     assert settings["architecture.depth"] == 10
 
 

@@ -17,8 +17,8 @@ from omegaconf import OmegaConf
 
 from conftest import Trained
 from loading import load
-from repro.activations.elementwise import hard_sigmoid, hard_tanh
-from repro.activations.noisy import HALF_NORMAL_MEAN, OutputNoise
+from repro.model.activations.elementwise import hard_sigmoid, hard_tanh
+from repro.model.activations.noisy import HALF_NORMAL_MEAN, OutputNoise
 from repro.paths import experiments_dir
 from repro.plots.experiment import Tables, _load
 from repro.plots.noisy import HARD_SIGMOID, HARD_TANH, phi, sigma, slope

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from repro.activations.noisy import noisy_sigmoid
-from repro.composition import compose
-from repro.config import QUANTITIES, resolve
-from repro.datasets.data import Order
+from repro.config.compose import compose
+from repro.config.run import QUANTITIES, resolve
+from repro.datasets.protocol import Order
 from repro.datasets.text import Text
 from repro.diagnostics.probe import layers_of
 from repro.diagnostics.quantities import of_layers
+from repro.model.activations.noisy import noisy_sigmoid
 from repro.training import prepare
-from repro.training.learner import learner
+from repro.training.replicas import learner
 
 STEPS, BATCH, TOKENS, UNITS = 5, 4, 9, 3
 SITES = ("output_gate", "input_gate", "forget_gate", "candidate", "cell_output")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from conftest import Trained
 from curvature import ESP, ONE_LAYER, Case, case, random_data
-from repro.datasets.data import Batch
+from repro.datasets.protocol import Batch
 from repro.diagnostics import hessian as dense
 from repro.diagnostics import objective
 from repro.diagnostics.hessian import hessian

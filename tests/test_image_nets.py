@@ -9,22 +9,22 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.nn import functional as f
 
-from repro import backward, normalization
-from repro.activations import Activation, Nonlinearity
-from repro.architectures.kit import Kit
-from repro.architectures.layers import BinaryConvolution, BinaryLinear
-from repro.architectures.resnet import Block, Pad
-from repro.architectures.vgg import VGG
-from repro.build import build
-from repro.composition import compose
-from repro.config import resolve
-from repro.datasets.data import Batch, Data, Split
+from repro.config.build import build
+from repro.config.compose import compose
+from repro.config.run import resolve
+from repro.datasets.protocol import Batch, Data, Split
 from repro.diagnostics.probe import layers_of
+from repro.model import backward, normalization
+from repro.model.activations import Activation, Nonlinearity
+from repro.model.architectures.resnet import Block, Pad
+from repro.model.architectures.vgg import VGG
+from repro.model.layer_factory import LayerFactory
+from repro.model.layers import BinaryConvolution, BinaryLinear
 from repro.paths import conf_dir
 from repro.tasks import Task
-from repro.training import learner as learning
-from repro.training.learner import learner
+from repro.training import replicas as learning
 from repro.training.prepare import components, models
+from repro.training.replicas import learner
 from repro.training.run import train
 
 # The nets as the literature writes them: channels of each convolution, M for a pooling.
@@ -69,10 +69,12 @@ def randomize(module: nn.Module) -> nn.Module:
 
 def empty(option: str, **changes: object) -> nn.Module:
     """The net of a YAML file with batch norm for CIFAR-10, its parameters without values."""
-    kit = Kit(Activation(nn.ReLU, nn.Sigmoid), backward.exact, partial(normalization.batch, momentum=0.1, eps=1e-5))
+    make = LayerFactory(
+        Activation(nn.ReLU, nn.Sigmoid), backward.exact, partial(normalization.batch, momentum=0.1, eps=1e-5)
+    )
     settings = OmegaConf.to_container(OmegaConf.load(conf_dir() / "architecture" / f"{option}.yaml"))
     with torch.device("meta"):
-        made: nn.Module = build(settings | changes, "architecture", shape=(3, 32, 32), outputs=10, kit=kit)
+        made: nn.Module = build(settings | changes, "architecture", shape=(3, 32, 32), outputs=10, make=make)
     return made
 
 
@@ -155,8 +157,8 @@ class Minus(nn.Module):
 
 
 def test_the_pooling_comes_after_the_activation() -> None:
-    kit = Kit(Activation(Minus, nn.Sigmoid), backward.exact, normalization.none)
-    layer = VGG((1, 2, 2), 3, kit, depth=11, width=1, bias=False).hidden[0]
+    make = LayerFactory(Activation(Minus, nn.Sigmoid), backward.exact, normalization.none)
+    layer = VGG((1, 2, 2), 3, make, depth=11, width=1, bias=False).hidden[0]
     nn.init.dirac_(layer.convolution.weight)
     assert layer(torch.tensor([[[[1.0, 2], [3, 4]]]])).item() == -1
 
@@ -201,9 +203,9 @@ def test_the_parameterless_shortcut_by_hand() -> None:
 
 
 def block(rule: backward.Rule) -> Block:
-    kit = Kit(Activation(nn.Tanh, nn.Sigmoid), rule, normalization.none)
+    make = LayerFactory(Activation(nn.Tanh, nn.Sigmoid), rule, normalization.none)
     torch.manual_seed(0)
-    return Block(3, 3, 1, "pad", False, kit).double()
+    return Block(3, 3, 1, "pad", False, make).double()
 
 
 def test_the_activation_comes_after_the_addition() -> None:

@@ -10,12 +10,12 @@ from scipy import stats
 
 from conftest import equal
 from loading import load
-from repro.datasets import files
-from repro.datasets.assembly import Options, Raw, finish
 from repro.datasets.cifar10 import MEMBERS
-from repro.datasets.data import Order
+from repro.datasets.from_arrays import Options, Raw, finish
 from repro.datasets.images import Augmentation
 from repro.datasets.preprocessing import fit
+from repro.datasets.protocol import Order
+from repro.datasets.store import files
 from test_data_formats import register
 
 SIDE, SEEDS, BATCH = 6, (0, 5), 10

@@ -13,12 +13,12 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from repro import initialization, normalization
-from repro.activations import make
-from repro.activations.elementwise import esp
-from repro.activations.noisy import noisy_tanh
 from repro.errors import UserError
-from repro.initialization import initialize
+from repro.model import initialization, normalization
+from repro.model.activations import make
+from repro.model.activations.elementwise import esp
+from repro.model.activations.noisy import noisy_tanh
+from repro.model.initialization import initialize
 from repro.paths import conf_dir
 
 INITIALIZATIONS = sorted((conf_dir() / "initialization").glob("*.yaml"))

@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from conftest import Said, equal, interrupt_at
-from repro.commands import job as job_command
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.training.run import train
+from repro.verbs import hydra_run as job_command
 
 
 def stopped(cwd: Path, words: list[str], number: int) -> subprocess.Popen[str]:

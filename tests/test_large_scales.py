@@ -10,9 +10,9 @@ import torch
 
 from conftest import Said
 from loading import need_mirror
-from repro.composition import compose
-from repro.config import resolve
-from repro.reproduction import load
+from repro.config.compose import compose
+from repro.config.run import resolve
+from repro.study.experiment import load
 from repro.training.prepare import components
 
 LITTLE = {

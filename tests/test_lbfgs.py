@@ -10,8 +10,8 @@ import torch
 
 from conftest import Said, Trained, check_resuming
 from loading import load
-from repro.composition import compose
-from repro.config import Run, resolve
+from repro.config.compose import compose
+from repro.config.run import Run, resolve
 from repro.training.run import train
 
 SEARCH = ("optimizer=lbfgs", "trainer.batch_size=null", "trainer.precision=float64")

@@ -11,16 +11,16 @@ import torch
 from omegaconf import OmegaConf
 
 from loading import error_of, load
-from repro.build import build
-from repro.composition import compose
-from repro.config import resolve
-from repro.curricula.growth import Growth
-from repro.curricula.programs import Clock, Programs
-from repro.datasets.data import Order
+from repro.config.build import build
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.datasets.learning_to_execute import NO_ANSWER, pack
 from repro.datasets.programs import ALPHABET, kind_of, longest, programs
+from repro.datasets.protocol import Order
 from repro.errors import UserError
 from repro.paths import conf_dir
+from repro.schedules.growth import Growth
+from repro.schedules.programs import Clock, Programs
 from repro.tasks import IGNORED
 from repro.training.loop import Loop
 from repro.training.run import train

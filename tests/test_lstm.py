@@ -7,17 +7,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from repro.activations import Activation, NoiseSource, attach_noise
-from repro.activations.elementwise import Esp, hard_sigmoid, hard_tanh
-from repro.activations.noisy import noisy_sigmoid, noisy_tanh
-from repro.architectures.kit import Kit
-from repro.architectures.lstm import LSTM, LSTMClassifier, LSTMLayer, Stack
-from repro.backward import exact, linear
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.errors import UserError
-from repro.initialization import initialize, uniform
-from repro.normalization import batch, none
+from repro.model.activations import Activation, NoiseSource, attach_noise
+from repro.model.activations.elementwise import Esp, hard_sigmoid, hard_tanh
+from repro.model.activations.noisy import noisy_sigmoid, noisy_tanh
+from repro.model.architectures.lstm import LSTM, LSTMClassifier, LSTMLayer, Stack
+from repro.model.backward import exact, linear
+from repro.model.initialization import initialize, uniform
+from repro.model.layer_factory import LayerFactory
+from repro.model.normalization import batch, none
 from repro.training import prepare
 
 STEPS, BATCH, INPUTS, UNITS = 6, 3, 7, 5
@@ -49,7 +49,7 @@ def rng(seed: int) -> torch.Generator:
 
 def layer(pair: Activation, rule: Any = exact, bound: float = 2.0) -> LSTMLayer:
     """A layer whose units saturate often."""
-    made = LSTMLayer(INPUTS, UNITS, Kit(pair, rule, none)).double()
+    made = LSTMLayer(INPUTS, UNITS, LayerFactory(pair, rule, none)).double()
     initialize(made, partial(uniform, bound=bound), rng(0))
     with torch.no_grad():
         for bias in (made.input.bias, made.recurrent.bias):
@@ -99,7 +99,7 @@ def test_the_noise_is_there_and_p_learns_from_it(name: str) -> None:
 
 
 def test_half_of_the_noise_is_fresh_for_every_step_sample_and_unit() -> None:
-    net = LSTMLayer(1, 64, Kit(noisy_tanh("nan", 1.0, 1.0, 0.5, 0.05), exact, none)).double()
+    net = LSTMLayer(1, 64, LayerFactory(noisy_tanh("nan", 1.0, 1.0, 0.5, 0.05), exact, none)).double()
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.fill_(0)
@@ -132,7 +132,7 @@ def test_linear_backward_ignores_slopes() -> None:
 
 def stack(depth: int, bound: float = 2.0) -> Stack:
     """Soft layers whose weights and biases are all drawn at random."""
-    made, draws = Stack(INPUTS, UNITS, depth, 0.0, Kit(SOFT, exact, none)).double(), rng(0)
+    made, draws = Stack(INPUTS, UNITS, depth, 0.0, LayerFactory(SOFT, exact, none)).double(), rng(0)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.uniform_(-bound, bound, generator=draws)
@@ -200,7 +200,7 @@ def test_a_window_in_two_halves_is_the_window() -> None:
 
 
 def test_stack_drops_what_goes_up_and_nothing_in_time() -> None:
-    net = LSTM((), 11, Kit(SOFT, exact, none), depth=2, width=8, dropout=0.5, tokens=11)
+    net = LSTM((), 11, LayerFactory(SOFT, exact, none), depth=2, width=8, dropout=0.5, tokens=11)
     initialize(net, partial(uniform, bound=0.5), rng(0))
     attach_noise(net, NoiseSource([rng(1)]))
     x = torch.randint(11, (4, 9), generator=rng(2))
@@ -216,7 +216,9 @@ def test_stack_drops_what_goes_up_and_nothing_in_time() -> None:
 
 
 def test_classifier_takes_the_mean_over_time() -> None:
-    net = LSTMClassifier((), 3, Kit(SOFT, exact, none), depth=1, width=6, embedding=4, hidden=5, dropout=0.0, tokens=7)
+    net = LSTMClassifier(
+        (), 3, LayerFactory(SOFT, exact, none), depth=1, width=6, embedding=4, hidden=5, dropout=0.0, tokens=7
+    )
     x = torch.randint(7, (2, 9), generator=rng(2))
     out, state = net(x, net.initial_state(2))
     hidden, _ = net.stack(net.embedding(x.t()), net.initial_state(2))
@@ -227,7 +229,15 @@ def test_classifier_takes_the_mean_over_time() -> None:
 
 def test_normalization_is_refused() -> None:
     with pytest.raises(UserError, match="normalization=none"):
-        LSTM((), 11, Kit(SOFT, exact, partial(batch, momentum=0.1, eps=1e-5)), depth=1, width=8, dropout=0.0, tokens=11)
+        LSTM(
+            (),
+            11,
+            LayerFactory(SOFT, exact, partial(batch, momentum=0.1, eps=1e-5)),
+            depth=1,
+            width=8,
+            dropout=0.0,
+            tokens=11,
+        )
 
 
 @pytest.mark.parametrize(("words", "says"), [

@@ -10,10 +10,10 @@ import torch
 from hypothesis import strategies as st
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from repro.activations import NoiseSource, attach_noise, make
-from repro.activations.elementwise import hard_sigmoid, hard_tanh
-from repro.activations.noisy import HALF_NORMAL_MEAN, noisy, noisy_sigmoid, noisy_tanh, variant
 from repro.errors import UserError
+from repro.model.activations import NoiseSource, attach_noise, make
+from repro.model.activations.elementwise import hard_sigmoid, hard_tanh
+from repro.model.activations.noisy import HALF_NORMAL_MEAN, noisy, noisy_sigmoid, noisy_tanh, variant
 
 HARD = {"hard-tanh": hard_tanh, "hard-sigmoid": hard_sigmoid}
 VARIANTS = ["nan", "nah", "nani", "nanil", "nanil_softplus", "nanis"]

@@ -9,19 +9,19 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from repro.activations import Activation, NoiseSource, attach_noise
-from repro.activations.noisy import noisy_tanh
-from repro.architectures.kit import Kit
-from repro.architectures.ntm import NTM
-from repro.architectures.ntm_memory import EMPTY, blocks, by_content, sharpened, shifted, step, written
-from repro.architectures.recurrence import call
-from repro.backward import exact
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.diagnostics.probe import layers_of
 from repro.errors import UserError
-from repro.initialization import initialize, uniform
-from repro.normalization import layer, none
+from repro.model.activations import Activation, NoiseSource, attach_noise
+from repro.model.activations.noisy import noisy_tanh
+from repro.model.architectures.ntm import NTM
+from repro.model.architectures.ntm_memory import EMPTY, blocks, by_content, sharpened, shifted, step, written
+from repro.model.architectures.recurrence import call
+from repro.model.backward import exact
+from repro.model.initialization import initialize, uniform
+from repro.model.layer_factory import LayerFactory
+from repro.model.normalization import layer, none
 from repro.tasks.recall import Recall
 from repro.training import prepare
 from repro.training.run import train
@@ -41,7 +41,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def net(pair: Activation = SOFT, controller: str = "feedforward", bound: float = 0.7, outputs: int = 6) -> NTM:
-    made = NTM((8,), outputs, Kit(pair, exact, none), **CONTROLLERS[controller], width=7, rows=ROWS,
+    made = NTM((8,), outputs, LayerFactory(pair, exact, none), **CONTROLLERS[controller], width=7, rows=ROWS,
                features=FEATURES).double()  # fmt: skip
     initialize(made, partial(uniform, bound=bound), rng(0))
     return made
@@ -389,11 +389,12 @@ def test_stacked_seeds_are_the_seeds_one_by_one(controller: str, tmp_path: Any) 
         ({"rows": 2}, "architecture.rows must be a whole number of 3 or more"),
         ({"features": 0}, "architecture.features must be a whole number of 1 or more"),
         ({"shape": ()}, "architecture=ntm reads vectors, and these data are tokens"),
-        ({"kit": Kit(SOFT, exact, partial(layer, eps=1e-5))}, "normalization=none"),
+        ({"make": LayerFactory(SOFT, exact, partial(layer, eps=1e-5))}, "normalization=none"),
     ],
 )
 def test_wrong_options(changes: dict, says: str) -> None:
-    right = {"shape": (8,), "outputs": 6, "kit": Kit(SOFT, exact, none), "controller": "feedforward", "depth": 1,
+    right = {"shape": (8,), "outputs": 6, "make": LayerFactory(SOFT, exact, none), "controller": "feedforward",
+             "depth": 1,
              "width": 4, "rows": 5, "features": 3}  # fmt: skip
     NTM(**right)
     with pytest.raises(UserError, match=says):

@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from hydra import initialize_config_dir
 
-from repro import planned as module
-from repro.composition import Composer, compose, compose_initialized
-from repro.config import checked, plain, resolve
-from repro.datasets import files
+from repro.config.compose import Composer, compose, compose_initialized
+from repro.config.run import checked, plain, resolve
+from repro.datasets.store import files
 from repro.errors import UserError
 from repro.paths import conf_dir
-from repro.planned import planned
-from repro.reproduction import load, names
+from repro.study import run_index as module
+from repro.study.experiment import load, names
+from repro.study.run_index import planned
 
 JOB = ["dataset=xor", "architecture.width=4", "seed=3", "replicas=2"]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from loading import load
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.errors import UserError
-from repro.results.collect import Expected, collect
-from repro.results.tables import read
+from repro.storage.tables import read
+from repro.study.collect import Expected, collect
 from repro.training.run import train
 
 

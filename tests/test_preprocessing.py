@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from loading import load
-from repro.datasets.assembly import Options, Raw, finish
+from repro.datasets.from_arrays import Options, Raw, finish
 from repro.datasets.preprocessing import EPSILON, fit
 
 

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from conftest import Said
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.groups import GROUPS, limit, taken
+from repro.config.run import resolve
 from repro.errors import UserError
-from repro.groups import GROUPS, limit, taken
 
 MODULE = """\
 from collections.abc import Iterator

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from repro.curricula.programs import Clock, Programs
 from repro.datasets.programs import ALPHABET, Author, kind_of, longest, programs
+from repro.schedules.programs import Clock, Programs
 
 MIX = Programs(mixed=1.0, otherwise="level", accuracy=0.95, patience=5, decay=0.8, least=0.002)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from repro.cli import main
-from repro.datasets import files
+from repro.datasets.store import files
 
 CLONE = Path(__file__).parent.parent
 PAGES = [CLONE / "README.md", *sorted(CLONE.glob("experiments/*/README.md"))]

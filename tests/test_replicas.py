@@ -13,20 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from conftest import equal
-from repro.activations.noise import NoiseSource
-from repro.backward import exact
-from repro.composition import compose, options
-from repro.config import resolve
-from repro.datasets.data import Batch, Data, Order, Split
+from repro.config.compose import compose, options
+from repro.config.run import resolve
+from repro.datasets.protocol import Batch, Data, Order, Split
 from repro.errors import UserError
-from repro.optimization import make_optimizer
+from repro.model.activations.noise import NoiseSource
+from repro.model.backward import exact
 from repro.procedures.train import Train
-from repro.results.tables import read
+from repro.storage.tables import read
 from repro.tasks import Classification
-from repro.training import learner, prepare
-from repro.training.learner import Stacked
+from repro.training import prepare
+from repro.training import replicas as learner
+from repro.training.captured import record, recordable
 from repro.training.loop import Loop
-from repro.training.recorded import record, recordable
+from repro.training.optimization import make_optimizer
+from repro.training.replicas import Stacked
 
 SEEDS = 3
 # A bias before batch norm has no gradient but rounding, which Adam makes larger; how large depends on the processor.

@@ -14,13 +14,13 @@ from fabricated import write_csv
 from pages import Elements
 from repro.cli import main
 from repro.errors import UserError
+from repro.html.render import what_held
 from repro.paths import CLONE
 from repro.plots.style import figure, rendered, styled
-from repro.report import svg
-from repro.report.gather import gather
-from repro.report.prose import markup, read_head, read_page
-from repro.report.render import what_held
-from repro.reproduction import select
+from repro.study.experiment import select
+from repro.study.gather import gather
+from repro.text import svg
+from repro.text.prose import markup, read_head, read_page
 
 CLAIMS = ("paper", "experiment", "claim", "says", "metric", "published", "ours", "low", "high", "n", "scale", "verdict",
           "source", "note")  # fmt: skip
@@ -69,7 +69,7 @@ def drawing() -> str:
 @pytest.fixture
 def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A paper with two experiments, of which one has results; the folder of the results."""
-    for module in ("repro.report.gather", "repro.reproduction"):
+    for module in ("repro.study.gather", "repro.study.experiment"):
         monkeypatch.setattr(f"{module}.experiments_dir", lambda: tmp_path / "experiments")
     paper = tmp_path / "experiments/one_paper"
     paper.mkdir(parents=True)
@@ -166,7 +166,7 @@ def test_same_input_same_bytes(study: Path) -> None:
 
 
 def test_pages_need_no_torch() -> None:
-    code = "import sys, repro.commands.compare, repro.plots.compare, repro.report.render, repro.report.run as _;"
+    code = "import sys, repro.verbs.compare, repro.plots.compare, repro.html.render, repro.html.run as _;"
     code += "print([name for name in ('torch', 'hydra') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from repro.claims.grammar import check_claims
 from repro.errors import UserError
-from repro.results.claims import check_claims
 
 VARIANTS = ("a", "b", "xavier")
 GOOD = {"says": "It is so.", "kind": "above", "metric": "test_accuracy", "variant": "a", "bound": 0.5}

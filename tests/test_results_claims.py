@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repro.claims.grammar import looked_at
+from repro.claims.verdicts import COLUMNS, judge, write_claims
 from repro.errors import UserError
-from repro.ledger import _layers
-from repro.results.claims import looked_at
-from repro.results.tables import read
-from repro.results.verdicts import COLUMNS, judge, write_claims
+from repro.storage.tables import read
+from repro.study.publish import _layers
 
 VARIANTS = ("a", "b", "xavier")
 YES, NO, OPEN = "reproduced", "not reproduced", "inconclusive"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from repro.errors import UserError
-from repro.results.collect import Expected, collect, counts, status
-from repro.results.tables import Table, read
+from repro.storage.tables import Table, read
+from repro.study.collect import Expected, collect, counts, status
 
 FILES = ("runs.csv", "curves.csv.gz", "layers.csv.gz")
 CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from repro.claims.grammar import check_claims
+from repro.claims.select import Measurements, Selector
+from repro.claims.verdicts import judge
 from repro.errors import UserError
-from repro.results.claims import check_claims
-from repro.results.values import Measurements, Selector
-from repro.results.verdicts import judge
 
 VARIANTS = ["a", "b"]
 PLACES = (("here", "full"), ("there", "quick"))

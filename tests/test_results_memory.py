@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from repro.results import collect as module
-from repro.results import memory, parts
-from repro.results.collect import TABLES, Expected, collect
-from repro.results.locks import locked
-from repro.results.memory import NAME, Memory
-from repro.results.parts import Before
-from repro.results.tables import Table, read
+from repro.storage.locks import locked
+from repro.storage.tables import Table, read
+from repro.study import collect as module
+from repro.study import collect_cache, table_parts
+from repro.study.collect import TABLES, Expected, collect
+from repro.study.collect_cache import NAME, Memory
+from repro.study.table_parts import Before
 
 CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
 LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
@@ -29,9 +29,9 @@ PREDICTIONS = ("run", "seed", "step", "split", "sample", "input_0", "input_1", "
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files a test has just written count as old, and tables of five runs as long."""
-    monkeypatch.setattr(memory, "SETTLED", -(10**18))
-    monkeypatch.setattr(parts, "WHOLE", 4)
-    monkeypatch.setattr(parts, "RUNS", 3)
+    monkeypatch.setattr(collect_cache, "SETTLED", -(10**18))
+    monkeypatch.setattr(table_parts, "WHOLE", 4)
+    monkeypatch.setattr(table_parts, "RUNS", 3)
 
 
 @pytest.fixture
@@ -235,7 +235,7 @@ def test_the_memory_of_other_code_is_thrown_away(
 ) -> None:
     collect(expected, tmp_path, "full")
     assert Memory.read(tmp_path).runs
-    monkeypatch.setattr(memory, "_code", lambda: "other")
+    monkeypatch.setattr(collect_cache, "_code", lambda: "other")
     assert not Memory.read(tmp_path).runs
 
 
@@ -253,7 +253,7 @@ def test_a_change_that_hides_its_time_is_noticed(tmp_path: Path, expected: dict[
 def test_young_files_are_not_trusted(
     tmp_path: Path, expected: dict[str, Expected], opened: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "SETTLED", 10**18)
+    monkeypatch.setattr(collect_cache, "SETTLED", 10**18)
     collect(expected, tmp_path, "full")
     assert not Memory.read(tmp_path).runs
     opened.clear()
@@ -276,7 +276,7 @@ def test_a_run_written_while_it_is_read_is_read_again(
     monkeypatch.setattr(module, "_run_series", then_written)
     collect(expected, tmp_path, "full")
     monkeypatch.undo()
-    monkeypatch.setattr(memory, "SETTLED", -(10**18))
+    monkeypatch.setattr(collect_cache, "SETTLED", -(10**18))
     collect(expected, tmp_path, "full")
     assert 0.125 in read(tmp_path / "curves.csv.gz")["value"].tolist()
 
@@ -298,7 +298,7 @@ def test_two_take_turns(tmp_path: Path, expected: dict[str, Expected]) -> None:
 def test_parts_are_one_table(tmp_path: Path, expected: dict[str, Expected]) -> None:
     collect(expected, tmp_path, "full")
     packed = (tmp_path / "curves.csv.gz").read_bytes()
-    assert len(list(parts.parted(list(expected)))) == 4
+    assert len(list(table_parts.parted(list(expected)))) == 4
     assert packed.count(b"\x1f\x8b\x08\x00\x00\x00\x00\x00") == 4
     rows = read(tmp_path / "curves.csv.gz")
     assert rows["run"].unique().tolist() == list(expected)
@@ -307,7 +307,7 @@ def test_parts_are_one_table(tmp_path: Path, expected: dict[str, Expected]) -> N
     few = dict(list(expected.items())[:4])
     collect(few, tmp_path / "few", "full")
     text = gzip.decompress((tmp_path / "few/curves.csv.gz").read_bytes()).decode()
-    assert (tmp_path / "few/curves.csv.gz").read_bytes() == parts.compressed(text.splitlines(keepends=True))
+    assert (tmp_path / "few/curves.csv.gz").read_bytes() == table_parts.compressed(text.splitlines(keepends=True))
 
 
 def test_a_damaged_part_is_no_text(tmp_path: Path, expected: dict[str, Expected]) -> None:

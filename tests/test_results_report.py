@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from repro.errors import UserError
-from repro.results.report import ledger, replace_between_markers, summary, table
+from repro.text.tables import ledger, replace_between_markers, summary, table
 
 ROWS = pd.DataFrame({"name": ["a_b", "c|d & 5%"], "value": [0.123456, math.nan], "n": [5, 12]})
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from repro.results.statistics import estimate, interval, mean, number, paired, share, welch, with_interval
+from repro.storage.statistics import estimate, interval, mean, number, paired, share, welch, with_interval
 
 reals = st.floats(-1e6, 1e6, allow_subnormal=False)
 

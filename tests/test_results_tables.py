@@ -15,9 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from repro.errors import UserError
-from repro.results import tables
-from repro.results.files import read_json, write_atomic, write_json
-from repro.results.tables import Table, read, write
+from repro.storage import tables
+from repro.storage.files import read_json, write_atomic, write_json
+from repro.storage.tables import Table, read, write
 
 COLUMNS = ("run", "seed", "step", "epoch", "split", "metric", "value")
 words = st.text(st.characters(exclude_categories=("C", "Zl", "Zp"), exclude_characters="\r\n"), max_size=12)
@@ -112,7 +112,7 @@ def test_truncate_after_drops_later_rows_only(tmp_path: Path) -> None:
 def test_a_process_killed_while_it_appends_leaves_whole_lines(tmp_path: Path) -> None:
     path = tmp_path / "curves.csv"
     code = (
-        "import sys; from pathlib import Path; from repro.results.tables import Table\n"
+        "import sys; from pathlib import Path; from repro.storage.tables import Table\n"
         f"table = Table(Path({str(path)!r}), {COLUMNS!r})\n"
         "print('ready', flush=True)\n"
         "while True: table.append([('r', 0, 1, 0.1, 'train', 'loss', 0.25)] * 7)\n"
@@ -251,9 +251,9 @@ def test_programming_mistakes_are_loud(tmp_path: Path) -> None:
 
 def test_results_import_no_torch() -> None:
     code = (
-        "import sys, pkgutil, importlib, repro.results as package\n"
+        "import sys, pkgutil, importlib, repro.storage as package\n"
         "for module in pkgutil.iter_modules(package.__path__):\n"
-        "    importlib.import_module('repro.results.' + module.name)\n"
-        "assert 'torch' not in sys.modules and 'repro.results.report' in sys.modules\n"
+        "    importlib.import_module('repro.storage.' + module.name)\n"
+        "assert 'torch' not in sys.modules and 'repro.text.tables' in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from conftest import equal
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.errors import UserError
 from repro.training import checkpoint
 from repro.training.loop import Loop

@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from repro import backward
-from repro.activations import Nonlinearity
-from repro.architectures.layers import FeedbackConvolution
-from repro.composition import compose
-from repro.config import resolve
-from repro.datasets.data import Batch, Data, Split
+from repro.config.compose import compose
+from repro.config.run import resolve
+from repro.datasets.protocol import Batch, Data, Split
 from repro.diagnostics.quantities import of_backward
 from repro.errors import UserError
-from repro.training.learner import learner
+from repro.model import backward
+from repro.model.activations import Nonlinearity
+from repro.model.layers import FeedbackConvolution
 from repro.training.prepare import components, models, settle
+from repro.training.replicas import learner
 from repro.training.run import train
 
 
@@ -133,7 +133,7 @@ def test_a_net_of_torch_layers_is_refused():
 
     run = resolve(compose(["backward=feedback_alignment"]))
     with pytest.raises(UserError, match="makes a Linear by itself"):
-        settle(Own(), components(run).kit)
+        settle(Own(), components(run).layer_factory)
 
 
 def test_binary_weights_are_signs_and_learn_as_if_they_were_not():

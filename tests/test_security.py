@@ -20,17 +20,17 @@ from omegaconf import OmegaConf
 
 from conftest import Said, Trained, Trap
 from pages import Elements
-from repro.build import build, check_node
-from repro.commands.show import present
-from repro.datasets import files
+from repro.config.build import build, check_node
+from repro.config.yaml import load
+from repro.datasets.store import files
 from repro.errors import UserError
-from repro.results.report import table
+from repro.text.tables import table
 from repro.training import checkpoint
 from repro.training.run import train
-from repro.yaml_files import load
+from repro.verbs.show import present
 
 TOUCH = {"_target_": "os.system", "command": "touch canary"}
-TANH = "_target_: repro.activations.Activation\nunit: {_target_: torch.nn.Tanh, _partial_: true}\n"
+TANH = "_target_: repro.model.activations.Activation\nunit: {_target_: torch.nn.Tanh, _partial_: true}\n"
 TANH += "gate: {_target_: torch.nn.Sigmoid, _partial_: true}\n"
 
 
@@ -70,9 +70,11 @@ def test_forbidden_target(target: str, canary: Path) -> None:
     "torch.nn.Embedding.from_pretrained",
     "torch.nn.attention._fa4.register_flash_attention_fa4",
     # ours, but nothing that a run is made of
-    "repro.cli.main", "repro.__main__.main", "repro.build.build", "repro.build._imported", "repro.commands.train.main",
-    "repro.results.files.write_atomic", "repro.training.run._empty", "repro.training.checkpoint.load",
-    "repro.datasets.files.fetch", "repro.datasets.files._discard_broken", "repro.datasets.checksums.read",
+    "repro.cli.main", "repro.__main__.main", "repro.config.build.build", "repro.config.build._imported",
+    "repro.verbs.train.main",
+    "repro.storage.files.write_atomic", "repro.training.run._empty", "repro.training.checkpoint.load",
+    "repro.datasets.store.files.fetch", "repro.datasets.store.files._discard_broken",
+    "repro.datasets.store.checksums.read",
 ])  # fmt: skip
 def test_detours_through_what_is_allowed(target: str, canary: Path) -> None:
     assert "is no part of a run" in refusal({"_target_": target, "command": "touch canary", "target": "os.system"})
@@ -83,9 +85,9 @@ def test_detours_through_what_is_allowed(target: str, canary: Path) -> None:
     {"_target_": "torch.nn.Tanh", "_args_": [TOUCH]},
     {"_target_": "torch.nn.Tanh", "_partial_": True, "_recursive_": False, "_args_": [TOUCH]},
     {"_target_": "torch.nn.Tanh", "_convert_": TOUCH},
-    {"_target_": "repro.activations.Activation", "unit": TOUCH, "gate": None},
-    {"_target_": "repro.activations.Activation", "unit": {"deeper": TOUCH}, "gate": None},
-    {"_target_": "repro.activations.Activation", "unit": TOUCH | {"_partial_": True}, "gate": None},
+    {"_target_": "repro.model.activations.Activation", "unit": TOUCH, "gate": None},
+    {"_target_": "repro.model.activations.Activation", "unit": {"deeper": TOUCH}, "gate": None},
+    {"_target_": "repro.model.activations.Activation", "unit": TOUCH | {"_partial_": True}, "gate": None},
     {"_target_": "torch.nn.Sequential", "_args_": [[[TOUCH]]]},
 ])  # fmt: skip
 def test_forbidden_target_anywhere_inside(settings: dict[str, Any], canary: Path) -> None:
@@ -95,7 +97,7 @@ def test_forbidden_target_anywhere_inside(settings: dict[str, Any], canary: Path
 
 def test_a_value_does_not_become_a_node_while_it_is_built(canary: Path) -> None:
     hidden = "${oc.create:{_target_:os.system,command:'touch canary'}}"
-    settings = {"_target_": "repro.activations.Activation", "unit": hidden, "gate": None}
+    settings = {"_target_": "repro.model.activations.Activation", "unit": hidden, "gate": None}
     assert "activation.unit must be a plain value" in refusal(settings)
     assert "activation._args_.0 must be a plain value" in refusal({"_target_": "torch.nn.Tanh", "_args_": [hidden]})
     assert not canary.exists()
@@ -172,7 +174,7 @@ def test_names_that_lead_out_of_their_folder(words: str, cli: Callable[..., Said
 
 
 def test_experiment_files_are_plain_values(cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("repro.reproduction.experiments_dir", lambda: tmp_path / "experiments")
+    monkeypatch.setattr("repro.study.experiment.experiments_dir", lambda: tmp_path / "experiments")
     (tmp_path / "experiments/paper").mkdir(parents=True)
     tag = "reproduction: !!python/object/apply:os.system ['touch canary']\n"
     (tmp_path / "experiments/paper/evil.yaml").write_text(tag)
@@ -234,7 +236,7 @@ def test_saved_settings_are_plain_values(
     assert "has no settings of a run" in cli("diagnose", str(sent)).mistake
     # What a run's file asks of the reader's environment is not looked up.
     monkeypatch.setenv("SECRET", "xyzzy")
-    (sent / "config.yaml").write_text(good.replace("repro.activations.Activation", "${oc.env:SECRET}"))
+    (sent / "config.yaml").write_text(good.replace("repro.model.activations.Activation", "${oc.env:SECRET}"))
     assert "xyzzy" not in cli("diagnose", str(sent)).mistake
 
 

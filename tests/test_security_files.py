@@ -19,9 +19,9 @@ from pathlib import Path
 import pytest
 
 from conftest import Trap
-from repro.datasets import files
 from repro.datasets.cifar10 import MEMBERS, ROW, parse_rows, unpack_archive
-from repro.datasets.sources import REGISTRY, Edition, SourceFile
+from repro.datasets.store import files
+from repro.datasets.store.sources import REGISTRY, Edition, SourceFile
 from repro.errors import UserError
 
 

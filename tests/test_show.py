@@ -10,9 +10,9 @@ import pytest
 import fabricated
 from conftest import Said
 from repro.cli import main
-from repro.commands import show
 from repro.errors import UserError
-from repro.results.present import headline, text
+from repro.text.run import headline, text
+from repro.verbs import show
 
 
 def line(said: str, start: str) -> str:

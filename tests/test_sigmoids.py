@@ -7,8 +7,8 @@ import torch
 from torch.func import vmap
 
 from loading import load
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.errors import UserError
 from repro.tasks.sigmoids import Sigmoids
 from repro.training.prepare import components

@@ -10,13 +10,13 @@ import torch
 
 from conftest import Said, Trained, check_resuming
 from curvature import case
-from repro.composition import compose
-from repro.config import Run, resolve
+from repro.config.compose import compose
+from repro.config.run import Run, resolve
 from repro.diagnostics import spectrum
 from repro.diagnostics.schedule import measured_steps
 from repro.diagnostics.spectrum import Exact, Quadrature
 from repro.errors import UserError
-from repro.training.run import SPECTRUM
+from repro.storage.schema import SPECTRUM
 
 # Refusals
 

@@ -14,12 +14,12 @@ import pytest
 from repro.paths import CLONE
 
 FILES = {
-    "src/repro.activations.bent.py": """\
+    "src/repro.model.activations.bent.py": """\
 '''A bent line.'''
 
 from torch import Tensor, nn
 
-from repro.activations import Activation
+from repro.model.activations import Activation
 
 
 class Bent(nn.Module):
@@ -36,7 +36,7 @@ def bent() -> Activation:
 """,
     "conf/activation/bent.yaml": """\
 # A bent line: x + |x| / 2.
-_target_: repro.activations.bent.bent
+_target_: repro.model.activations.bent.bent
 """,
     "tests/twins/bent.py": """\
 '''The twin of a bent line.'''
@@ -45,26 +45,26 @@ import numpy as np
 
 ACTIVATIONS = {"bent": lambda x: np.where(x > 0, 1.5 * x, 0.5 * x)}
 """,
-    "src/repro.architectures.narrow.py": """\
+    "src/repro.model.architectures.narrow.py": """\
 '''A net of one hidden layer.'''
 
 import math
 
 from torch import Tensor, nn
 
-from repro.architectures.kit import Kit
-from repro.architectures.mlp import Hidden
-from repro.ranges import whole
+from repro.model.layer_factory import LayerFactory
+from repro.model.architectures.mlp import Hidden
+from repro.errors import whole
 
 
 class Narrow(nn.Module):
     '''One hidden layer of `units` units and a linear output layer.'''
 
-    def __init__(self, shape: tuple[int, ...], outputs: int, kit: Kit, units: int) -> None:
+    def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, units: int) -> None:
         super().__init__()
         units = whole("architecture.units", units, 1)
-        self.hidden = Hidden(math.prod(shape), units, True, 0.0, kit)
-        self.output = kit.weights.linear(units, outputs)
+        self.hidden = Hidden(math.prod(shape), units, True, 0.0, make)
+        self.output = make.weights.linear(units, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         '''(batch, *shape) to (batch, outputs).'''
@@ -73,7 +73,7 @@ class Narrow(nn.Module):
 """,
     "conf/architecture/narrow.yaml": """\
 # One hidden layer.
-_target_: repro.architectures.narrow.Narrow
+_target_: repro.model.architectures.narrow.Narrow
 units: 3                  # of the hidden layer
 """,
     "src/repro.procedures.dice.py": """\

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from conftest import Said, interrupt_at
-from repro.composition import compose
-from repro.config import Run, resolve
+from repro.config.compose import compose
+from repro.config.run import Run, resolve
 from repro.errors import UserError
-from repro.results import events
-from repro.results.events import Events
-from repro.results.tables import Table
+from repro.storage import tensorboard as events
+from repro.storage.tables import Table
+from repro.storage.tensorboard import Events
 from repro.training.run import Interrupted, train
 
 Curves = dict[str, list[tuple[int, np.float32]]]
@@ -169,7 +169,7 @@ def test_a_full_disk_is_told_in_one_line(tmp_path: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr("repro.results.files.os.write", full)
+        patch.setattr("repro.storage.files.os.write", full)
         with pytest.raises(UserError, match=r"no space left to write .*tensorboard"):
             log.append([(0, 1, "loss", 0.5)])
     log.append([(0, 2, "loss", 0.25)])

@@ -11,10 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from loading import load, need_mirror
-from repro.composition import compose
-from repro.config import resolve
-from repro.datasets.data import Order
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.datasets.penn_treebank import TOKENS, TYPES, words
+from repro.datasets.protocol import Order
 from repro.datasets.text import Text, Windows, cut
 from repro.errors import UserError
 from repro.procedures.train import Train

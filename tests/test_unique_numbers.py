@@ -11,16 +11,16 @@ from omegaconf import OmegaConf
 
 from conftest import check_resuming
 from loading import error_of, load
-from repro.annealing import InverseSqrt
-from repro.composition import compose
-from repro.config import resolve
-from repro.curricula.growth import Growth
-from repro.datasets.data import Order
+from repro.config.compose import compose
+from repro.config.run import resolve
+from repro.datasets.protocol import Order
 from repro.datasets.unique_numbers import distinct
 from repro.errors import UserError
 from repro.paths import experiments_dir
 from repro.plots.experiment import Tables, _load
 from repro.plots.style import styled
+from repro.schedules.annealing import InverseSqrt
+from repro.schedules.growth import Growth
 from repro.training.run import train
 
 YAML = experiments_dir() / "noisy_activations" / "unique_numbers.yaml"

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
-from repro.activations import Nonlinearity
+from repro.model.activations import Nonlinearity
 
 BINS = 5
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from repro.errors import UserError
-from repro.ledger import Plan, plan
-from repro.reproduction import select
-from repro.results.files import compressed, write_atomic
-from repro.results.tables import cell
+from repro.storage.files import compressed, write_atomic
+from repro.storage.tables import cell
+from repro.study.experiment import select
+from repro.study.publish import Plan, plan
 
 Key = tuple[str, tuple[str, ...], tuple[int, ...]]  # variant, swept settings, seeds
 

@@ -10,7 +10,7 @@ from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.spectra import UNITS
 from repro.plots.style import QUIET, TEXT, figure
-from repro.results.statistics import estimate
+from repro.storage.statistics import estimate
 
 CLAIMS = {"C1": "C1 flat directions for ReLU alone", "C2": "C2 fewest negative ones for ReLU",
           "C3": "C3 lowest loss for ESP", "C3_residuals": "C3 most zero residuals for ESP",

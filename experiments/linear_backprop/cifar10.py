@@ -11,7 +11,7 @@ from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, figure
 from repro.plots.sweeps import mark_diverged
-from repro.results.statistics import estimate
+from repro.storage.statistics import estimate
 
 PAIRS = {  # panel: (backprop, linear backprop)
     "VGG, tanh": ("vgg_tanh_exact", "vgg_tanh_linear"),

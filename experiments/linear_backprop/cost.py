@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.style import PALETTE, QUIET, TEXT, figure
-from repro.results.statistics import estimate
+from repro.storage.statistics import estimate
 
 RATIOS = {
     "cost_backward_ratio": "backward pass",

@@ -13,7 +13,7 @@ from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.histograms import read_histograms
 from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, figure
-from repro.results.statistics import share
+from repro.storage.statistics import share
 
 RULES = {"exact": ("backprop", BLUE), "linear": ("linear backprop", VERMILLION),
          "linear_literal": ("as printed", GREEN)}  # fmt: skip

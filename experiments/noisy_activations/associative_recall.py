@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.style import BLACK, BLUE, GREEN, ORANGE, QUIET, SKY, TEXT, VERMILLION, figure
-from repro.results.statistics import estimate
+from repro.storage.statistics import estimate
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.noisy import HARD_SIGMOID, HARD_TANH, phi, sigma, slope
 from repro.plots.style import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
-from repro.results.statistics import estimate
+from repro.storage.statistics import estimate
 
 C = 0.5  # scale of the noise in every variant
 BAYES = 0.98915  # accuracy of the best possible classifier, ± 0.00003 (10⁷ points)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.style import BLACK, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, figure
-from repro.results.statistics import estimate
+from repro.storage.statistics import estimate
 
 NAMES = {
     "reference": "tanh, sigmoid (reference)", "nah": "NAH", "nah_alpha1": "NAH, α = 1",

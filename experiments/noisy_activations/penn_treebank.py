@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
-from repro.results.statistics import estimate
+from repro.storage.statistics import estimate
 
 NAMES = {
     "reference": "tanh, sigmoid (reference)", "hard": "hard, no noise", "nan": "NAN", "nah": "NAH",

@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.style import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
-from repro.results.statistics import Estimate, estimate
+from repro.storage.statistics import Estimate, estimate
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from repro.plots import blocks
 from repro.plots.blocks import Cell
 from repro.plots.experiment import Tables
 from repro.plots.style import PALETTE, QUIET, TEXT, figure
-from repro.results.statistics import Estimate, estimate
+from repro.storage.statistics import Estimate, estimate
 
 DEPTH = "architecture.depth"
 NAMES = {

@@ -14,7 +14,7 @@ from repro.plots import blocks
 from repro.plots.experiment import Tables
 from repro.plots.histograms import read_histograms, small_multiples
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, figure
-from repro.results.statistics import Estimate, estimate
+from repro.storage.statistics import Estimate, estimate
 
 WIDTH = 500  # units of a layer, and inputs, in the article's nets
 BINS = 30  # of the lecture's histograms

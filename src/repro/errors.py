@@ -1,5 +1,6 @@
-"""Errors a user can cause, said in one line: what was wrong, what is allowed, what to do."""
+"""Errors a user can cause, said in one line: what was wrong, what is allowed, what to do; and checks of numbers."""
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -25,3 +26,40 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     near = get_close_matches(name, names, n=2, cutoff=0.6)
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     return UserError(f"unknown {what} {name!r}; known: {', '.join(names)}{hint}")
+
+
+def number(name: str, value: object, low: float = -math.inf, high: float = math.inf, ends: str = "[]") -> float:
+    """`value` as a finite float between `low` and `high`.
+
+    Args:
+        name: the setting as the user types it, for the message.
+        value: what was set; whole numbers are fine, text and truth values are not.
+        low: the lower end of the allowed range.
+        high: the upper end of the allowed range.
+        ends: which ends belong to the range, written as in an interval: "[]", "[)", "(]" or "()".
+
+    Raises:
+        UserError: the value is no number, not finite, or outside the range.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        above = value >= low if ends[0] == "[" else value > low
+        below = value <= high if ends[1] == "]" else value < high
+        if above and below:
+            return float(value)
+    raise UserError(f"{name} must be a finite number{_range(low, high, ends)}, not {value!r}")
+
+
+def whole(name: str, value: object, low: int) -> int:
+    """`value` as an integer of at least `low`; raises `UserError` as `number` does."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= low:
+        return value
+    raise UserError(f"{name} must be a whole number of {low} or more, not {value!r}")
+
+
+def _range(low: float, high: float, ends: str) -> str:
+    parts = []
+    if math.isfinite(low):
+        parts.append(f"{'of at least' if ends[0] == '[' else 'above'} {low:g}")
+    if math.isfinite(high):
+        parts.append(f"{'at most' if ends[1] == ']' else 'below'} {high:g}")
+    return f" {' and '.join(parts)}" if parts else ""

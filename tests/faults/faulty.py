@@ -10,8 +10,8 @@ from typing import IO
 import pandas as pd
 
 from conftest import TINY
-from repro.composition import compose
-from repro.config import resolve
+from repro.config.compose import compose
+from repro.config.run import resolve
 from repro.training.run import train
 
 HARM = """

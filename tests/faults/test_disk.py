@@ -160,7 +160,7 @@ def test_clock_that_jumps(jump: int, cli: Callable, tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(time, "time", lambda: now() + jump)
     monkeypatch.setattr("repro.training.provenance.datetime", Jumped)
-    monkeypatch.setattr("repro.commands.sweep.datetime", Jumped)
+    monkeypatch.setattr("repro.verbs.sweep.datetime", Jumped)
     again = cli("train", *SINGLE)
     assert again.status == 0
     assert "step 0/9" not in again.err  # it resumed

@@ -16,9 +16,9 @@ from faulty import check_whole, finish, runs, start
 
 from conftest import TINY
 from repro.errors import UserError
-from repro.results.collect import Expected, collect
-from repro.results.locks import LOCK, locked
-from repro.results.tables import read
+from repro.storage.locks import LOCK, locked
+from repro.storage.tables import read
+from repro.study.collect import Expected, collect
 
 LONG = [*TINY, "trainer.epochs=150", "diagnostics.every=1"]
 CONTEXT = multiprocessing.get_context("fork")

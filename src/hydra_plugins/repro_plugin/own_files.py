@@ -9,8 +9,8 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from omegaconf import DictConfig
 
+from repro.config.yaml import load
 from repro.errors import UserError
-from repro.yaml_files import load
 
 CHOSEN_BY_NAME = ("launcher", "sweeper")  # under conf/hydra/; Hydra builds nothing but its own plugins for these
 

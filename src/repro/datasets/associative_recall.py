@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repro.datasets.data import Batch, Feed, Order, Stateless, sequential
+from repro.datasets.protocol import Batch, Feed, Order, Stateless, sequential
 from repro.datasets.splits import check_count, check_seed
 from repro.errors import UserError
 from repro.seeds import generator

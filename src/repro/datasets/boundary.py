@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from repro.datasets.assembly import Options, Pair, Raw, finish
-from repro.datasets.data import Data
-from repro.datasets.files import contents
+from repro.datasets.from_arrays import Options, Pair, Raw, finish
+from repro.datasets.protocol import Data
 from repro.datasets.splits import check_seed, cut_plainly
+from repro.datasets.store.files import contents
 from repro.errors import UserError, unknown
 
 TEST_SHARES = {"linear": 0.25, "nonlinear": 0.2}  # of the authors' saved runs

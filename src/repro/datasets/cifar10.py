@@ -6,11 +6,11 @@ import tarfile
 import numpy as np
 from numpy.typing import NDArray
 
-from repro.datasets.assembly import Options, Raw, divide, finish
-from repro.datasets.data import Data
-from repro.datasets.files import joined
+from repro.datasets.from_arrays import Options, Raw, divide, finish
 from repro.datasets.images import Augmentation
+from repro.datasets.protocol import Data
 from repro.datasets.splits import check_size
+from repro.datasets.store.files import joined
 from repro.errors import UserError
 
 SHAPE = (3, 32, 32)

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from repro.datasets.assembly import Options, Raw, divide, finish
-from repro.datasets.data import Data
+from repro.datasets.from_arrays import Options, Raw, divide, finish
+from repro.datasets.protocol import Data
 from repro.datasets.splits import cut_plainly
-from repro.errors import UserError
-from repro.ranges import number
+from repro.errors import UserError, number
 
 
 def digits(

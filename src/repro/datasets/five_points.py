@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from repro.datasets.assembly import Options, Raw, finish
-from repro.datasets.data import Data
+from repro.datasets.from_arrays import Options, Raw, finish
+from repro.datasets.protocol import Data
 from repro.datasets.splits import check_count
 from repro.errors import unknown
 

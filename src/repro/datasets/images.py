@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from repro.datasets.data import Batch, Feed, Order, Split, Stateless
+from repro.datasets.memory import Shuffled
 from repro.datasets.preprocessing import ROTATIONS, Affine
-from repro.datasets.shuffled import Shuffled
+from repro.datasets.protocol import Batch, Feed, Order, Split, Stateless
 from repro.datasets.splits import check_count
 from repro.errors import UserError
 from repro.seeds import generator

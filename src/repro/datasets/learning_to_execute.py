@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repro.curricula.programs import Clock, Programs
-from repro.datasets.data import SPLITS, Batch, Feed, Order, sequential
 from repro.datasets.programs import ALPHABET, Author, Difficulty, longest, programs
+from repro.datasets.protocol import SPLITS, Batch, Feed, Order, sequential
 from repro.datasets.splits import check_count, check_seed
 from repro.errors import UserError
+from repro.schedules.programs import Clock, Programs
 from repro.seeds import stream
 
 NO_ANSWER = -1  # the target where the next character belongs to no answer; `repro.tasks.IGNORED`

@@ -5,11 +5,11 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from repro.datasets.assembly import Options, Raw, divide, finish
-from repro.datasets.data import Data
-from repro.datasets.files import contents
+from repro.datasets.from_arrays import Options, Raw, divide, finish
 from repro.datasets.images import Augmentation
+from repro.datasets.protocol import Data
 from repro.datasets.splits import check_size
+from repro.datasets.store.files import contents
 from repro.errors import UserError
 
 UNSIGNED_BYTE = 8  # the idx format's code for this type

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from repro.datasets.data import sequential
-from repro.datasets.files import contents
+from repro.datasets.protocol import sequential
 from repro.datasets.splits import check_count
+from repro.datasets.store.files import contents
 from repro.datasets.text import Text
 from repro.errors import UserError
 

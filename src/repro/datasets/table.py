@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from repro.datasets.assembly import Options, divide, finish
-from repro.datasets.data import Data
+from repro.datasets.from_arrays import Options, divide, finish
+from repro.datasets.protocol import Data
 from repro.datasets.splits import check_size
 from repro.errors import UserError, unknown
 

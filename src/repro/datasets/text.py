@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from repro.datasets.data import SPLITS, Batch, Feed, Order, Stateless
+from repro.datasets.protocol import SPLITS, Batch, Feed, Order, Stateless
 from repro.errors import UserError
 
 LONG = 200  # steps of a window of the test stream; its length changes no number, only the speed

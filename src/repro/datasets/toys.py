@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from repro.datasets.assembly import Options, Pair, finish, generate
-from repro.datasets.data import Data
+from repro.datasets.from_arrays import Options, Pair, finish, generate
+from repro.datasets.protocol import Data
 from repro.datasets.splits import check_count, check_number, check_share
 from repro.errors import UserError
 

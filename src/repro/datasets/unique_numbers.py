@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repro.curricula.growth import Growth
-from repro.datasets.data import Batch, Feed, Order, Split, Stateless, sequential
-from repro.datasets.shuffled import CHUNK
+from repro.datasets.memory import CHUNK
+from repro.datasets.protocol import Batch, Feed, Order, Split, Stateless, sequential
 from repro.datasets.splits import check_count, check_seed
+from repro.schedules.growth import Growth
 from repro.seeds import generator
 
 HELD_OUT = ("valid", "test", "probe")  # each from a generator of its own

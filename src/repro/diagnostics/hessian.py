@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp, vmap
 
-from repro.datasets.data import Batch
+from repro.datasets.protocol import Batch
 from repro.diagnostics.objective import MEMORY, Objective, Values
 
 

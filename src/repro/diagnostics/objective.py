@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp, vmap
 
-from repro.architectures.layers import BinaryConvolution, BinaryLinear
-from repro.architectures.recurrence import is_recurrent, unfuse
-from repro.datasets.data import Batch
+from repro.datasets.protocol import Batch
 from repro.diagnostics.probe import exactly
 from repro.errors import UserError
+from repro.model.architectures.recurrence import is_recurrent, unfuse
+from repro.model.layers import BinaryConvolution, BinaryLinear
 from repro.tasks import Task
 
 Values = dict[str, Tensor]

@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from repro.activations import Nonlinearity
-from repro.activations.noisy import Noisy
-from repro.activations.site import under
-from repro.architectures.layers import FeedbackConvolution, FeedbackLinear
-from repro.architectures.recurrence import call_functional, unfuse
-from repro.backward import exact
+from repro.model.activations import Nonlinearity
+from repro.model.activations.noisy import Noisy
+from repro.model.activations.nonlinearity import under
+from repro.model.architectures.recurrence import call_functional, unfuse
+from repro.model.backward import exact
+from repro.model.layers import FeedbackConvolution, FeedbackLinear
 from repro.tasks import Task
 
 Values = dict[str, Tensor]

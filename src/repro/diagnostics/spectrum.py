@@ -15,8 +15,7 @@ from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from repro.diagnostics.hessian import hessian
 from repro.diagnostics.objective import Objective
-from repro.errors import UserError
-from repro.ranges import number, whole
+from repro.errors import UserError, number, whole
 
 TOLERANCES = (1e-8, 1e-6, 1e-4)
 """Of γ and α, relative to the greatest eigenvalue in absolute value."""

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from repro.plots.style import INK, QUIET
-from repro.results.statistics import Estimate, estimate
+from repro.storage.statistics import Estimate, estimate
 
 Spread = Literal["range", "interval"]
 # Wider than this, small values can no longer be told apart on a linear axis.

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks
 from repro.plots.style import PALETTE, TEXT, figure, save, styled
-from repro.results.compare import Finished
-from repro.results.tables import read
+from repro.storage.tables import read
+from repro.text.comparison import Finished
 
 
 def draw(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[str, str], path: Path) -> list[Path]:

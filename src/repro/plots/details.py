@@ -20,8 +20,8 @@ from repro.plots import blocks
 from repro.plots.histograms import read_histograms
 from repro.plots.overview import SPLITS, activations, depth_axis, healthy, one_a_row, training
 from repro.plots.style import BLUE, QUIET, TEXT, figure, rendered, styled
-from repro.results.present import QUANTITIES, survivors
-from repro.results.tables import read
+from repro.storage.tables import read
+from repro.text.run import QUANTITIES, survivors
 
 COLUMNS = 3
 STEPS = 6  # measurements shown of each layer

@@ -10,7 +10,7 @@ import pandas as pd
 
 from repro.errors import UserError
 from repro.plots.style import save, styled
-from repro.results.tables import read
+from repro.storage.tables import read
 
 
 @dataclass(frozen=True)

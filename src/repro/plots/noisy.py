@@ -1,6 +1,6 @@
 """The noisy units of Gulcehre et al. (2016) in numpy, so that figures of them can be drawn without torch.
 
-The same formulas as in `repro.activations.noisy`, for arrays of any shapes that go together.
+The same formulas as in `repro.model.activations.noisy`, for arrays of any shapes that go together.
 """
 
 from dataclasses import dataclass

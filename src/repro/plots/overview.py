@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from repro.plots import blocks
 from repro.plots.histograms import Histograms, read_histograms, ridges
 from repro.plots.style import BLUE, GREEN, INK, QUIET, SLIDE, VERMILLION, figure, save, styled
-from repro.results.files import read_json
-from repro.results.present import divergence, headline, survivors
-from repro.results.tables import read
+from repro.storage.files import read_json
+from repro.storage.tables import read
+from repro.text.run import divergence, headline, survivors
 
 SPLITS = {"train": BLUE, "valid": GREEN, "test": VERMILLION}
 # Letters for a slide rather than a page.

@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from repro.results.files import write_atomic
+from repro.storage.files import write_atomic
 
 COLUMN = 3.25  # inches: one column of a two-column page
 TEXT = 6.75  # inches: the whole width of a page's text

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks
 from repro.plots.style import QUIET
-from repro.results.statistics import estimate
+from repro.storage.statistics import estimate
 
 
 def places(runs: pd.DataFrame, setting: str) -> list[float]:

@@ -9,14 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repro.activations.site import under
-from repro.architectures.recurrence import is_recurrent
-from repro.backward import Function, Rule, exact, linear
-from repro.datasets.data import Batch
-from repro.errors import UserError
-from repro.ranges import whole
-from repro.training.learner import Single
+from repro.datasets.protocol import Batch
+from repro.errors import UserError, whole
+from repro.model.activations.nonlinearity import under
+from repro.model.architectures.recurrence import is_recurrent
+from repro.model.backward import Function, Rule, exact, linear
 from repro.training.prepare import Prepared
+from repro.training.replicas import Single
 from repro.training.work import Rows, Scored
 
 SPLIT = "cost"
@@ -25,7 +24,7 @@ SPLIT = "cost"
 class Passing(torch.autograd.Function):
     """Linear back-propagation at the least cost: nothing is kept for the backward pass and nothing is computed in it.
 
-    `repro.backward.linear` does the same with more arithmetic, since it has to work under `torch.func` too.
+    `repro.model.backward.linear` does the same with more arithmetic, since it has to work under `torch.func` too.
     """
 
     @staticmethod

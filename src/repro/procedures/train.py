@@ -3,9 +3,10 @@
 from typing import Any
 
 from repro.errors import unknown
-from repro.optimization import Plateau, make_optimizer
+from repro.schedules.rate import Plateau
 from repro.training.curvature import Curvature
 from repro.training.loop import Loop
+from repro.training.optimization import make_optimizer
 from repro.training.prepare import Prepared, explained
 
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
-from repro.datasets.data import Feed
+from repro.datasets.protocol import Feed
 from repro.diagnostics.objective import Objective
 from repro.diagnostics.spectrum import Found, Method
-from repro.training.learner import Learner
+from repro.training.replicas import Learner
 
 SPLIT = "hessian"
 """What the indices go by in curves.csv, besides their rows in spectrum.csv."""

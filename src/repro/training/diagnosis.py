@@ -8,17 +8,17 @@ from typing import Any
 from filelock import FileLock
 from omegaconf import OmegaConf
 
-from repro.config import DiagnosticsConfig, Run, RunConfig, TrainerConfig
+from repro.config.groups import ADDRESS, COMPONENTS, own_option
+from repro.config.run import DiagnosticsConfig, Run, RunConfig, TrainerConfig
+from repro.config.yaml import load
 from repro.errors import UserError
-from repro.groups import ADDRESS, COMPONENTS, own_option
-from repro.results.files import read_json, write_json
-from repro.results.tables import cell, whole_lines, write
+from repro.storage.files import read_json, write_json
+from repro.storage.schema import SPECTRUM
+from repro.storage.tables import cell, whole_lines, write
 from repro.training import checkpoint
 from repro.training.loop import Loop
 from repro.training.prepare import prepare
 from repro.training.provenance import provenance
-from repro.training.run import SPECTRUM
-from repro.yaml_files import load
 
 Line = tuple[Any, ...]  # of spectrum.csv
 

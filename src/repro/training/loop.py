@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from repro.annealing import Annealing
-from repro.architectures.recurrence import State
-from repro.config import DiagnosticsConfig, TrainerConfig
-from repro.datasets.data import Batch, Feed
+from repro.config.run import DiagnosticsConfig, TrainerConfig
+from repro.datasets.protocol import Batch, Feed
 from repro.diagnostics.quantities import COMPARED, Row, of_backward, of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps
-from repro.optimization import Patience, Plateau, Schedule, add_penalties, clip, clip_weights, load_state
+from repro.model.architectures.recurrence import State
+from repro.schedules.annealing import Annealing
+from repro.schedules.rate import Patience, Plateau, Schedule
 from repro.tasks import Task
 from repro.training.curvature import SPLIT, Curvature
-from repro.training.learner import Learner
+from repro.training.optimization import add_penalties, clip, clip_weights, load_state
+from repro.training.replicas import Learner
 from repro.training.work import Rows, Scored
 
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait

@@ -7,21 +7,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from repro.activations import Nonlinearity
-from repro.architectures.kit import Kit
-from repro.architectures.layers import Plain
-from repro.backward import LinearAbove, at_depth, exact
-from repro.build import build, check_node, locate, takes
-from repro.config import Run
-from repro.datasets.data import Dataset, Feed, Order
+from repro.config.build import build, check_node, locate, takes
+from repro.config.groups import COMPONENTS, given
+from repro.config.run import Run
+from repro.datasets.protocol import Dataset, Feed, Order
 from repro.diagnostics.probe import layers_of
 from repro.errors import UserError
-from repro.groups import COMPONENTS, given
-from repro.initialization import initialize
-from repro.normalization import none
+from repro.model.activations import Nonlinearity
+from repro.model.backward import LinearAbove, at_depth, exact
+from repro.model.initialization import initialize
+from repro.model.layer_factory import LayerFactory
+from repro.model.layers import Plain
+from repro.model.normalization import none
 from repro.seeds import generator
-from repro.training.execution import Execution, check_compiler
-from repro.training.learner import Learner, learner
+from repro.training.forward import Execution, check_compiler
+from repro.training.replicas import Learner, learner
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Components:
     """The components of a run that need no data; None where the run has none."""
 
     procedure: Any
-    kit: Kit | None
+    layer_factory: LayerFactory | None
     initialization: Any
     optimizer: Any
     schedule: Any
@@ -139,10 +139,12 @@ def components(run: Run) -> Components:
     def part(group: str) -> Any:
         return None if settings[group] is None else build(settings[group], group, trusted)
 
-    kit = None
+    factory = None
     if settings["activation"] is not None:
-        kit = Kit(part("activation"), part("backward") or exact, part("normalization") or none, part("weight"))
-    built = Components(part("procedure"), kit, part("initialization"), part("optimizer"), part("schedule"),
+        factory = LayerFactory(
+            part("activation"), part("backward") or exact, part("normalization") or none, part("weight")
+        )
+    built = Components(part("procedure"), factory, part("initialization"), part("optimizer"), part("schedule"),
                        part("task"), part("annealing"), part("curriculum"), part("hessian"))  # fmt: skip
     _try(built)
     if run.trainer.compile:
@@ -157,11 +159,11 @@ def _try(built: Components) -> None:
     if built.optimizer is not None:
         with explained("optimizer"):
             built.optimizer([nn.Parameter(torch.zeros(1))])
-    if built.kit is not None:
-        built.kit.unit(1), built.kit.gate(1), built.kit.normalize(1, 1)
-        built.kit.asked_for.clear()
+    if built.layer_factory is not None:
+        built.layer_factory.unit(1), built.layer_factory.gate(1), built.layer_factory.normalize(1, 1)
+        built.layer_factory.asked_for.clear()
         with explained("backward"):
-            built.kit.rule(torch.tanh, torch.zeros(1))
+            built.layer_factory.rule(torch.tanh, torch.zeros(1))
     if built.initialization is not None:
         with explained("initialization"):
             built.initialization(torch.empty(4, 4), generator(0, "initialization"))
@@ -217,32 +219,32 @@ def _models(run: Run, parts: Components, data: Dataset) -> Iterator[nn.Module]:
                 run.settings["trusted"],
                 shape=data.shape,
                 outputs=parts.task.outputs(data.outputs),
-                kit=parts.kit,
+                make=parts.layer_factory,
                 **tokens,
             )
-        assert parts.kit is not None
-        if "activation" not in parts.kit.asked_for and (word := next(given("activation", run.settings), "")):
+        assert parts.layer_factory is not None
+        if "activation" not in parts.layer_factory.asked_for and (word := next(given("activation", run.settings), "")):
             raise UserError(f"this architecture has no place for an activation, so that {word} has no meaning; "
                             "leave it out")  # fmt: skip
-        settle(module, parts.kit)
+        settle(module, parts.layer_factory)
         with explained("initialization"):
             initialize(module, parts.initialization, generator(seed, "initialization"))
         yield module
 
 
-def settle(module: nn.Module, kit: Kit) -> None:
-    """Give every nonlinearity the rule of its depth; an architecture must have got its layers from the kit."""
+def settle(module: nn.Module, factory: LayerFactory) -> None:
+    """Give every nonlinearity the rule of its depth; an architecture must have got its layers from the make."""
     for part in module.modules():
-        if type(part) in (nn.Linear, nn.Conv2d) and not isinstance(kit.weights, Plain):
+        if type(part) in (nn.Linear, nn.Conv2d) and not isinstance(factory.weights, Plain):
             raise UserError(f"this architecture makes a {type(part).__name__} by itself, which weight=binary and "
                             "backward=feedback_alignment cannot replace; leave them out")  # fmt: skip
     layers = layers_of(module)
     depths = {layer.site: layer.depth for layer in layers}
     deepest = max((layer.depth for layer in layers), default=0)
     sites = [(depths.get(n, deepest), m) for n, m in module.named_modules() if isinstance(m, Nonlinearity)]
-    last = max((depth for depth, site in sites if site.rule is kit.rule), default=0)
-    if isinstance(kit.rule, LinearAbove) and kit.rule.depth >= last:
-        raise UserError(f"backward.depth={kit.rule.depth} leaves no activation above it to be linear; the deepest one "
-                        f"of this net is at {last}")  # fmt: skip
+    last = max((depth for depth, site in sites if site.rule is factory.rule), default=0)
+    if isinstance(factory.rule, LinearAbove) and factory.rule.depth >= last:
+        raise UserError(f"backward.depth={factory.rule.depth} leaves no activation above it to be linear; "
+                        f"the deepest one of this net is at {last}")  # fmt: skip
     for depth, site in sites:
         site.rule = at_depth(site.rule, depth)

@@ -15,12 +15,13 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from repro.config import Run
+from repro.config.run import Run
 from repro.errors import UserError
-from repro.results.events import Events, check_installed
-from repro.results.files import read_json, write_atomic, write_json
-from repro.results.locks import LOCK, locked
-from repro.results.tables import Log, Table, write
+from repro.storage.files import read_json, write_atomic, write_json
+from repro.storage.locks import LOCK, locked
+from repro.storage.schema import CURVES, LAYERS, PREDICTIONS, SPECTRUM
+from repro.storage.tables import Log, Table, write
+from repro.storage.tensorboard import Events, check_installed
 from repro.training import checkpoint
 from repro.training.prepare import Prepared, check_targets, prepare
 from repro.training.process import flushed_denormals, keep_freed_memory
@@ -28,11 +29,6 @@ from repro.training.progress import Progress
 from repro.training.provenance import describe, now, provenance
 from repro.training.summary import summarize
 from repro.training.work import Work
-
-CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
-LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
-SPECTRUM = ("run", "seed", "step", "epoch", "method", "quantity", "index", "value", "error")
-PREDICTIONS = ("run", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
 
 
 class Interrupted(KeyboardInterrupt):

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from repro.config import Run
-from repro.datasets.data import SPLITS, Dataset
-from repro.groups import flatten
-from repro.results.tables import read
-from repro.results.values import LOWER_IS_BETTER
+from repro.config.groups import flatten
+from repro.config.run import Run
+from repro.datasets.protocol import SPLITS, Dataset
+from repro.storage.schema import LOWER_IS_BETTER
+from repro.storage.tables import read
 from repro.training.work import Work
 
 

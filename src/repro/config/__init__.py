@@ -1,0 +1,1 @@
+"""From words to a checked run: schema, composition, checks, identity; and the one door from configuration to object."""

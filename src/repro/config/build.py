@@ -1,0 +1,244 @@
+"""The only door from configuration to object. Everything below it takes plain Python values."""
+
+import importlib
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from repro.errors import UserError, unknown
+
+ALLOWED = ("repro.", "torch.nn.", "torch.optim.")
+# Where the parts of a run come from. What else is ours writes files, removes folders, starts programs and builds
+# whatever it is told to: nothing that a configuration may call.
+HOMES = ("repro.datasets", "repro.diagnostics.spectrum", "repro.model", "repro.procedures", "repro.schedules",
+         "repro.tasks", "torch.nn", "torch.optim")  # fmt: skip
+NO_HOMES = ("repro.datasets.store",)
+LISTS = (list, tuple, Sequence)
+
+
+def build(node: Mapping[str, Any], where: str, trusted: Sequence[str] = (), **arguments: Any) -> Any:
+    """Build the object that a configuration node describes.
+
+    Args:
+        node: plain dict with `_target_` and its arguments; nested nodes are built first.
+        where: the node's key, for error messages.
+        trusted: packages whose targets are allowed besides repro, torch.nn and torch.optim.
+        arguments: what only the program knows (number of inputs, generator ...).
+
+    Raises:
+        UserError: forbidden or unknown target, unknown or wrongly typed argument, a value the component refuses.
+    """
+    check_node(node, where, trusted)
+    try:
+        # In two steps, since Hydra would turn dataclass arguments into configuration nodes.
+        own = {key: value for key, value in node.items() if key != "_takes_"}  # read by `repro.config.groups`
+        made = instantiate(own, _convert_="all", _partial_=True)
+        return made if node.get("_partial_") else made(**arguments)
+    except UserError as error:
+        raise _explained(error, where) from error
+    except InstantiationException as error:
+        raise _explained(error.__cause__ or error, where) from error
+    except (ValueError, TypeError) as error:
+        raise _explained(error, where) from error
+
+
+def _explained(error: BaseException, where: str) -> Exception:
+    if isinstance(error, UserError):  # says by itself what to do
+        return error if str(error).startswith((f"{where}.", f"{where}=")) else UserError(f"{where}: {error}")
+    if isinstance(error, ValueError | TypeError):
+        return UserError(f"{where}: {_one_line(error)} (see: repro list {where})")
+    return error if isinstance(error, Exception) else RuntimeError(str(error))
+
+
+def locate(node: Mapping[str, Any], where: str, trusted: Sequence[str] = ()) -> Any:
+    """The class or function that a node names, its options apart; raises `UserError` as `build` does."""
+    return _locate(node["_target_"], where, trusted)
+
+
+def takes(node: Mapping[str, Any], argument: str) -> bool:
+    """Whether what a node names has an argument of this name."""
+    return argument in inspect.signature(locate(node, "", [node["_target_"].partition(".")[0]])).parameters
+
+
+def check_node(node: Mapping[str, Any], where: str, trusted: Sequence[str] = ()) -> None:
+    """Check targets, argument names and argument types of a node and of the nodes inside it, building nothing."""
+    target = node.get("_target_")
+    if not isinstance(target, str):
+        raise UserError(f"{where} has no _target_; see: repro list {where}")
+    made = _locate(target, where, trusted)
+    names, hints = _signature(made)
+    for key, value in node.items():
+        if key != "_target_":
+            _check_inside(value, f"{where}.{key}", trusted)
+        if key.startswith("_") and key.endswith("_"):
+            continue
+        if names is not None and key not in names:
+            raise unknown(f"option of {target}", f"{where}.{key}", [f"{where}.{name}" for name in names])
+        built = isinstance(value, Mapping) and "_target_" in value
+        if key in hints and not built and not _fits(value, hints[key]):
+            raise UserError(f"{where}.{key} must be {_say(hints[key])}, not {value!r}")
+
+
+def _check_inside(value: Any, where: str, trusted: Sequence[str]) -> None:
+    """Check every node under a value, however deep: Hydra would build each of them."""
+    if isinstance(value, str) and "${" in value:
+        # Hydra would look it up while it builds, when everything has been checked, and it can stand for a node.
+        raise UserError(f"{where} must be a plain value, not {value!r}")
+    if isinstance(value, Mapping) and "_target_" in value:
+        check_node(value, where, trusted)
+    elif isinstance(value, Mapping):
+        for key, inside in value.items():
+            _check_inside(inside, f"{where}.{key}", trusted)
+    elif isinstance(value, list | tuple):
+        for i, inside in enumerate(value):
+            _check_inside(inside, f"{where}.{i}", trusted)
+
+
+def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
+    package = target.partition(".")[0]
+    if package in trusted:
+        _import_beside_working_folder(package)
+    elif target.startswith(ALLOWED):
+        if "._" in target:  # before anything is imported: `repro.__main__` would start the program anew
+            raise _no_part(target, where)
+    else:
+        allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED)
+        raise UserError(
+            f"{where}._target_ is {target!r}; allowed: {allowed}; if you trust the package, add: trusted=[{package}]"
+        )
+    try:
+        found = _imported(target, where)
+    except UserError:
+        raise
+    except Exception as error:  # whatever importing the user's module raises
+        reason = f"{type(error).__name__}: {_one_line(error)}"
+        raise UserError(
+            f"{where}._target_ {target!r} cannot be imported ({reason}); mend it or name another"
+        ) from error
+    if package not in trusted and not _is_part(found):
+        raise _no_part(target, where)
+    return found
+
+
+def _is_part(found: Any) -> bool:
+    """Whether a class or function is at home where the parts of a run are: a module of ours may import `os`, but
+    `repro.that_module.os.system` is none of our components."""
+    home = str(getattr(found, "__module__", None))
+    inside, outside = (any(f"{home}.".startswith(f"{m}.") for m in modules) for modules in (HOMES, NO_HOMES))
+    return isinstance(found, type | types.FunctionType) and inside and not outside
+
+
+def _no_part(target: str, where: str) -> UserError:
+    return UserError(f"{where}._target_ is {target!r}, which is no part of a run; see: repro list")
+
+
+def _imported(target: str, where: str) -> Any:
+    """The object of a dotted name: the longest part that is a module, then attributes."""
+    names = target.split(".")
+    found: Any = importlib.import_module(names[0])
+    for i, name in enumerate(names[1:], 1):
+        module = ".".join(names[: i + 1])
+        if not hasattr(found, name) and isinstance(found, types.ModuleType) and _is_module(module):
+            importlib.import_module(module)
+        if not hasattr(found, name):
+            inside = ".".join(names[:i])
+            public = [f"{inside}.{n}" for n in dir(found) if not n.startswith("_")]
+            near = get_close_matches(module, public, n=2, cutoff=0.6)
+            hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+            raise UserError(f"{where}._target_ is {target!r}, but there is no {name!r} in {inside}{hint}")
+        found = getattr(found, name)
+    return found
+
+
+def _is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # the name before the last dot is a module without others in it
+        return False
+
+
+def _import_beside_working_folder(package: str) -> None:
+    """A trusted package may simply lie in the working folder; an installed program does not look there."""
+    if package in sys.modules or importlib.util.find_spec(package) is not None:
+        return
+    spec = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
+    if spec is None or spec.loader is None:
+        raise UserError(f"trusted package {package!r} is neither installed nor in the working folder {Path.cwd()}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[package] = module
+    spec.loader.exec_module(module)
+
+
+def _signature(made: Any) -> tuple[list[str] | None, dict[str, Any]]:
+    """Argument names (None: it takes any) and type hints of a class or function."""
+    try:
+        parameters = inspect.signature(made).parameters.values()
+    except (TypeError, ValueError):  # some built-in callables have none
+        return None, {}
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    try:
+        hints = typing.get_type_hints(vars(made).get("__init__", made) if isinstance(made, type) else made)
+    except (NameError, TypeError):  # hints that only a type checker can resolve
+        hints = {}
+    return (None if open_ended else [p.name for p in parameters]), hints
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value can stand for a type hint; hints about anything else than plain values pass."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if hint is Any or hint is None:
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, part) for part in arguments)
+    if origin is typing.Literal:
+        return value in arguments
+    if hint is type(None):
+        return value is None
+    if hint is bool or isinstance(value, bool):
+        return hint not in (int, float, str) if isinstance(value, bool) else hint not in (bool, int, float, str)
+    if hint is float:
+        return isinstance(value, int | float)
+    if hint in (int, str):
+        return isinstance(value, hint)
+    if hint is Path:
+        return isinstance(value, str | Path)
+    if origin in LISTS:
+        return isinstance(value, list | tuple) and _items_fit(value, origin, arguments)
+    # A plain value can never be a tensor, a module or a callable.
+    return not isinstance(value, int | float | str) if isinstance(hint, type) else True
+
+
+def _items_fit(value: Sequence[Any], origin: Any, arguments: tuple[Any, ...]) -> bool:
+    if origin is tuple and not (len(arguments) == 2 and arguments[1] is Ellipsis):
+        return len(value) == len(arguments) and all(map(_fits, value, arguments))
+    return all(_fits(item, arguments[0]) for item in value) if arguments else True
+
+
+def _say(hint: Any) -> str:
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        # What nobody can type (a tensor, say) is left out.
+        said = [_say(part) for part in arguments if part in words or typing.get_origin(part) in LISTS]
+        return " or ".join(dict.fromkeys(said)) or str(hint)
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(str, arguments))
+    if origin is tuple and arguments and Ellipsis not in arguments:
+        return f"a list of {len(arguments)}, each {_say(arguments[0])}"
+    if origin in LISTS and arguments:
+        return f"a list, each {_say(arguments[0])}"
+    return words.get(hint, str(hint))
+
+
+def _one_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

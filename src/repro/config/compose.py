@@ -1,0 +1,250 @@
+"""From overrides to a configuration, for everything that is not Hydra's own command line."""
+
+import copy
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from repro.config.groups import GROUPS, OPTIONAL
+from repro.config.run import plain
+from repro.config.template import Form, fits
+from repro.errors import UserError, unknown
+from repro.paths import conf_dir
+
+ERRORS = (HydraException, OmegaConfBaseException)
+
+
+def compose(overrides: Sequence[str]) -> DictConfig:
+    """Compose a run's configuration, as `repro train` would from the same words.
+
+    Raises:
+        UserError: unknown option or key, wrong type, bad syntax.
+    """
+    if GlobalHydra.instance().is_initialized():
+        GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        return compose_initialized(overrides)
+
+
+def compose_initialized(overrides: Sequence[str]) -> DictConfig:
+    """`compose` for a caller that has already initialized Hydra and composes many times."""
+    check_groups(overrides)
+    try:
+        cfg = hydra_compose("train", without_nulls(overrides), return_hydra_config=True)
+    except ERRORS as error:
+        raise explain(error, overrides) from error
+    return with_choices(cfg, cfg.hydra.runtime.choices)
+
+
+def check_groups(overrides: Sequence[str]) -> None:
+    """Refuse `group=null` and `group=` where the group is needed."""
+    for group, equals, option in (word.partition("=") for word in overrides):
+        if group in GROUPS and group not in ("experiment", *OPTIONAL) and equals and option in ("null", ""):
+            raise UserError(f"{group} needs an option, not {option or 'nothing'}; see: repro list {group}")
+
+
+def without_nulls(overrides: Sequence[str]) -> list[str]:
+    """The overrides with `group=null` of an optional group as Hydra spells it, `~group`; it trips over the other."""
+    nulls = {f"{group}={option}": f"~{group}" for group in OPTIONAL for option in ("null", "")}
+    return [nulls.get(word, word) for word in overrides]
+
+
+def with_choices(cfg: DictConfig, chosen: Any) -> DictConfig:
+    """The configuration without Hydra's own node, with the names of the chosen options under `choices`.
+
+    Raises:
+        UserError: a name that leads out of its group's folder; runs are put into folders of these names.
+    """
+    names = {group: str(chosen[group]) for group in GROUPS if chosen.get(group) not in (None, "null")}
+    for group, option in names.items():
+        if option.startswith("/") or ".." in option.split("/"):
+            raise UserError(f"{group}={option} leads out of conf/{group}; see: repro list {group}")
+    with open_dict(cfg):
+        if "hydra" in cfg:
+            del cfg["hydra"]
+        cfg.choices = names
+    return cfg
+
+
+def explain(error: Exception, overrides: Sequence[str]) -> UserError:
+    """Say in one line what was wrong with overrides that Hydra refused."""
+    text = str(error)
+    if isinstance(error, OverrideParseException):
+        return UserError(f"cannot read the override {error.override!r} ({_first_line(text)}); write KEY=VALUE or "
+                         "GROUP=OPTION, in quotes where the shell needs them")  # fmt: skip
+    if match := re.search(r"Ambiguous value for argument '(.*)'", text):
+        return UserError(f"{match.group(1)} gives several values; for a sweep add -m, for a list write KEY=[A,B]")
+    if match := re.search(r"Could not find '([\w-]+)/([^']*)'", text):
+        group, name = match.groups()
+        return unknown(group, name, options(group))
+    if match := re.search(r"(?:Could not override '|Could not append.*?')([\w./@-]+)'", text):
+        return _unknown_key(match.group(1), overrides)
+    if match := re.search(r"Key '([^']+)' (?:not in|is not in)", text):
+        full = re.search(r"full_key: (\S+)", text)
+        return _unknown_key(full.group(1) if full else match.group(1), overrides)
+    cause = str(error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error)
+    full = re.search(r"full_key: (\S+)", cause)
+    return UserError(_plain(full.group(1), cause) if full else _first_line(cause))
+
+
+REFUSALS = (
+    (r"Value '(?P<was>.*)' of type '.*' could not be converted to Integer", "must be a whole number, not '{was}'"),
+    (r"Value '(?P<was>.*)' of type '.*' could not be converted to Float", "must be a number, not '{was}'"),
+    (r"Value '(?P<was>.*)' is not a valid bool", "must be true or false, not '{was}'"),
+    (r"field '.*' is not Optional", "must not be null"),
+    (r"(?P<was>\w+) is not a ListConfig", "must be a list, e.g. {key}=[A,B], not {was}"),
+    (r"does not support deletion", "cannot be taken away; give it a value instead"),
+)
+
+
+def _plain(key: str, text: str) -> str:
+    """A type that the schema refuses, in words a user would use."""
+    for pattern, says in REFUSALS:
+        if match := re.search(pattern, text):
+            return f"{key} {says.format(key=key, **match.groupdict())}"
+    return f"{key}: {_first_line(text)}"
+
+
+def options(group: str) -> list[str]:
+    """The names of a group's options, the user's own among them."""
+    found: set[str] = set()
+    for root in (conf_dir(), Path.cwd() / "conf"):
+        folder = root / group
+        found |= {str(f.relative_to(folder).with_suffix("")) for f in folder.rglob("*.yaml")}
+    return sorted(found)
+
+
+def _unknown_key(key: str, overrides: Sequence[str]) -> UserError:
+    parent, _, name = key.rpartition(".")
+    known = _keys(parent, overrides)
+    prefix = f"{parent}." if parent else ""
+    if not parent:
+        known = [k for k in known if k not in ("choices", "reproduction")]
+    if name in known:
+        return UserError(f"{key} cannot be set this way; see: repro train --help")
+    if not known and parent:
+        above = parent.rpartition(".")[0]
+        if parent.rpartition(".")[2] in _keys(above, overrides):
+            return UserError(f"unknown setting {key!r}: {parent} has no settings here")
+        return _unknown_key(parent, overrides)
+    if not parent and (inside := [k for k in _settings(overrides) if k.rpartition(".")[2] == name]):
+        return UserError(f"unknown setting {key!r}; did you mean {' or '.join(inside)}?")
+    return unknown("setting", key, [prefix + k for k in known])
+
+
+def _settings(overrides: Sequence[str]) -> list[str]:
+    """The groups' settings, e.g. optimizer.lr."""
+    return [f"{group}.{key}" for group in GROUPS for key in _keys(group, overrides)]
+
+
+def _keys(parent: str, overrides: Sequence[str]) -> list[str]:
+    """The keys under a node, with the options chosen that can be chosen."""
+    parser = OverridesParser.create()
+    chosen = [o for o, parsed in zip(overrides, parser.parse_overrides(list(overrides)), strict=True)
+              if parsed.key_or_group in GROUPS and not parsed.is_sweep_override()]  # fmt: skip
+    with initialize_or_keep():
+        try:
+            cfg = hydra_compose("train", chosen)
+        except ERRORS:
+            cfg = hydra_compose("train", [])
+    node = OmegaConf.select(cfg, parent) if parent else cfg  # None where there is no such node
+    return [str(k) for k in node if not str(k).startswith("_")] if isinstance(node, DictConfig) else []
+
+
+class initialize_or_keep:  # noqa: N801 - reads as a word of the with statement
+    """Initialize Hydra unless a caller has done so."""
+
+    def __enter__(self) -> None:
+        self.own = None
+        if not GlobalHydra.instance().is_initialized():
+            self.own = initialize_config_dir(str(conf_dir().resolve()), version_base="1.3")
+            self.own.__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self.own is not None:
+            self.own.__exit__(*error)
+
+
+def _first_line(text: str) -> str:
+    return text.strip().splitlines()[0].rstrip(".") if text.strip() else "not a valid configuration"
+
+
+class Composer:
+    """Composes many jobs that share their choice of components, each choice once; inside `initialize_config_dir`.
+
+    Hydra reads and merges some twenty files for a configuration; values on top of them take a tenth of that, and
+    other values of the same settings a tenth of that again.
+    """
+
+    def __init__(self) -> None:
+        self._parser = OverridesParser.create()
+        self._parsed: dict[str, Override] = {}
+        self._chosen: dict[tuple[str, ...], DictConfig] = {}
+        self._forms: dict[tuple[tuple[str, ...], ...], Form] = {}
+
+    def __call__(self, overrides: Sequence[str]) -> DictConfig:
+        """What `compose` gives for the same words, but for `reproduction`, which is left out; raises as it does."""
+        groups, values = self._sorted(overrides)
+        try:
+            return self._with_values(groups, values)
+        except ERRORS as error:
+            raise explain(error, overrides) from error
+
+    def settings(self, overrides: Sequence[str]) -> dict[str, Any]:
+        """What `plain` gives for the configuration of these words; raises as composing it does."""
+        groups, values = self._sorted(overrides)
+        kind = (groups, tuple(one.key_or_group for one in values))
+        try:
+            if not fits(values, self._of(groups)):
+                return plain(self._with_values(groups, values))
+            # Taken out while it is filled: after a refusal it would hold half of the values.
+            form = self._forms.pop(kind, None) or Form(self._with_values(groups, values))
+            found = form.filled(values)
+        except ERRORS as error:
+            raise explain(error, overrides) from error
+        self._forms[kind] = form
+        return found
+
+    def _sorted(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
+        """The words that choose components, and the others, parsed."""
+        check_groups(overrides)
+        try:
+            for word in overrides:
+                if word not in self._parsed:
+                    (self._parsed[word],) = self._parser.parse_overrides([word])
+        except ERRORS as error:
+            raise explain(error, overrides) from error
+        chosen = [self._is_group(self._parsed[word]) for word in overrides]
+        groups = tuple(word for word, is_group in zip(overrides, chosen, strict=True) if is_group)
+        return groups, [self._parsed[w] for w, is_group in zip(overrides, chosen, strict=True) if not is_group]
+
+    def _of(self, groups: tuple[str, ...]) -> DictConfig:
+        """The configuration of these components, without further values; not to be changed."""
+        if groups not in self._chosen:
+            cfg = hydra_compose("train", without_nulls(groups), return_hydra_config=True)
+            cfg = with_choices(cfg, cfg.hydra.runtime.choices)
+            cfg.reproduction = None  # claims and all; larger than the rest, and no part of a run's identity
+            self._chosen[groups] = cfg
+        return self._chosen[groups]
+
+    def _with_values(self, groups: tuple[str, ...], values: list[Override]) -> DictConfig:
+        cfg = copy.deepcopy(self._of(groups))
+        OmegaConf.set_struct(cfg, True)
+        # Hydra's own way to put values on top of a composed configuration; it has no public name.
+        ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
+        OmegaConf.set_struct(cfg, None)
+        return cfg
+
+    def _is_group(self, override: Override) -> bool:
+        return override.key_or_group in GROUPS or "/" in override.key_or_group or override.package is not None

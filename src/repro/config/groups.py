@@ -1,0 +1,113 @@
+"""The groups of a configuration, repro's own options in them, and which groups a run's procedure takes."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from repro.errors import UserError
+from repro.paths import conf_dir
+
+# Groups whose options are built from a _target_, and all groups.
+COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
+              "optimizer", "schedule", "weight", "annealing", "curriculum", "procedure", "hessian")  # fmt: skip
+OPTIONAL = ("weight", "annealing", "curriculum", "hessian")  # null unless one is chosen
+GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
+
+ADDRESS = ("_target_", "_partial_", "_takes_")
+"""The keys of a component's file that say which code it is and what that needs, not how it is set."""
+
+
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as one level of dotted keys, the way they are typed on the command line."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def without_addresses(group: str, option: str | None, node: Any) -> Any:
+    """A component by its option's name instead of the addresses that repro's own file of that name holds.
+
+    What is not repro's own, or was given another address on the command line, stays as it is.
+    """
+    own = own_option(group, option) if option else {}
+    known = {key: value for key, value in own.items() if key.rpartition(".")[2] in ADDRESS}
+    if not isinstance(node, Mapping) or known.get("_target_") != node.get("_target_"):
+        return node
+    return {"option": option, **_without(node, known, "")}
+
+
+def _without(node: Mapping[str, Any], known: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """A node without the addresses that are known, and without what is empty then."""
+    kept: dict[str, Any] = {}
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            if inside := _without(value, known, f"{prefix}{key}."):
+                kept[key] = inside
+        elif f"{prefix}{key}" not in known or known[f"{prefix}{key}"] != value:
+            kept[key] = value
+    return kept
+
+
+@cache
+def own_option(group: str, option: str) -> dict[str, Any]:
+    """The settings in repro's own file of an option by dotted name, references unresolved; {} if there is no file."""
+    from omegaconf import OmegaConf  # `repro list` does without
+
+    from repro.config.yaml import load
+
+    file = conf_dir() / group / f"{option}.yaml"
+    if not file.is_file():
+        return {}
+    settings: Any = OmegaConf.to_container(load(file), resolve=False)
+    return flatten(settings) if isinstance(settings, Mapping) else {}
+
+
+@cache
+def default_options() -> dict[str, str | None]:
+    """The option of each group where nothing else is said."""
+    from omegaconf import OmegaConf
+
+    from repro.config.yaml import load
+
+    entries = OmegaConf.to_container(load(conf_dir() / "train.yaml"))["defaults"]  # type: ignore[index, call-overload]
+    named = [entry for entry in entries if isinstance(entry, dict)]
+    return {group: option for entry in named for group, option in entry.items() if group in GROUPS}
+
+
+def taken(settings: Mapping[str, Any]) -> frozenset[str]:
+    """The groups that the run's procedure takes: those its file lists under `_takes_`, or all."""
+    procedure = settings["procedure"]
+    listed = procedure.get("_takes_") if isinstance(procedure, Mapping) else None
+    return frozenset(GROUPS if listed is None else ("procedure", *listed))
+
+
+def limit(settings: dict[str, Any]) -> None:
+    """Set the groups that the run's procedure does not take to null, in place.
+
+    Raises:
+        UserError: one of them was given.
+    """
+    takes = taken(settings)
+    for group in (*COMPONENTS, "trainer", "diagnostics"):
+        if group not in takes and settings[group] is not None:
+            name = settings["choices"].get("procedure", "")
+            if word := next(given(group, settings), ""):
+                raise UserError(f"procedure={name} takes no {group}, so that {word} has no meaning; leave it out")
+            settings[group] = None
+            settings["choices"].pop(group, None)
+
+
+def given(group: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    """What of a group is not as it would be by default, as it is typed."""
+    option = settings["choices"].get(group)
+    if option != default_options().get(group):
+        yield f"{group}={option}"
+    usual = own_option(group, option) if option else {}
+    for key, value in flatten(settings[group]).items():
+        known = usual.get(key, value)
+        if known != value and not (isinstance(known, str) and "${" in known):
+            yield f"{group}.{key}={value}"

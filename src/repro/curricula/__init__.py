@@ -1,1 +1,0 @@
-"""How the difficulty of generated data changes over a run."""

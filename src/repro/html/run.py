@@ -1,0 +1,106 @@
+"""The page of one finished run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from repro.html.render import page
+from repro.plots import details
+from repro.storage.files import read_json, write_atomic
+from repro.storage.statistics import estimate, number, with_interval
+from repro.storage.tables import finite, read
+from repro.study.gather import Figure
+from repro.text import run as present
+from repro.text import svg
+from repro.text import tables as report
+
+Table = tuple[str, list[str], list[list[str]]]  # caption, columns, rows
+
+
+def write(folder: Path) -> Path:
+    """Write `index.html` into a finished run's folder.
+
+    Raises:
+        UserError: one of its files is missing or damaged, or the folder cannot be written.
+    """
+    out = folder / "index.html"
+    write_atomic(out, run_page(folder))
+    return out
+
+
+def run_page(folder: Path) -> str:
+    """The page: headline, scores, figures, the layers' table, settings, provenance."""
+    summary = read_json(folder / "summary.json")
+    own = folder / "provenance.json"
+    provenance = read_json(own) if own.is_file() else {}
+    config = folder / "config.yaml"
+    return page(
+        "run.html",
+        title=present.headline(summary["settings"]) or folder.name,
+        name=folder.resolve().name,
+        diverged=present.divergence(summary),
+        scores=_table("Final metrics", pd.DataFrame(present.scores(summary), columns=["metric", "value"])),
+        figures=_figures(folder, summary),
+        tables=[table for table in (_layers(folder, summary), _indices(folder)) if table],
+        facts=_facts(summary, provenance),
+        config=config.read_text(encoding="utf-8") if config.is_file() else "",
+        files=[*sorted(path.name for path in folder.glob("*.csv")), "summary.json"],
+    )
+
+
+def _figures(folder: Path, summary: Mapping[str, Any]) -> list[Figure]:
+    found = []
+    for i, drawing in enumerate(details.draw(folder, summary), 1):
+        inline = Markup(svg.inline(drawing.svg, f"f{i}", drawing.caption, drawing.name))
+        found.append(Figure(drawing.name, drawing.caption, inline, (), captioned=True))
+    return found
+
+
+def _layers(folder: Path, summary: Mapping[str, Any]) -> Table | None:
+    about, shown = present.layer_table(read(folder / "layers.csv"), summary)
+    return None if shown is None else _table(about[:1].upper() + about[1:], shown)
+
+
+def _indices(folder: Path) -> Table | None:
+    """The spectrum's indices at the last measurement: mean over the seeds, or one seed's value."""
+    path = folder / "spectrum.csv"
+    if not path.is_file():
+        return None
+    rows = read(path)
+    rows = rows[rows["index"].isna() & (rows["step"] == rows["step"].max())]
+    lines = []
+    for (method, quantity), own in rows.groupby(["method", "quantity"], sort=False):
+        values = [float(value) for value in own["value"] if finite(float(value))]
+        if values:
+            found = estimate(values)
+            shown = with_interval(found.value, found.interval, found.n) if len(own) > 1 else number(found.value)
+            lines.append((quantity, shown, method))
+    columns = ["quantity", "value", "method"]
+    return _table(f"Spectrum of the Hessian at step {rows['step'].max()}", pd.DataFrame(lines, columns=columns))
+
+
+def _table(caption: str, rows: pd.DataFrame) -> Table:
+    return caption, [str(name) for name in rows.columns], report.cells(rows)
+
+
+def _facts(summary: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is known of the run besides its settings, without what is not."""
+    seeds, stopped = summary["seeds"], ", stopped early" if summary.get("stopped_early") else ""
+    sizes = summary.get("samples") or {}
+    commit = str(provenance.get("commit") or "")
+    versions = provenance.get("versions") or {}
+    facts = {
+        "Status": summary["status"],
+        "Seeds": ", ".join(map(str, seeds)),
+        "Steps": f"{summary['steps']:,} ({summary['epochs']:.4g} epochs{stopped})",
+        "Time": f"{summary['seconds']:.4g} s on {summary['device']}",
+        "Parameters": f"{summary['parameters']:,}" if "parameters" in summary else "",
+        "Data": summary.get("data", ""),
+        "Samples": ", ".join(f"{split} {n:,}" for split, n in sizes.items()) if isinstance(sizes, Mapping) else "",
+        "Commit": commit + (" with changes" if provenance.get("dirty") else ""),
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
+    }
+    return [(name, str(value)) for name, value in facts.items() if value]

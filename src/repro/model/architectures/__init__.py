@@ -1,0 +1,1 @@
+"""Networks. Each takes the input shape, the number of outputs and a `LayerFactory`; any activation fits into any."""

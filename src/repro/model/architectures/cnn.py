@@ -1,0 +1,69 @@
+"""A small convolutional net."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from repro.errors import UserError
+from repro.model.architectures.mlp import Hidden
+from repro.model.layer_factory import LayerFactory, image_shape, whole_sizes
+
+
+class Block(nn.Module):
+    """Convolution → normalization → activation → 2×2 max-pooling if asked for, in this order."""
+
+    def __init__(self, inputs: int, channels: int, kernel: int, bias: bool, pooled: bool, make: LayerFactory) -> None:
+        super().__init__()
+        self.convolution = make.weights.convolution(inputs, channels, kernel, padding=kernel // 2, bias=bias)
+        self.normalization = make.normalize(channels, 2)
+        self.activation = make.unit(channels)
+        self.pool = nn.MaxPool2d(2) if pooled else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, inputs, height, width) to (batch, channels, height, width), halved and rounded down if pooled."""
+        out: Tensor = self.pool(self.activation(self.normalization(self.convolution(x))))
+        return out
+
+
+class CNN(nn.Module):
+    """Convolutional blocks, fully connected hidden layers, a linear output layer, after LeNet-5 (LeCun et al. 1998).
+
+    Args:
+        shape: of one input, (channels, height, width).
+        outputs: units of the output layer.
+        make: activation, backward rule and normalization.
+        channels: output channels of the blocks; each halves height and width.
+        kernel: side of the square filters, odd.
+        hidden: units of the fully connected layers.
+        bias: biases in every layer.
+        dropout: probability in [0, 1) that a fully connected unit is dropped in training.
+
+    Raises:
+        UserError: inputs are no images, or too small for so many poolings.
+    """
+
+    def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, channels: list[int], kernel: int,
+                 hidden: list[int], bias: bool, dropout: float) -> None:  # fmt: skip
+        super().__init__()
+        inputs, height, width = image_shape("cnn", shape)
+        if kernel < 1 or kernel % 2 == 0:
+            raise UserError(f"architecture.kernel must be odd and 1 or more, not {kernel}")
+        if min(height, width) >> len(channels) < 1:
+            raise UserError(f"architecture.channels has {len(channels)} blocks, each halving the image, but the images "
+                            f"are {height} × {width}; use fewer")  # fmt: skip
+        counts = [inputs, *whole_sizes("architecture.channels", channels)]
+        self.blocks = nn.ModuleList(Block(a, b, kernel, bias, True, make) for a, b in pairwise(counts))
+        flat = counts[-1] * (height >> len(channels)) * (width >> len(channels))
+        sizes = [flat, *(whole_sizes("architecture.hidden", hidden) if hidden else [])]
+        self.hidden = nn.ModuleList(Hidden(a, b, bias, dropout, make) for a, b in pairwise(sizes))
+        self.output = make.weights.linear(sizes[-1], outputs, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, channels, height, width) to (batch, outputs)."""
+        for block in self.blocks:
+            x = block(x)
+        x = x.flatten(1)
+        for layer in self.hidden:
+            x = layer(x)
+        out: Tensor = self.output(x)
+        return out

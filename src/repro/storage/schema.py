@@ -1,0 +1,23 @@
+"""The columns of every table, and which way a metric is better; defined here and nowhere else."""
+
+# Of one run, in its folder.
+CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
+LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
+SPECTRUM = ("run", "seed", "step", "epoch", "method", "quantity", "index", "value", "error")
+PREDICTIONS = ("run", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
+SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS, "spectrum": SPECTRUM}
+WHERE_ASKED_FOR = frozenset({"predictions", "spectrum"})
+FLOATS = frozenset({"epoch", "value", "error", "input_0", "input_1"})
+
+# Of a study, collected: the runs' columns before and behind settings and metrics.
+HEAD = ("run", "variant", "seed", "status", "scale")
+TAIL = ("steps", "seconds", "steps_per_second", "device", "commit")
+
+LOWER_IS_BETTER = ("loss", "perplexity", "error")
+"""How the names of metrics end that are better when they are lower."""
+
+
+def collected(name: str) -> tuple[str, ...]:
+    """The columns of a study's table of that name: those of a run's, with the variant behind the run."""
+    run, *others = SERIES[name]
+    return (run, "variant", *others)

@@ -1,0 +1,206 @@
+"""Experiment files: what is to be run, at which scale, and where its tables go."""
+
+import itertools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from repro.config import yaml
+from repro.errors import UserError, unknown
+from repro.paths import experiments_dir
+
+SCALES = ("smoke", "quick", "full")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of an experiment.
+
+    Attributes:
+        variant: name of the variant, with the values of the axes after it where there are axes.
+        overrides: words that `repro train` would take.
+        swept: the axes' settings.
+    """
+
+    variant: str
+    overrides: tuple[str, ...]
+    swept: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment file, `experiments/<paper>/<experiment>.yaml`.
+
+    Attributes:
+        name: "<paper>/<experiment>".
+        reproduction: the file's node of that name.
+    """
+
+    name: str
+    reproduction: dict[str, Any]
+
+    @property
+    def variants(self) -> dict[str, list[str]]:
+        """Override words by the variant's name."""
+        return {str(k): [str(w) for w in v or []] for k, v in self.reproduction.get("variants", {"base": []}).items()}
+
+    @property
+    def published_scale(self) -> str:
+        """The scale whose tables are published: `full` unless the file says `published_scale`."""
+        return str(self.reproduction.get("published_scale", "full"))
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """The claims by their id."""
+        return dict(self.reproduction.get("claims") or {})
+
+    def scale(self, name: str) -> dict[str, Any]:
+        """The settings of a scale; what it leaves out is taken from the experiment itself."""
+        name = self.published_scale if name == "published" else name
+        scales = self.reproduction.get("scales", {})
+        if name not in scales:
+            raise unknown(f"scale of {self.name}", name, [*scales, "published"])
+        defaults = {"seeds": 1, "axes": {}, "overrides": {}, "stack": True, "variants": ["*"]}
+        own = {k: v for k, v in self.reproduction.items() if k in ("seeds", "axes", "stack")}
+        return defaults | own | dict(scales[name] or {})
+
+    def jobs(self, scale: str, extra: Sequence[str] = ()) -> list[Job]:
+        """Every run of the experiment at a scale: variants × axes × seeds, stacked seeds as one run.
+
+        Args:
+            extra: further overrides, which win over all others.
+        """
+        chosen = self.scale(scale)
+        jobs = []
+        for name, swept in self._settings(chosen):
+            words = [*self.variants[name], *(f"{k}={_word(v)}" for k, v in swept.items())]
+            for pattern, more in chosen["overrides"].items():
+                words += more if fnmatchcase(name, pattern) else []
+            for first, count in _blocks(_of_variant(chosen["seeds"], name), _of_variant(chosen["stack"], name)):
+                # Seeds come first: a variant or scale may ask for more or fewer.
+                own = [
+                    f"experiment={self.name}",
+                    f"variant={name}",
+                    f"seed={first}",
+                    f"replicas={count}",
+                    *words,
+                    *extra,
+                ]
+                jobs.append(Job(name, tuple(last_wins(own)), swept))
+        return jobs
+
+    def _settings(self, scale: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every variant with every combination of its axes' values; an axis may be that of some variants only."""
+        for name in self._chosen(scale):
+            axes = {axis: _of_variant(values, name) for axis, values in scale["axes"].items()}
+            swept = {axis: values for axis, values in axes.items() if values is not None}
+            for values in itertools.product(*swept.values()):
+                yield name, dict(zip(swept, values, strict=True))
+
+    def _chosen(self, scale: Mapping[str, Any]) -> list[str]:
+        """The variants of a scale, by patterns of their names; all unless the scale says which."""
+        patterns = scale["variants"]
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in self.variants):
+                raise unknown(f"variant of {self.name}", pattern, self.variants)
+        return [name for name in self.variants if any(fnmatchcase(name, pattern) for pattern in patterns)]
+
+    @cached_property
+    def script(self) -> Path:
+        """The script that draws the experiment's figures."""
+        return experiments_dir() / f"{self.name}.py"
+
+
+def _of_variant(setting: Any, variant: str) -> Any:
+    """A variant's seeds, stacking or values of an axis: the same for all, or by the last pattern that fits its name.
+
+    None where no pattern does.
+    """
+    if not isinstance(setting, Mapping):
+        return setting
+    fitting = [value for pattern, value in setting.items() if fnmatchcase(variant, pattern)]
+    return fitting[-1] if fitting else None
+
+
+def _blocks(seeds: int, stack: bool) -> list[tuple[int, int]]:
+    """First seed and number of seeds of each run."""
+    return [(0, seeds)] if stack else [(seed, 1) for seed in range(seeds)]
+
+
+def _word(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, bool | list) or value is None else str(value)
+
+
+def names() -> list[str]:
+    """All experiments, "<paper>/<experiment>", sorted."""
+    root = experiments_dir()
+    return sorted(str(f.relative_to(root).with_suffix("")) for f in root.glob("*/*.yaml"))
+
+
+def load(name: str) -> Experiment:
+    """Read one experiment file.
+
+    Raises:
+        UserError: there is none of that name, or it has no `reproduction` node.
+    """
+    if name not in names():
+        raise unknown("experiment", name, names())
+    path = experiments_dir() / f"{name}.yaml"
+    node = OmegaConf.to_container(yaml.load(path), resolve=False)
+    if not isinstance(node, Mapping) or not isinstance(node.get("reproduction"), Mapping):
+        raise UserError(f"{path} has no `reproduction:` node with variants, seeds, scales and claims")
+    return Experiment(name, dict(node["reproduction"]))
+
+
+def select(what: str | None) -> list[Experiment]:
+    """The experiments meant by PAPER, PAPER/EXPERIMENT or nothing (all of them)."""
+    known = names()
+    if not what:
+        return [load(name) for name in known]
+    chosen = [name for name in known if name == what or name.partition("/")[0] == what]
+    if not chosen:
+        if whole := [name for name in known if name.partition("/")[2] == what]:
+            raise UserError(f"unknown paper or experiment {what!r}; did you mean {' or '.join(whole)}?")
+        raise unknown("paper or experiment", what, [*known, *{name.partition("/")[0] for name in known}])
+    return [load(name) for name in chosen]
+
+
+def results_folder(results_dir: str | Path, experiment: Experiment, scale: str) -> Path:
+    """Where an experiment's tables lie: those that are published, or one folder further down."""
+    folder = Path(results_dir) / experiment.name
+    return folder if scale in ("published", experiment.published_scale) else folder / scale
+
+
+def with_variant(words: list[str]) -> list[str]:
+    """Put the overrides of an experiment's variant before the user's own words.
+
+    Without `variant=` the experiment's first variant is taken.
+    """
+    given = dict(w.split("=", 1) for w in words if "=" in w)
+    if "experiment" not in given or given["experiment"] in ("null", ""):
+        if "variant" in given:
+            raise UserError("variant=... needs experiment=...; see: repro list experiment")
+        return words
+    experiment = load(given["experiment"])
+    name = given.get("variant", next(iter(experiment.variants)))
+    if "," in name and set(name.split(",")) <= set(experiment.variants):
+        raise UserError(f"variant={name} names several and a command trains one; give one at a time, or train all "
+                        f"with: repro reproduce {experiment.name}")  # fmt: skip
+    if name not in experiment.variants:
+        raise unknown(f"variant of {experiment.name}", name, experiment.variants)
+    own = [f"experiment={experiment.name}", f"variant={name}", *experiment.variants[name]]
+    place = next(i for i, w in enumerate(words) if w.startswith("experiment="))
+    # In place of the word `experiment=...`, so that flags around it stay where Hydra looks for them.
+    return last_wins([*words[:place], *own, *(w for w in words[place + 1 :] if not w.startswith("variant="))])
+
+
+def last_wins(words: Sequence[str]) -> list[str]:
+    """Drop every `key=value` whose key comes again later; flags and their arguments stay."""
+    last = {word.split("=", 1)[0]: i for i, word in enumerate(words)}
+    return [w for i, w in enumerate(words) if "=" not in w or last[w.split("=", 1)[0]] == i]

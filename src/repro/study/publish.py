@@ -1,0 +1,143 @@
+"""From an experiment's runs to what is published: tables, verdicts, figures, the page's table."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from repro.claims import verdicts
+from repro.claims.grammar import check_claims, looked_at
+from repro.paths import CLONE, experiments_dir
+from repro.storage.files import read_json, write_atomic, write_json
+from repro.storage.locks import locked
+from repro.storage.tables import read
+from repro.study import collect
+from repro.study.collect import Expected
+from repro.study.experiment import Experiment, Job, results_folder
+from repro.study.run_index import planned
+from repro.text import tables as report
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of an experiment at a scale.
+
+    Attributes:
+        experiment: what it is.
+        scale: smoke, quick or full; "custom" when the user's own settings are among the overrides.
+        folder: where its tables go.
+        expected: the runs by id.
+        jobs: how to make each, by id.
+    """
+
+    experiment: Experiment
+    scale: str
+    folder: Path
+    expected: dict[str, Expected]
+    jobs: dict[str, Job]
+
+    def status(self) -> pd.DataFrame:
+        """One row a run: done, diverged, failed, missing or stale."""
+        return collect.status(self.expected, self.folder / "runs.csv")
+
+
+def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra: Sequence[str] = ()) -> Plan:
+    """Compose every run of an experiment and check its claims; nothing is written.
+
+    Args:
+        extra: the user's own overrides; runs that differ by them are kept apart from the published ones.
+    """
+    check_claims(experiment.claims, list(experiment.variants))
+    jobs, plain = experiment.jobs(scale, extra), experiment.jobs(scale)
+    runs = planned([job.overrides for job in jobs], results_dir)
+    changed = bool(extra) and [r.id for r in runs] != [r.id for r in planned([j.overrides for j in plain], results_dir)]
+    expected, by_id = {}, {}
+    for job, run in zip(experiment.jobs(scale, [*extra, f"results_dir={results_dir}"]), runs, strict=True):
+        expected[run.id] = Expected(job.variant, job.swept, run.folder, run.seeds)
+        by_id[run.id] = job
+    name = "custom" if changed else experiment.published_scale if scale == "published" else scale
+    return Plan(experiment, name, results_folder(results_dir, experiment, name), expected, by_id)
+
+
+def gather(plan: Plan) -> None:
+    """Write runs.csv, curves.csv.gz, layers.csv.gz and provenance.json from the runs that are there.
+
+    The caller holds the lock of the plan's folder.
+    """
+    told = collect.collect(plan.expected, plan.folder, plan.scale)
+    _gather_provenance(plan, told)
+
+
+def _gather_provenance(plan: Plan, told: dict[str, dict[str, Any]]) -> None:
+    """One entry for each way in which runs came about: code, versions, device, threads, and the runs' ids."""
+    path = plan.folder / "provenance.json"
+    before = read_json(path)["ways"] if path.exists() else []
+    by_run = {run: {k: v for k, v in way.items() if k != "runs"} for way in before for run in way["runs"]} | told
+    ways: dict[str, dict[str, Any]] = {}
+    for run in plan.expected:
+        if run in by_run:
+            way = ways.setdefault(json.dumps(by_run[run], sort_keys=True), {**by_run[run], "runs": []})
+            way["runs"].append(run)
+    command = f"repro reproduce {plan.experiment.name} scale={plan.scale}"
+    write_json(path, {"command": command, "ways": list(ways.values())})
+
+
+def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
+    """Write claims.csv from the collected tables and return it."""
+    quantities, with_curves = looked_at(experiment.claims, list(experiment.variants))
+    runs, curves = read(folder / "runs.csv"), read(folder / "curves.csv.gz") if with_curves else None
+    layers = _layers(folder / "layers.csv.gz", quantities) if quantities else None
+    paper, _, name = experiment.name.partition("/")
+    claims = verdicts.judge(experiment.claims, runs, layers, curves, paper=paper, experiment=name,
+                            variants=list(experiment.variants))  # fmt: skip
+    verdicts.write_claims(folder / "claims.csv", claims)
+    return claims
+
+
+def _layers(path: Path, quantities: set[str]) -> pd.DataFrame:
+    """The rows of the quantities that claims look at; the whole table where it lacks one, for the error's sake."""
+    found = read(path, only=("quantity", quantities))
+    if set(found["quantity"]) != quantities:
+        return read(path)
+    return found.astype({"value": float})  # a few quantities may have whole numbers only
+
+
+def illustrate(experiment: Experiment, folder: Path, out: Path | None = None) -> list[Path]:
+    """Redraw the experiment's figures from its collected tables."""
+    from repro.plots.experiment import Tables, draw  # matplotlib takes its time
+
+    return draw(experiment.script, Tables(folder), out or folder) if experiment.script.is_file() else []
+
+
+def tabulate(experiment: Experiment, folder: Path) -> dict[str, pd.DataFrame]:
+    """Write the tables that the experiment's script makes of the collected ones, and return them by name."""
+    from repro.plots.experiment import Tables, further_tables
+
+    made = further_tables(experiment.script, Tables(folder)) if experiment.script.is_file() else {}
+    for name, table in made.items():
+        write_atomic(folder / f"{name}.csv", report.table(table, "csv") + "\n")
+    return made
+
+
+def update_page(
+    experiment: Experiment, claims: pd.DataFrame, folder: Path, further: Mapping[str, pd.DataFrame] | None = None
+) -> bool:
+    """Put the ledger, and further tables by name, into the paper's page, between their markers.
+
+    Only the published tables of a clone have a page; False for any others.
+    """
+    paper, _, name = experiment.name.partition("/")
+    page = experiments_dir() / paper / "README.md"
+    if folder.resolve() != CLONE / "results" / experiment.name or not page.is_file():
+        return False
+    with locked(folder.parent):  # the page is that of all the paper's experiments
+        text = page.read_text(encoding="utf-8")
+        fresh = report.replace_between_markers(text, f"results:{name}", report.table(report.ledger(claims), "markdown"))
+        for key, table in (further or {}).items():
+            fresh = report.replace_between_markers(fresh, f"results:{name}/{key}", report.table(table, "markdown"))
+        if fresh != text:
+            write_atomic(page, fresh)
+    return True

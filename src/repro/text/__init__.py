@@ -1,0 +1,1 @@
+"""Tables and runs in words, for a terminal and for Markdown. No torch."""

@@ -1,0 +1,178 @@
+"""Tables for people: in a terminal, in a README, in a paper."""
+
+import math
+import re
+import textwrap
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from repro.errors import UserError, unknown
+from repro.storage.schema import HEAD, TAIL
+from repro.storage.statistics import estimate, number, with_interval
+from repro.storage.tables import finite
+
+FORMATS = ("text", "markdown", "latex", "csv")
+# Wider cells are wrapped in a terminal: a ledger row with its sentence stays readable in 120 columns.
+_CELL_WIDTH = 56
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+}
+
+
+def table(rows: pd.DataFrame, format: str) -> str:
+    """A table as text, without a line end after the last line.
+
+    Args:
+        rows: any table; floats are shown with four significant digits (all of them in csv).
+        format: text (aligned, for terminals), markdown, latex (booktabs) or csv.
+
+    Raises:
+        UserError: an unknown format.
+    """
+    if format not in FORMATS:
+        raise unknown("table format", format, FORMATS)
+    if format == "csv":
+        return str(rows.to_csv(index=False, lineterminator="\n")).rstrip("\n")
+    header = [str(name) for name in rows.columns]
+    numeric = [pd.api.types.is_numeric_dtype(kind) for kind in rows.dtypes]
+    return _WRITERS[format](header, cells(rows), numeric)
+
+
+def cells(rows: pd.DataFrame) -> list[list[str]]:
+    """A table's cells as text, row by row; floats with four significant digits, nothing for what is missing."""
+    return [[_shown(value) for value in row] for row in rows.itertuples(index=False)]
+
+
+def ledger(claims: pd.DataFrame) -> pd.DataFrame:
+    """The table *claim | published | ours | scale | verdict* of claims.csv, ours with its interval and n."""
+    rows = []
+    for claim in claims.to_dict("records"):
+        n = int(claim["n"])
+        parts = re.fullmatch(r"parts of (\d+).*", str(claim["metric"]))
+        if parts:
+            ours = f"{claim['ours']:g} of {parts[1]} (n={n})"
+        else:
+            bounds = (float(claim["low"]), float(claim["high"]))
+            ours = with_interval(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n)
+        published = claim["published"]
+        published = published if isinstance(published, str) else ""
+        rows.append((claim["says"], published, ours, claim["scale"], claim["verdict"]))
+    return pd.DataFrame(rows, columns=["claim", "published", "ours", "scale", "verdict"])
+
+
+def summary(runs: pd.DataFrame, metrics: Sequence[str] = (), by: Sequence[str] = ("variant",)) -> pd.DataFrame:
+    """One row a variant with each metric's mean, interval and n, as text.
+
+    Args:
+        runs: runs.csv.
+        metrics: columns; empty takes the test metrics, or every metric where there are none.
+        by: what makes a row, for example ("variant", "architecture.depth"); in the table's order.
+
+    Returns:
+        Columns `by`, the metrics, and `diverged` ("2 of 5") where any run diverged.
+
+    Raises:
+        UserError: no such column.
+    """
+    numbers = [name for name in runs.columns if name not in HEAD and pd.api.types.is_numeric_dtype(runs[name])]
+    for name in metrics:
+        if name not in numbers:
+            raise unknown("metric", name, numbers)
+    for name in by:
+        if name not in runs.columns:
+            raise unknown("column", name, map(str, runs.columns))
+    usual = [name for name in numbers if "." not in name and name not in TAIL]
+    metrics = list(metrics) or [name for name in usual if name.startswith("test_")] or usual
+    diverged = (runs["status"] == "diverged").any()
+    rows = []
+    for key, group in runs.groupby(list(by), sort=False, dropna=False):
+        row = [*key, *(_mean(group[name].tolist()) for name in metrics)]
+        if diverged:
+            row.append(f"{(group['status'] == 'diverged').sum()} of {len(group)}")
+        rows.append(row)
+    return pd.DataFrame(rows, columns=[*by, *metrics, *(["diverged"] if diverged else [])])
+
+
+def replace_between_markers(text: str, name: str, body: str) -> str:
+    """Rewrites the part of a page between `<!-- NAME -->` and `<!-- /NAME -->`.
+
+    Raises:
+        UserError: the page lacks one of the two lines, has one twice, or has them in the wrong order.
+    """
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if text.count(start) != 1 or text.count(end) != 1 or text.index(start) > text.index(end):
+        raise UserError(f"the page needs the line {start} once and the line {end} once after it; add them")
+    before, rest = text.split(start)
+    after = rest.split(end)[1]
+    return f"{before}{start}\n{body.strip()}\n{end}{after}"
+
+
+def _mean(values: Sequence[Any]) -> str:
+    numbers = [float(value) for value in values if finite(value)]
+    if not numbers:
+        return with_interval(math.nan, None, 0)
+    found = estimate(numbers)
+    return with_interval(found.value, found.interval, found.n)
+
+
+def _shown(value: Any) -> str:
+    if value is None or value is pd.NA:
+        return ""
+    return number(value) if isinstance(value, float) else str(value)
+
+
+def _text(header: list[str], body: list[list[str]], numeric: list[bool]) -> str:
+    blocks = [[textwrap.wrap(cell, _CELL_WIDTH) or [""] for cell in row] for row in [header, *body]]
+    widths = [max(len(line) for row in blocks for line in row[i]) for i in range(len(header))]
+    lines = [_aligned(block, widths, numeric) for block in blocks]
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _aligned(block: list[list[str]], widths: list[int], numeric: list[bool]) -> str:
+    lines = []
+    for i in range(max(map(len, block), default=0)):
+        cells = [column[i] if i < len(column) else "" for column in block]
+        padded = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
+        )
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _markdown(header: list[str], body: list[list[str]], numeric: list[bool]) -> str:
+    rows = [[_one_line(cell).replace("|", "\\|").replace("<", "&lt;") for cell in row] for row in [header, *body]]
+    rule = ["---:" if right else "---" for right in numeric]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], rule, *rows[1:]])
+
+
+def _latex(header: list[str], body: list[list[str]], numeric: list[bool]) -> str:
+    lines = [" & ".join(_escaped(cell) for cell in row) + r" \\" for row in [header, *body]]
+    columns = "".join("r" if right else "l" for right in numeric)
+    top = [f"\\begin{{tabular}}{{{columns}}}", r"\toprule", lines[0], r"\midrule"]
+    return "\n".join([*top, *lines[1:], r"\bottomrule", r"\end{tabular}"])
+
+
+def _escaped(cell: str) -> str:
+    return "".join(_LATEX.get(sign, sign) for sign in _one_line(cell))
+
+
+def _one_line(cell: str) -> str:
+    return " ".join(cell.split())
+
+
+_WRITERS: dict[str, Callable[[list[str], list[list[str]], list[bool]], str]] = {
+    "text": _text,
+    "markdown": _markdown,
+    "latex": _latex,
+}

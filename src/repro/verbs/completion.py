@@ -1,0 +1,90 @@
+"""`repro completion`: completion scripts, and the hidden verb that answers them."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from repro.config.groups import GROUPS
+from repro.verbs.list import options
+from repro.verbs.parser import VERBS, parser
+
+SCRIPTS = {
+    "bash": """\
+_repro() {
+  local IFS=$'\\n' cur="${COMP_LINE:0:$COMP_POINT}"
+  COMPREPLY=($(repro _complete "$cur" 2>/dev/null))
+  # bash splits words at '=', so the part before it must not be repeated
+  local word="${cur##* }"
+  case "$word" in *=*) COMPREPLY=("${COMPREPLY[@]#"${word%=*}="}");; esac
+  case "${COMPREPLY[*]}" in *=) compopt -o nospace 2>/dev/null;; esac
+}
+complete -F _repro repro
+""",
+    "zsh": """\
+#compdef repro
+_repro() {
+  local -a found
+  found=("${(@f)$(repro _complete "${BUFFER[1,CURSOR]}" 2>/dev/null)}")
+  compadd -Q -S '' -- $found
+}
+compdef _repro repro
+""",
+    "fish": """\
+complete -c repro -f -a '(repro _complete (commandline -cp) 2>/dev/null)'
+""",
+}
+
+EXAMPLES = """\
+  eval "$(repro completion bash)"        # in ~/.bashrc
+  eval "$(repro completion zsh)"         # in ~/.zshrc, after compinit
+  repro completion fish > ~/.config/fish/completions/repro.fish
+"""
+
+ROOT_KEYS = ("seed=", "replicas=", "device=", "threads=", "results_dir=", "data_dir=", "force=", "trusted=",
+             "tensorboard=", "trainer.epochs=", "trainer.batch_size=", "optimizer.lr=", "architecture.depth=",
+             "architecture.width=", "diagnostics.every=")  # fmt: skip
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `repro completion SHELL`."""
+    verb = parser("completion", EXAMPLES)
+    verb.add_argument("shell", choices=sorted(SCRIPTS), help="the shell to write a script for")
+    print(SCRIPTS[verb.parse_args(words).shell], end="")
+    return 0
+
+
+def complete(words: Sequence[str]) -> int:
+    """Print the candidates for the last word of a command line, one a line."""
+    line = words[0] if words else ""
+    typed = line.split()
+    current = "" if line.endswith(" ") or not typed else typed.pop()
+    for candidate in _candidates(typed[1:], current):
+        if candidate.startswith(current):
+            print(candidate)
+    return 0
+
+
+def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
+    if not before:
+        return VERBS
+    verb = before[0]
+    if verb == "completion":
+        return SCRIPTS
+    if verb == "list":
+        return GROUPS if len(before) == 1 else [name for name, _ in options(before[1])]
+    if verb in ("reproduce", "figures", "table", "status") and len(before) == 1:
+        experiments = [name for name, _ in options("experiment")]
+        return sorted({name.partition("/")[0] for name in experiments} | set(experiments))
+    if verb in ("show", "compare") or (verb == "diagnose" and len(before) == 1):
+        return sorted(config.parent.name for config in Path("results/runs").rglob("config.yaml"))
+    if verb == "data":
+        return ("list", "fetch", "verify") if len(before) == 1 else ("mnist", "cifar10")
+    if verb == "reproduce" and current.startswith("scale="):
+        return ("scale=smoke", "scale=quick", "scale=full", "scale=published")
+    if verb == "diagnose":
+        return [f"hessian={name}" for name, _ in options("hessian")]
+    if verb in ("train", "reproduce"):
+        group, equals, _ = current.partition("=")
+        if equals and group in GROUPS:
+            return [f"{group}={name}" for name, _ in options(group)]
+        return [*(f"{g}=" for g in GROUPS), *ROOT_KEYS, *(["scale=", "train="] if verb == "reproduce" else ["-m"])]
+    return ()

@@ -1,0 +1,131 @@
+"""Hydra's own command line around one function, which trains one run wherever a launcher has put it."""
+
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr
+from pathlib import Path
+from typing import Any
+
+from hydra.errors import InstantiationException
+from omegaconf import DictConfig
+
+from repro.config.compose import ERRORS, check_groups, explain, with_choices, without_nulls
+from repro.config.run import resolve
+from repro.errors import UserError
+from repro.paths import conf_dir
+from repro.storage.files import read_json, write_json
+
+OUTCOME = "outcome.json"
+UNDER_WAY = "under way"
+
+
+def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
+    """Hand words over to Hydra's own command line.
+
+    Raises:
+        UserError: whatever Hydra says about them, in one line.
+    """
+    import hydra
+
+    words = _checked(words)
+    # Hydra prints errors and exits by itself unless told to let them through.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    before, sys.argv = sys.argv, ["repro train", *words]
+    try:
+        hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="train")(task)()
+    except InstantiationException:
+        raise
+    except ERRORS as error:
+        raise explain(error, [w for w in words if "=" in w and not w.startswith("-")]) from error
+    except OSError as error:  # Hydra makes the sweep's folder
+        raise UserError(f"cannot use {error.filename or 'a file'}: {error.strerror or error}; "
+                        "mend it, or choose another results_dir") from error  # fmt: skip
+    finally:
+        sys.argv = before
+
+
+def _checked(words: Sequence[str]) -> list[str]:
+    """The words with groups that are null as Hydra takes them; `experiment=null` is left out, being the default.
+
+    Raises:
+        UserError: a flag that Hydra does not have, or has with other values.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            _, flags = get_args_parser().parse_known_args(list(words))
+    except SystemExit as refusal:
+        if refusal.code == 0:  # --version
+            raise
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise UserError(f"{reason}; see: repro train --help") from None
+    if flags:
+        raise UserError(f"unknown flag {flags[0]}; see: repro train --help")
+    check_groups(words)
+    return without_nulls([word for word in words if word not in ("experiment=null", "experiment=")])
+
+
+def job(cfg: DictConfig) -> float | None:
+    """One run, wherever a launcher has put it.
+
+    Returns:
+        The watched metric (trainer.monitor) at the end, which is what optimizing sweepers want.
+    """
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
+        value: float | None = _train(cfg, quiet=False)["value"]
+        return value
+    file = Path(HydraConfig.get().runtime.output_dir) / OUTCOME
+    overrides = list(HydraConfig.get().overrides.task)
+    if (before := _ended(file)) is not None:
+        return before.get("value")
+    write_json(file, {"overrides": overrides, "status": UNDER_WAY})
+    try:
+        outcome = _train(cfg, quiet=True)
+    except Exception as error:
+        # One failing run must not end a sweep: it is told at the end, and the exit status says so.
+        outcome = {"status": "failed", "error": str(error) or type(error).__name__}
+    write_json(file, {"overrides": overrides, **outcome})
+    return outcome.get("value")
+
+
+def _ended(file: Path) -> dict[str, Any] | None:
+    """The outcome of a job that this sweep has seen to its end: it goes on after a worker was killed."""
+    outcome = read_json(file) if file.exists() else {"status": UNDER_WAY}
+    return None if outcome["status"] == UNDER_WAY else outcome
+
+
+def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
+    from hydra.core.hydra_config import HydraConfig
+
+    from repro.training.run import train
+
+    run = resolve(with_choices(cfg, HydraConfig.get().runtime.choices))
+    outcome = train(run)
+    if quiet:
+        print(f"{outcome.status}{'' if outcome.trained else ' before'}: {outcome.folder}", file=sys.stderr)
+    else:
+        from repro.verbs.show import present
+
+        if not outcome.trained:
+            print("already trained; force=true trains it anew\n")
+        present(outcome.folder)
+    summary = read_json(outcome.folder / "summary.json")
+    values = [m.get(run.trainer.monitor) for m in summary["metrics"].values()]
+    known = [v for v in values if v is not None]
+    tested = {
+        name: [m[name] for m in summary["metrics"].values() if name in m] for name in ("test_loss", "test_accuracy")
+    }
+    return {
+        "status": outcome.status,
+        "folder": str(outcome.folder),
+        "trained": outcome.trained,
+        "value": sum(known) / len(known) if known else None,
+        "tested": {name: values for name, values in tested.items() if values},
+    }

@@ -1,0 +1,45 @@
+"""`repro report`: one page with every claim and figure, and the README's ledger."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from repro.verbs.parser import parser
+
+EXAMPLES = """\
+  repro report
+  repro report --results-dir elsewhere --out report.html
+  repro report --readme README.md
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `repro report`."""
+    verb = parser("report", EXAMPLES)
+    verb.add_argument("--results-dir", type=Path, default=Path("results"), help="folder of the tables")
+    verb.add_argument("--out", type=Path, help="the page; index.html in the folder of the tables if it is not given")
+    verb.add_argument("--readme", type=Path, metavar="FILE",
+                      help="write no page, but the ledger into this file between its ledger markers")  # fmt: skip
+    asked = verb.parse_args(words)
+
+    from repro.errors import UserError
+    from repro.html.render import report_page, what_held
+    from repro.storage.files import write_atomic
+    from repro.study.experiment import select
+    from repro.study.gather import check_anything, gather, uncaptioned
+    from repro.text.tables import replace_between_markers
+
+    out = asked.out or asked.results_dir / "index.html"
+    papers = gather(select(None), asked.results_dir, out, drawings=not asked.readme)
+    check_anything(papers, asked.results_dir)
+    if asked.readme:
+        if not asked.readme.is_file():
+            raise UserError(f"no file {asked.readme}; it needs the lines <!-- ledger --> and <!-- /ledger -->")
+        text = asked.readme.read_text(encoding="utf-8")
+        write_atomic(asked.readme, replace_between_markers(text, "ledger", what_held(papers)))
+        print(asked.readme)
+        return 0
+    write_atomic(out, report_page(papers))
+    for name in uncaptioned(papers):
+        print(f"{name}: on no page, so that its name is its caption")
+    print(out)
+    return 0

@@ -1,0 +1,120 @@
+"""`repro reproduce`: train what an experiment lacks, then collect, judge and draw."""
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+
+from repro.errors import UserError
+from repro.storage.locks import locked
+from repro.study.experiment import select
+from repro.study.publish import Plan, gather, illustrate, judge, plan, tabulate, update_page
+from repro.text import tables as report
+from repro.verbs.sweep import sweep
+
+HELP = """\
+usage: repro reproduce [PAPER[/EXPERIMENT]] [scale=smoke|quick|full|published] [KEY=VALUE] ...
+
+Train the runs of an experiment that are missing, stale or failed, collect all of them into tables, judge its claims
+and draw its figures. Finished runs are kept; an interrupted one resumes. Without a name: every experiment.
+
+  scale=quick      minutes on two cores (the default); smoke: seconds; full: the paper's own size
+  scale=published  the scale of the tables that are published here, which each experiment's file names, as it may
+                   name scales of its own
+  KEY=VALUE        any setting of `repro train`; changed settings go to a folder `custom` of their own
+  force=true       train everything anew
+  train=false      train nothing: collect, judge and draw the runs that are there, say while others still train
+
+examples:
+  repro reproduce training_deep_networks/initialization
+  repro reproduce training_deep_networks/initialization scale=smoke
+  repro reproduce training_deep_networks scale=published
+  repro reproduce training_deep_networks/depth_and_activation hydra/launcher=joblib hydra.launcher.n_jobs=2
+"""
+
+
+OWN = ("scale", "train", "force", "results_dir")  # settings of this verb that no run has, or not alone
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `repro reproduce`; 1 when a run failed."""
+    if "-h" in words or "--help" in words:
+        print(HELP)
+        return 0
+    if flags := [w for w in words if w.startswith("-")]:
+        raise UserError(f"unknown flag {flags[0]}; see: repro reproduce --help")
+    names = [w for w in words if "=" not in w]
+    if len(names) > 1:
+        raise UserError(f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help")
+    given = dict(w.split("=", 1) for w in words if "=" in w)
+    for key in given:
+        if key not in OWN and (near := get_close_matches(key, OWN, n=1, cutoff=0.75)):
+            raise UserError(f"unknown setting {key!r}; did you mean {near[0]}?")
+    scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
+    training, force = _switch("train", given.pop("train", "true")), _switch("force", given.get("force", "false"))
+    if force and not training:
+        raise UserError("force=true trains everything and train=false nothing; give one of them")
+    launching = [f"{k}={v}" for k, v in given.items() if k.lstrip("+~").startswith(("hydra/", "hydra."))]
+    extra = [word for k, v in given.items() if (word := f"{k}={v}") not in launching]
+    plans = [plan(e, scale, results_dir, extra) for e in select(names[0] if names else None)]
+    if not training:
+        return max([_collect(p) for p in plans], default=0)
+    return max([reproduce(p, launching, results_dir, force) for p in plans], default=0)
+
+
+def _switch(name: str, word: str) -> bool:
+    if word.lower() not in ("true", "false"):
+        raise UserError(f"{name}={word}: allowed are true and false")
+    return word.lower() == "true"
+
+
+def _collect(plan: Plan) -> int:
+    """Publish the runs that are there and train none; 1 when none is."""
+    there = int(plan.status()["status"].isin(["done", "diverged"]).sum())
+    what = f"{plan.experiment.name} at scale {plan.scale}: {there} of {len(plan.jobs)} runs there"
+    print(f"{what}, {'none trained now' if there else 'so nothing to collect; leave out train=false to train them'}")
+    if not there:
+        return 1
+    publish(plan)
+    return 0
+
+
+def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: bool) -> int:
+    """Bring one experiment up to date and print its ledger."""
+    before = plan.status()
+    done = set() if force else set(before[before["status"].isin(["done", "diverged"])]["run"])
+    todo = [run for run in plan.jobs if run not in done]
+    print(f"{plan.experiment.name} at scale {plan.scale}: {len(plan.jobs) - len(todo)} of {len(plan.jobs)} runs there, "
+          f"{len(todo)} to train", flush=True)  # fmt: skip
+    failed = _train([plan.jobs[run].overrides for run in todo], launching, results_dir) if todo else 0
+    publish(plan)
+    return failed
+
+
+def publish(plan: Plan) -> None:
+    """Collect an experiment's runs, judge, draw, and print the ledger."""
+    with locked(plan.folder):
+        gather(plan)
+        claims = judge(plan.experiment, plan.folder)
+        figures = illustrate(plan.experiment, plan.folder)
+        update_page(plan.experiment, claims, plan.folder, tabulate(plan.experiment, plan.folder))
+    print(report.table(report.ledger(claims), "text"))
+    if plan.scale == "smoke":
+        print("scale smoke only shows that everything runs: its nets are too small for the verdicts to mean anything")
+    print(f"tables and {len(figures)} figure files: {plan.folder}")
+
+
+def _train(jobs: Sequence[Sequence[str]], launching: Sequence[str], results_dir: str) -> int:
+    """Hand the jobs to Hydra's launcher by way of the sweeper in `hydra_plugins`."""
+    ConfigStore.instance().store(name="reproduction", group="hydra/sweeper", node=sweeper(jobs))
+    return sweep(["-m", "hydra/sweeper=reproduction", *launching, f"results_dir={results_dir}"])
+
+
+def sweeper(jobs: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """The node that makes Hydra launch these jobs."""
+    return {
+        "_target_": "hydra_plugins.repro_plugin.sweeper.ReproductionSweeper",
+        # Escaped, or ${seed} would be looked up in the sweep's configuration instead of the job's.
+        "jobs": [[word.replace("${", "\\${") for word in job] for job in jobs],
+    }

@@ -1,0 +1,110 @@
+"""`repro show`: a finished run's tables and overview figure. `repro train` ends with the same."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from repro.errors import UserError, printable
+from repro.storage.files import read_json
+from repro.verbs.parser import parser
+
+FEW = 4  # runs named in a message
+
+EXAMPLES = """\
+  repro show results/runs/digits/mlp-tanh-xavier-sgd-seed0-ede2eec7be
+  repro show ede2eec7be
+  repro show noisy_tanh-xavier-sgd-seed1
+  repro show ede2eec7be --html
+  repro show ede2eec7be --results-dir elsewhere
+"""
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `repro show RUN`."""
+    verb = parser("show", EXAMPLES)
+    verb.add_argument("run", help="a run's folder, its id, or a part of the folder's name that no other run has")
+    verb.add_argument("--results-dir", default="results", help="folder of the runs")
+    verb.add_argument(
+        "--html", action="store_true", help="write all of it, with more figures, into a page of the run's folder"
+    )
+    asked = verb.parse_args(words)
+    folder = find(asked.run, Path(asked.results_dir))
+    present(folder)
+    if asked.html:
+        from repro.html.run import write
+
+        print(f"{'page':<28} {write(folder)}")
+    return 0
+
+
+def present(folder: Path) -> None:
+    """Print a finished run; of one that trained, draw its overview.png and print where that is.
+
+    Raises:
+        UserError: the run has not finished, or one of its files is damaged.
+    """
+    check_finished(folder)
+    from repro.text.run import text  # scipy and pandas take their time, and matplotlib
+
+    print(printable(text(folder)))
+    if read_json(folder / "summary.json")["settings"].get("choices.procedure", "train") != "train":
+        return
+    from repro.plots.overview import draw
+
+    try:
+        print(f"{'overview':<28} {draw(folder)}")
+    except UserError as error:  # the numbers are there to read, also where nothing can be written
+        print(f"{'overview':<28} not drawn: {error}")
+
+
+def find(run: str, results_dir: Path) -> Path:
+    """The folder of a run.
+
+    Args:
+        run: its folder, its id, or a part of the name of its folder (or of the folder above) that is unique.
+        results_dir: where its folder is looked for, under runs/.
+
+    Raises:
+        UserError: no such run, or several.
+    """
+    given = Path(run)
+    if (given / "config.yaml").is_file() or (given / "done.json").is_file():
+        return given
+    runs = results_dir / "runs"
+    folders = sorted(config.parent for config in runs.rglob("config.yaml"))
+    if not folders:
+        raise UserError(f"no run {run!r}: there are no runs in {runs}; train one with: repro train")
+    names = {folder.relative_to(runs).as_posix(): folder for folder in folders}
+    for fits in (lambda name: name.endswith(f"-{run}") or name == run, lambda name: run in name):
+        found = [name for name in names if fits(name)]
+        if len(found) == 1:
+            return names[found[0]]
+        if found:
+            some = ", ".join(found[:FEW]) + (" ..." if len(found) > FEW else "")
+            raise UserError(f"{len(found)} runs have {run!r} in their name ({some}); "
+                            "give more of the name, its folder included, or an id")  # fmt: skip
+    raise _no_run(run, runs, names)
+
+
+def _no_run(run: str, runs: Path, names: Iterable[str]) -> UserError:
+    # An id is compared with ids and a name with names; hundreds of runs are too many to list.
+    readable = {name.rpartition("/")[2] for name in names}
+    ids = {name.rpartition("-")[2] for name in readable}
+    near = get_close_matches(run, sorted(ids), n=2) or get_close_matches(run, sorted(readable), n=3, cutoff=0.4)
+    hint = f" (did you mean {' or '.join(near)}?)" if near else ""
+    return UserError(
+        f"no run {run!r} among the {len(readable)} in {runs}; give a folder, an id or a part of a name{hint}"
+    )
+
+
+def check_finished(folder: Path) -> None:
+    """Raise a `UserError` that says what to do where a run has not finished."""
+    if (folder / "done.json").is_file():
+        return
+    from repro.storage.files import read_json
+
+    failed = folder / "failed.json"
+    if failed.is_file():
+        reason = read_json(failed).get("error", "no reason was kept")
+        raise UserError(f"the run in {folder} failed: {reason}; the same repro train command tries again")
+    raise UserError(f"the run in {folder} has not finished yet; the same repro train command resumes it")

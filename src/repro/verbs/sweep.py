@@ -1,0 +1,141 @@
+"""Many runs through Hydra's sweeper and launcher, and what became of each of them."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from repro.errors import UserError
+from repro.storage.files import read_json, write_json
+from repro.verbs.hydra_run import OUTCOME, UNDER_WAY, job, run_hydra
+
+Outcome = dict[str, Any]
+
+
+def sweep(words: Sequence[str], compare: bool = False) -> int:
+    """Run a sweep through Hydra's sweeper and launcher; 1 when a job of it failed or was lost.
+
+    Args:
+        compare: end with a table of the runs' test metrics.
+    """
+    given = dict(w.split("=", 1) for w in words if "=" in w)
+    now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
+    folder = Path(given.get("hydra.sweep.dir", f"{given.get('results_dir', 'results')}/sweeps/{now}"))
+    for old in folder.glob(f"*/{OUTCOME}"):  # of an earlier sweep into the same folder
+        old.unlink()
+    # Beside the other settings, since Hydra does not read settings on both sides of a flag.
+    place = next((i for i, word in enumerate(words) if "=" in word and not word.startswith("-")), len(words))
+    lost = _launch([*words[:place], f"hydra.sweep.dir={folder}", *words[place:]], folder)
+    outcomes = _outcomes(folder)
+    _print_failures(outcomes)
+    if compare:
+        _print_comparison([o for o in outcomes if o["status"] in ("done", "diverged")])
+    return _print_counts(outcomes, lost)
+
+
+def _launch(words: Sequence[str], folder: Path) -> str:
+    """Hand the jobs to Hydra; why some of them were lost, or nothing.
+
+    Raises:
+        UserError: the words are wrong; no job has started.
+    """
+    made = [f for f in (folder, *folder.parents) if not f.exists()]
+    while True:
+        try:
+            run_hydra(job, words)
+        except UserError:
+            _remove_unused(folder, made)
+            raise
+        except BrokenProcessPool as error:
+            # A worker of the local pool was killed, which takes the whole pool down. Whoever was under way is tried
+            # alone, so that the guilty one is found; then the others go on.
+            suspects = [f for f in _files(folder) if read_json(f)["status"] == UNDER_WAY]
+            if not suspects:
+                return _reason(error)
+            for file in suspects:
+                _alone(file)
+        except Exception as error:  # what a job raises stays in its outcome: this is the launcher's, whichever it is
+            if not _files(folder):
+                _remove_unused(folder, made)
+                raise UserError(f"no job was started: {_reason(error)}") from error
+            return _reason(error)
+        else:
+            return ""
+
+
+def _remove_unused(folder: Path, made: Sequence[Path]) -> None:
+    """The folders of a sweep of which no job has started."""
+    if folder.is_dir() and {f.name for f in folder.iterdir()} <= {"multirun.yaml"}:
+        (folder / "multirun.yaml").unlink(missing_ok=True)
+        for empty in made:
+            empty.rmdir()
+
+
+def _alone(file: Path) -> None:
+    """Train the job of an outcome in a process of its own, and write there how it ended."""
+    outcome = read_json(file)
+    print(f"its worker was killed; once more, alone: {' '.join(outcome['overrides'])}", file=sys.stderr)
+    ended = subprocess.run([sys.executable, "-m", "repro", "train", *outcome["overrides"]], stdout=subprocess.DEVNULL)
+    if ended.returncode < 0:
+        name = signal.Signals(-ended.returncode).name
+        why = " (the system does so where memory runs out)" if name == "SIGKILL" else ""
+        write_json(file, outcome | {"status": "failed", "error": f"its process was killed by {name}{why}"})
+    else:
+        file.unlink()  # it is finished, or fails again with its reason, when the sweep goes on
+
+
+def _reason(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*/{OUTCOME}"), key=lambda f: int(f.parent.name))
+
+
+def _outcomes(folder: Path) -> list[Outcome]:
+    return [read_json(file) for file in _files(folder)]
+
+
+def _print_failures(outcomes: Sequence[Outcome]) -> None:
+    by_error: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome["status"] == "failed":
+            by_error.setdefault(outcome["error"], []).append(" ".join(outcome["overrides"]))
+    for error, jobs in by_error.items():
+        print(f"repro: failed: {error}", *jobs, sep="\n  ", file=sys.stderr)
+
+
+def _print_counts(outcomes: Sequence[Outcome], lost: str) -> int:
+    """One line with how many ended how, and where jobs were lost, what to do; the exit status."""
+    counts = {status: sum(o["status"] == status for o in outcomes) for status in ("done", "diverged", "failed")}
+    print(f"{len(outcomes)} runs: " + ", ".join(f"{n} {status}" for status, n in counts.items()))
+    if lost:
+        unknown = [" ".join(o["overrides"]) for o in outcomes if o["status"] == UNDER_WAY]
+        print(f"repro: the launcher gave up: {lost}; the same command trains what is missing", file=sys.stderr)
+        if unknown:
+            print("begun, and not known to have ended:", *unknown, sep="\n  ", file=sys.stderr)
+    return 1 if counts["failed"] or lost else 0
+
+
+def _print_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
+    """One row a run: what it differs by, and its test metrics (mean and interval over replicas)."""
+    import pandas as pd
+
+    from repro.storage.statistics import estimate, with_interval
+    from repro.text import tables
+
+    shared = set.intersection(*(set(o["overrides"]) for o in outcomes)) if len(outcomes) > 1 else set()
+    rows = []
+    for outcome in outcomes:
+        row = {"run": " ".join(w for w in outcome["overrides"] if w not in shared), "status": outcome["status"]}
+        for name, values in outcome["tested"].items():
+            found = estimate(values)
+            row[name] = with_interval(found.value, found.interval, found.n)
+        rows.append(row)
+    if rows:
+        print(tables.table(pd.DataFrame(rows).fillna(""), "text"))
