@@ -46,14 +46,14 @@ reproduction:
 """  # noqa: E501 - one claim a line
 PLANNED = f"""\
 import json
-from repro.ledger import plan
-from repro.reproduction import load
+from repro.study.publish import plan
+from repro.study.experiment import load
 expected = plan(load({NAME!r}), "full").expected
 print(json.dumps([[run, str(entry.folder), entry.seeds[0]] for run, entry in expected.items()]))
 """
 COLLECT = f"""\
-from repro.ledger import gather, plan
-from repro.reproduction import load
+from repro.study.publish import gather, plan
+from repro.study.experiment import load
 gather(plan(load({NAME!r}), "full"))
 """
 

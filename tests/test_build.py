@@ -19,7 +19,7 @@ from loading import need_mirror
 from needs import EXTRA, POINTS, SEQUENCES
 from repro.config.build import build, check_node
 from repro.config.groups import GROUPS
-from repro.config.run import DiagnosticsConfig, TrainerConfig
+from repro.config.schema import DiagnosticsConfig, TrainerConfig
 from repro.datasets.protocol import Order
 from repro.datasets.store.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
@@ -225,8 +225,8 @@ def refusal(settings: dict[str, Any], where: str = "activation", **arguments: An
 
 def test_unknown_target_names_the_near_miss() -> None:
     assert "did you mean torch.nn.Tanh" in refusal({"_target_": "torch.nn.Tahn"})
-    assert "no 'initialisation' in repro (did you mean repro.model.initialization" in refusal(
-        {"_target_": "repro.initialisation.he"}
+    assert "no 'initialisation' in repro.model (did you mean repro.model.initialization" in refusal(
+        {"_target_": "repro.model.initialisation.he"}
     )
 
 
@@ -279,7 +279,7 @@ OWN = {
     "mypackage/units.py": '''
 import torch
 from torch import nn
-from repro.activations import Activation
+from repro.model.activations import Activation
 
 
 class Cube(nn.Module):
@@ -296,7 +296,7 @@ def cube(scale: float) -> Activation:
 ''',
     "mypackage/points.py": '''
 import torch
-from repro.datasets.data import Data, Split
+from repro.datasets.protocol import Data, Split
 
 
 def line(samples: int) -> Data:

@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-import repro.config.run
 from repro.config import groups
+from repro.config import identity as identities
 from repro.config.compose import compose
 from repro.config.groups import flatten
-from repro.config.run import QUANTITIES, identity, resolve
+from repro.config.identity import identity
+from repro.config.run import resolve
+from repro.config.schema import QUANTITIES
 from repro.errors import UserError
-from repro.paths import conf_dir
+from repro.paths import PACKAGE, conf_dir
 
 # Everything a user can change that moves no number, written out: a new key must be put here by hand.
 WITHOUT_NUMBERS = {"device", "threads", "results_dir", "data_dir", "force", "trusted", "variant", "experiment",
@@ -74,6 +76,28 @@ def test_every_own_option_counts_by_its_name() -> None:
             assert not [key for key in flatten(named) if key.rpartition(".")[2] in groups.ADDRESS]
 
 
+def test_what_a_component_declares_is_what_its_checks_go_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A normalization of one's own is refused a batch of one sample where its file says that it needs more."""
+    file = tmp_path / "conf/normalization/own.yaml"
+    file.parent.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    words = ["normalization=own", "trainer.batch_size=1"]
+    file.write_text("# Own.\n_target_: repro.model.normalization.none\n")
+    resolve(compose(words))
+    file.write_text("# Own.\n_target_: repro.model.normalization.none\n_declares_: [by_batch]\n")
+    with pytest.raises(UserError, match="normalization=own needs trainer.batch_size of 2 or more"):
+        resolve(compose(words))
+    file.write_text("# Own.\n_target_: repro.model.normalization.none\n_declares_: [by_bach]\n")
+    with pytest.raises(UserError, match=r"unknown word in normalization._declares_ 'by_bach'.*did you mean by_batch"):
+        resolve(compose(words))
+
+
+def test_no_check_looks_at_names_of_classes() -> None:
+    for file in (PACKAGE / "config").glob("*.py"):
+        assert "endswith((" not in file.read_text()
+        assert '_target_"].' not in file.read_text(), file
+
+
 def test_an_option_of_ones_own_counts_by_its_address() -> None:
     own = {"_target_": "repro.model.activations.noisy.noisy_tanh", "c": 1}
     assert groups.without_addresses("activation", "my_copy", own) == own
@@ -105,7 +129,7 @@ def test_an_option_that_is_off_leaves_older_identities_alone(settings: dict) -> 
 
 def test_numbers_change_every_identity(settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
     before = identity(settings)
-    monkeypatch.setattr(repro.config.run, "NUMBERS", repro.config.run.NUMBERS + 1)
+    monkeypatch.setattr(identities, "NUMBERS", identities.NUMBERS + 1)
     assert identity(settings) != before
 
 

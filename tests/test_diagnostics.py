@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from conftest import equal
 from repro.config.compose import compose
-from repro.config.run import QUANTITIES, resolve
+from repro.config.run import resolve
+from repro.config.schema import QUANTITIES
 from repro.datasets.protocol import Data, Split
 from repro.diagnostics.quantities import of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps

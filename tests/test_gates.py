@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from repro.config.compose import compose
-from repro.config.run import QUANTITIES, resolve
+from repro.config.run import resolve
+from repro.config.schema import QUANTITIES
 from repro.datasets.protocol import Order
 from repro.datasets.text import Text
 from repro.diagnostics.probe import layers_of

@@ -59,7 +59,7 @@ def test_wheel_holds_configuration_and_experiments(wheel: Path) -> None:
                 assert f"{inside}/{path.relative_to(CLONE / folder).as_posix()}" in names
     assert "repro/conf/experiment/training_deep_networks/initialization.yaml" in names
     assert "hydra_plugins/repro_plugin/sweeper.py" in names
-    templates = {path.name for path in (CLONE / "src/repro/report/templates").iterdir()}
+    templates = {path.name for path in (CLONE / "src/repro/html/templates").iterdir()}
     assert {"base.html", "report.html", "run.html", "page.css", "filter.js"} <= templates
     assert {f"repro/report/templates/{name}" for name in templates} <= names
 

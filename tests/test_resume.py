@@ -46,8 +46,8 @@ HARNESS = textwrap.dedent('''
     import torch
 
     torch.set_num_threads(1)
-    from repro.composition import compose
-    from repro.config import resolve
+    from repro.config.compose import compose
+    from repro.config.run import resolve
     from repro.training import provenance
     from repro.training.run import train
 

@@ -18,7 +18,7 @@ HARM = """
 import os, signal, sys
 import torch
 from torch import nn
-from repro.activations import Activation
+from repro.model.activations import Activation
 
 
 class Unit(nn.Module):

@@ -15,6 +15,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
+from repro.config.groups import DECLARED
 from repro.errors import UserError, unknown
 
 ALLOWED = ("repro.", "torch.nn.", "torch.optim.")
@@ -41,7 +42,7 @@ def build(node: Mapping[str, Any], where: str, trusted: Sequence[str] = (), **ar
     check_node(node, where, trusted)
     try:
         # In two steps, since Hydra would turn dataclass arguments into configuration nodes.
-        own = {key: value for key, value in node.items() if key != "_takes_"}  # read by `repro.config.groups`
+        own = {key: value for key, value in node.items() if key not in DECLARED}
         made = instantiate(own, _convert_="all", _partial_=True)
         return made if node.get("_partial_") else made(**arguments)
     except UserError as error:

@@ -13,7 +13,19 @@ COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization",
 OPTIONAL = ("weight", "annealing", "curriculum", "hessian")  # null unless one is chosen
 GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 
-ADDRESS = ("_target_", "_partial_", "_takes_")
+CAPABILITIES = {
+    "sequential": "a data set has sequences, an architecture reads them",
+    "carries_state": "an architecture has a state that goes from one step of time to the next",
+    "draws_noise": "an activation's values are random in training",
+    "by_batch": "a normalization takes statistics over a batch",
+    "one_a_sample": "a task predicts one number a sample",
+    "needs_closure": "an optimizer asks for the loss as often as it likes",
+    "watches": "a schedule goes by a metric",
+}
+DECLARED = ("_takes_", "_declares_")
+"""What a component's file says of it to `taken` and `declares`, and is not handed to its code."""
+
+ADDRESS = ("_target_", "_partial_", *DECLARED)
 """The keys of a component's file that say which code it is and what that needs, not how it is set."""
 
 
@@ -76,6 +88,12 @@ def default_options() -> dict[str, str | None]:
     entries = OmegaConf.to_container(load(conf_dir() / "train.yaml"))["defaults"]  # type: ignore[index, call-overload]
     named = [entry for entry in entries if isinstance(entry, dict)]
     return {group: option for entry in named for group, option in entry.items() if group in GROUPS}
+
+
+def declares(settings: Mapping[str, Any], group: str, capability: str) -> bool:
+    """Whether a chosen component has one of `CAPABILITIES` in the list `_declares_` of its file."""
+    node = settings[group]
+    return isinstance(node, Mapping) and capability in (node.get("_declares_") or ())
 
 
 def taken(settings: Mapping[str, Any]) -> frozenset[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from repro.datasets.protocol import Batch, Feed, Order, Stateless, sequential
+from repro.datasets.protocol import Batch, Feed, Order, Stateless
 from repro.datasets.splits import check_count, check_seed
 from repro.errors import UserError
 from repro.seeds import generator
@@ -71,7 +71,6 @@ class AssociativeRecall:
         return sequences(bits, torch.randint(items - 1, (batch,), generator=rng))
 
 
-@sequential
 def associative_recall(min_items: int, max_items: int, item_length: int, bits: int, epoch_steps: int,
                        eval_items: list[int], valid_size: int, test_size: int,
                        seed: int) -> AssociativeRecall:  # fmt: skip

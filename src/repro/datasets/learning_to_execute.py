@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from repro.datasets.programs import ALPHABET, Author, Difficulty, longest, programs
-from repro.datasets.protocol import SPLITS, Batch, Feed, Order, sequential
+from repro.datasets.protocol import SPLITS, Batch, Feed, Order
 from repro.datasets.splits import check_count, check_seed
 from repro.errors import UserError
 from repro.schedules.programs import Clock, Programs
@@ -22,7 +22,6 @@ NUMBERS = bytes.maketrans(ALPHABET.encode(), bytes(range(len(ALPHABET))))
 LONGEST, DEEPEST = 15, 10  # literals that a float can draw evenly; as many operations as there are variables
 
 
-@sequential
 def learning_to_execute(length: int, nesting: int, window: int, epoch_steps: int, characters: int, valid_streams: int,
                         test_streams: int, test_glance: int, seed: int) -> "LearningToExecute":  # fmt: skip
     """What a short program prints (Zaremba and Sutskever 2014); predicted from the characters before.

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from repro.datasets.protocol import sequential
 from repro.datasets.splits import check_count
 from repro.datasets.store.files import contents
 from repro.datasets.text import Text
@@ -18,7 +17,6 @@ TOKENS = {"train": 929_589, "valid": 73_760, "test": 82_430}
 TYPES = 10_000
 
 
-@sequential
 def penn_treebank(window: int, subset: int | None, held_out: int | None, min_count: int | None,
                   data_dir: str | None) -> Text:  # fmt: skip
     """929,589 / 73,760 / 82,430 tokens of 10,000 types, lower case, numbers N, each line ended by <eos>.

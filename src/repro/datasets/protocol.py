@@ -91,12 +91,6 @@ class Dataset(Protocol):
         """Batches for one run."""
 
 
-def sequential(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark what makes a data set of sequences, so that one can tell before it is read."""
-    make.sequential = True  # type: ignore[attr-defined]
-    return make
-
-
 @dataclass(frozen=True)
 class Order:
     """What a run asks of a data set.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from repro.datasets.memory import CHUNK
-from repro.datasets.protocol import Batch, Feed, Order, Split, Stateless, sequential
+from repro.datasets.protocol import Batch, Feed, Order, Split, Stateless
 from repro.datasets.splits import check_count, check_seed
 from repro.schedules.growth import Growth
 from repro.seeds import generator
@@ -16,7 +16,6 @@ from repro.seeds import generator
 HELD_OUT = ("valid", "test", "probe")  # each from a generator of its own
 
 
-@sequential
 def unique_numbers(
     length: int, values: int, epoch_steps: int, valid_size: int, test_size: int, seed: int
 ) -> "UniqueNumbers":

@@ -15,7 +15,8 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from repro.config.compose import Composer
-from repro.config.run import NUMBERS, checked
+from repro.config.identity import NUMBERS
+from repro.config.run import checked
 from repro.datasets.store.files import cache_root
 from repro.errors import UserError
 from repro.paths import PACKAGE, conf_dir, experiments_dir

@@ -9,7 +9,8 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 from repro.config.groups import ADDRESS, COMPONENTS, own_option
-from repro.config.run import DiagnosticsConfig, Run, RunConfig, TrainerConfig
+from repro.config.run import Run
+from repro.config.schema import DiagnosticsConfig, RunConfig, TrainerConfig
 from repro.config.yaml import load
 from repro.errors import UserError
 from repro.storage.files import read_json, write_json

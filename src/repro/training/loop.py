@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from repro.config.run import DiagnosticsConfig, TrainerConfig
+from repro.config.schema import DiagnosticsConfig, TrainerConfig
 from repro.datasets.protocol import Batch, Feed
 from repro.diagnostics.quantities import COMPARED, Row, of_backward, of_layers, update_ratio
 from repro.diagnostics.schedule import measured_steps

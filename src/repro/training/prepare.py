@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from repro.config.build import build, check_node, locate, takes
-from repro.config.groups import COMPONENTS, given
+from repro.config.build import build, check_node, takes
+from repro.config.groups import COMPONENTS, declares, given
 from repro.config.run import Run
 from repro.datasets.protocol import Dataset, Feed, Order
 from repro.diagnostics.probe import layers_of
@@ -110,26 +110,6 @@ def check_targets(run: Run) -> None:
     for group in COMPONENTS:
         if run.settings[group] is not None:
             check_node(run.settings[group], group, run.settings["trusted"])
-    _check_sequences(run)
-
-
-def _check_sequences(run: Run) -> None:
-    """A net for sequences needs a data set of sequences, and the other way round."""
-    groups = ("dataset", "architecture")
-    if any(run.settings[group] is None for group in groups):
-        return
-    data, net = (getattr(locate(run.settings[g], g, run.settings["trusted"]), "sequential", False) for g in groups)
-    names = {g: run.settings["choices"].get(g) or run.settings[g]["_target_"] for g in groups}
-    if net and not data:
-        raise UserError(f"architecture={names['architecture']} reads sequences, and dataset={names['dataset']} has "
-                        "none; take dataset=penn_treebank, say, or architecture=mlp")  # fmt: skip
-    if data and not net:
-        raise UserError(f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
-                        "read; take architecture=lstm, lstm_classifier or ntm")  # fmt: skip
-    for key in ("precision", "compile"):
-        if net and run.settings["trainer"][key]:
-            raise UserError(f"trainer.{key} is for nets without a state, not for architecture="
-                            f"{names['architecture']}; leave it null")  # fmt: skip
 
 
 def components(run: Run) -> Components:
@@ -198,7 +178,7 @@ def read_data(run: Run, parts: Components, device: torch.device) -> tuple[Datase
     probe = feed.probe(2)
     if parts.task is not None:
         parts.task.check(probe.y, data.name)
-    if len(probe.x) < 2 and (run.settings["normalization"] or {}).get("_target_", "").endswith(".batch"):
+    if len(probe.x) < 2 and declares(run.settings, "normalization", "by_batch"):
         raise UserError("normalization=batch needs 2 or more training samples")
     return data, feed
 

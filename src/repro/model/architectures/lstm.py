@@ -138,8 +138,6 @@ class LSTM(nn.Module):
         dropout: probability in [0, 1) that a connection between layers is dropped in training; never one in time.
     """
 
-    sequential = True
-
     def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, depth: int, width: int, dropout: float,
                  tokens: int | None) -> None:  # fmt: skip
         super().__init__()
@@ -171,8 +169,6 @@ class LSTMClassifier(nn.Module):
         hidden: units of the ReLU layer.
         dropout: as in `LSTM`.
     """
-
-    sequential = True
 
     def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, depth: int, width: int, embedding: int,
                  hidden: int, dropout: float, tokens: int | None) -> None:  # fmt: skip

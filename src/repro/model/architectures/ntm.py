@@ -36,8 +36,6 @@ class NTM(nn.Module):
         features: numbers in a row.
     """
 
-    sequential = True
-
     def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, controller: str, depth: int,
                  width: int, rows: int, features: int) -> None:  # fmt: skip
         super().__init__()

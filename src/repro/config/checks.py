@@ -1,0 +1,180 @@
+"""What can be said about a configuration without building or reading anything."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from repro.config.groups import CAPABILITIES, COMPONENTS, GROUPS, OPTIONAL, declares, flatten, taken
+from repro.config.schema import PRECISIONS, QUANTITIES, DiagnosticsConfig, RunConfig, TrainerConfig
+from repro.errors import UserError, unknown, whole
+
+
+def check(settings: Mapping[str, Any]) -> None:
+    """Everything that can be said about a configuration without building or reading anything.
+
+    Raises:
+        UserError: names the key, its value and what would be allowed.
+    """
+    _check_keys("", settings, RunConfig)
+    takes = taken(settings)
+    for group, schema in (("trainer", TrainerConfig), ("diagnostics", DiagnosticsConfig)):
+        if group in takes:
+            _check_keys(f"{group}.", settings[group], schema)
+    for group in COMPONENTS:
+        node = settings[group]
+        if group not in takes or (node is None and group in OPTIONAL):
+            continue
+        if not (isinstance(node, Mapping) and "_target_" in node):
+            raise UserError(f"{group} needs a file with a _target_; see: repro list {group}")
+        for key, value in flatten(node, f"{group}.").items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise UserError(f"{key} must be a finite number, not {value}")
+        for key, names in (("_declares_", CAPABILITIES), ("_takes_", GROUPS)):
+            for name in node.get(key) or ():
+                if name not in names:
+                    raise unknown(f"word in {group}.{key}", str(name), names)
+    _check_root(settings)
+    if "trainer" in takes:
+        _check_trainer(settings["trainer"])
+    if "diagnostics" in takes:
+        _check_diagnostics(settings["diagnostics"])
+    if "lr" in (optimizer := settings["optimizer"] or {}) and not _above(rate := optimizer["lr"], 0):
+        raise UserError(f"optimizer.lr must be a finite number above 0, not {rate!r}")
+    if takes >= {*COMPONENTS, "trainer", "diagnostics"}:
+        _check_together(settings)
+
+
+def _check_keys(prefix: str, node: Any, schema: type) -> None:
+    """`+key=value` and `~key` get past the schema when a configuration is composed."""
+    known = [field.name for field in fields(schema)]
+    shown = [name for name in known if name not in ("choices", "reproduction")]
+    if not isinstance(node, Mapping):
+        raise UserError(f"{prefix.rstrip('.')} needs its settings {', '.join(known)}; leave it as it is")
+    for key in node:
+        if key not in known:
+            raise unknown("setting", f"{prefix}{key}", [prefix + name for name in shown])
+    for key in known:
+        if key not in node:
+            raise UserError(f"{prefix}{key} cannot be taken away; give it a value instead")
+
+
+def _check_root(settings: Mapping[str, Any]) -> None:
+    whole("seed", settings["seed"], 0)
+    whole("replicas", settings["replicas"], 1)
+    whole("threads", settings["threads"], 1)
+
+
+def _check_trainer(trainer: Mapping[str, Any]) -> None:
+    whole("trainer.epochs", trainer["epochs"], 0)
+    for key, least in (("steps", 0), ("batch_size", 1), ("patience", 1), ("eval_steps", 1), ("eval_offset", 0)):
+        if trainer[key] is not None:
+            whole(f"trainer.{key}", trainer[key], least)
+    whole("trainer.eval_every", trainer["eval_every"], 0)
+    for key in ("l1", "l2", "checkpoint_seconds"):
+        if not (_above(trainer[key], 0) or trainer[key] == 0):
+            raise UserError(f"trainer.{key} must be a finite number, 0 or above, not {trainer[key]}")
+    for key in ("clip_norm", "clip_value", "clip_weights"):
+        if trainer[key] is not None and not _above(trainer[key], 0):
+            raise UserError(f"trainer.{key} must be a finite number above 0 or null, not {trainer[key]}")
+    if trainer["precision"] not in (None, *PRECISIONS):
+        raise UserError(f"trainer.precision must be {' or '.join(PRECISIONS)}, or null for float32, "
+                        f"not {trainer['precision']!r}")  # fmt: skip
+    split, _, metric = trainer["monitor"].partition("_")
+    if split not in ("train", "valid", "test") or not metric:
+        raise UserError(f"trainer.monitor must be <split>_<metric>, e.g. valid_loss, not {trainer['monitor']!r}")
+
+
+def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
+    for name in diagnostics["quantities"]:
+        if name not in QUANTITIES:
+            raise unknown("quantity in diagnostics.quantities", name, QUANTITIES)
+    whole("diagnostics.probe", diagnostics["probe"], 1)
+    whole("diagnostics.log_spaced", diagnostics["log_spaced"], 0)
+    whole("diagnostics.histogram", diagnostics["histogram"], 0)
+    for name in diagnostics["predictions"] or []:
+        if name not in ("train", "valid", "test"):
+            raise unknown("split in diagnostics.predictions", name, ("train", "valid", "test"))
+    if diagnostics["every"] is not None:
+        whole("diagnostics.every", diagnostics["every"], 1)
+    for step in diagnostics["steps"] or []:
+        whole("each of diagnostics.steps", step, 0)
+
+
+def _check_together(settings: Mapping[str, Any]) -> None:
+    _check_batches(settings)
+    _check_sequences(settings)
+    if settings["diagnostics"]["predictions"] and not declares(settings, "task", "one_a_sample"):
+        raise UserError("diagnostics.predictions writes one number a sample and needs task=classification, "
+                        "regression or sigmoids; set it to null")  # fmt: skip
+    if declares(settings, "optimizer", "needs_closure"):
+        _check_search(settings)
+    if settings["replicas"] > 1:
+        _check_replicas(settings)
+
+
+def _check_batches(settings: Mapping[str, Any]) -> None:
+    if declares(settings, "normalization", "by_batch"):
+        name, diagnostics = f"normalization={_option(settings, 'normalization')}", settings["diagnostics"]
+        if settings["trainer"]["batch_size"] == 1:
+            raise UserError(f"{name} needs trainer.batch_size of 2 or more: one sample has no variance")
+        if diagnostics["probe"] == 1 and diagnostics["quantities"]:
+            raise UserError(f"{name} needs diagnostics.probe of 2 or more: one sample has no variance")
+
+
+def _check_sequences(settings: Mapping[str, Any]) -> None:
+    """A net for sequences needs a data set of sequences, and the other way round."""
+    data, net = (declares(settings, group, "sequential") for group in ("dataset", "architecture"))
+    names = {group: _option(settings, group) for group in ("dataset", "architecture")}
+    if net and not data:
+        raise UserError(f"architecture={names['architecture']} reads sequences, and dataset={names['dataset']} has "
+                        "none; take dataset=penn_treebank, say, or architecture=mlp")  # fmt: skip
+    if data and not net:
+        raise UserError(f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
+                        "read; take architecture=lstm, lstm_classifier or ntm")  # fmt: skip
+    for key in ("precision", "compile"):
+        if declares(settings, "architecture", "carries_state") and settings["trainer"][key]:
+            raise UserError(f"trainer.{key} is for nets without a state, not for architecture="
+                            f"{names['architecture']}; leave it null")  # fmt: skip
+
+
+def _check_replicas(settings: Mapping[str, Any]) -> None:
+    trainer, replicas = settings["trainer"], settings["replicas"]
+    for key in ("precision", "channels_last", "compile"):
+        if trainer[key] and trainer[key] != "float64":
+            raise UserError(f"trainer.{key} is for one net and does not go with replicas={replicas}; "
+                            f"leave it null, or train one by one with -m seed=range({replicas})")  # fmt: skip
+    clocks = {
+        "trainer.patience": trainer["patience"] is not None,
+        f"schedule={_option(settings, 'schedule')}": declares(settings, "schedule", "watches"),
+    }
+    for key, used in clocks.items():
+        if used:
+            raise UserError(f"{key} does not go with replicas={replicas}: stacked seeds share one "
+                            f"clock; train them one by one with -m seed=range({replicas})")  # fmt: skip
+
+
+def _check_search(settings: Mapping[str, Any]) -> None:
+    """An optimizer that compares losses at several points needs them to be those of one function."""
+    trainer, name = settings["trainer"], f"optimizer={_option(settings, 'optimizer')}"
+    if settings["replicas"] > 1:
+        seeds = f"seed=range({settings['replicas']})"
+        raise UserError(f"{name} goes along one line at a time and does not go with replicas="
+                        f"{settings['replicas']}; train one by one with -m {seeds}")  # fmt: skip
+    if trainer["batch_size"] is not None:
+        raise UserError(f"{name} needs the whole training split in every step; set trainer.batch_size=null")
+    for key in ("l1", "l2", "clip_norm", "clip_value", "clip_weights"):
+        if trainer[key]:
+            raise UserError(f"trainer.{key} changes gradients or weights that {name} compares with the loss; "
+                            "leave it out")  # fmt: skip
+    if settings["architecture"].get("dropout") or declares(settings, "activation", "draws_noise"):
+        raise UserError(f"{name} needs the same loss whenever it asks, and noisy units and dropout draw anew; "
+                        "leave them out, or take another optimizer")  # fmt: skip
+
+
+def _option(settings: Mapping[str, Any], group: str) -> str:
+    return str(settings["choices"].get(group) or settings[group]["_target_"])
+
+
+def _above(value: Any, bound: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > bound
