@@ -85,17 +85,17 @@ def test_what_a_component_declares_is_what_its_checks_go_by(tmp_path: Path, monk
     file.write_text("# Own.\n_target_: repro.model.normalization.none\n")
     resolve(compose(words))
     file.write_text("# Own.\n_target_: repro.model.normalization.none\n_declares_: [by_batch]\n")
-    with pytest.raises(UserError, match="normalization=own needs trainer.batch_size of 2 or more"):
+    with pytest.raises(UserError, match=r"normalization=own needs trainer\.batch_size of 2 or more"):
         resolve(compose(words))
     file.write_text("# Own.\n_target_: repro.model.normalization.none\n_declares_: [by_bach]\n")
-    with pytest.raises(UserError, match=r"unknown word in normalization._declares_ 'by_bach'.*did you mean by_batch"):
+    with pytest.raises(UserError, match=r"unknown word in normalization\._declares_ 'by_bach'.*did you mean by_batch"):
         resolve(compose(words))
 
 
 def test_no_check_looks_at_names_of_classes() -> None:
-    for file in (PACKAGE / "config").glob("*.py"):
-        assert "endswith((" not in file.read_text()
-        assert '_target_"].' not in file.read_text(), file
+    said = (PACKAGE / "config/checks.py").read_text()
+    assert "endswith" not in said
+    assert "startswith" not in said
 
 
 def test_an_option_of_ones_own_counts_by_its_address() -> None:
