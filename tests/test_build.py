@@ -120,6 +120,8 @@ def look(group: str, made: Any) -> None:
         target = targets[type(made).__name__]
         scores = made.measure(made.example(target, 3), target)
         assert scores["loss"].isfinite()
+        derived = made.derive({name: value.numpy() for name, value in scores.items()})
+        assert {metric.name for metric in made.metrics} == {*scores, *derived}
         assert made.count(target) > 0
         assert made.objective(scores, target).isfinite()
     else:

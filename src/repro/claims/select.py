@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from repro.errors import UserError, unknown
-from repro.storage.schema import HEAD, LOWER_IS_BETTER, TAIL
+from repro.storage.metrics import better
+from repro.storage.schema import HEAD, TAIL
 from repro.storage.tables import cell
 
 # Made from the status: 1 for a run that diverged, 0 for one that did not.
@@ -146,7 +147,7 @@ class Measurements:
         means = groups["mean"][groups["lost"] == groups["lost"].min()].dropna()
         if means.empty:
             return None
-        return means.idxmin() if by.endswith(LOWER_IS_BETTER) else means.idxmax()
+        return means.idxmin() if better(by) == "lower" else means.idxmax()
 
     def _numbers(self, rows: pd.DataFrame, metric: str | Mapping[str, Any], about: str) -> list[float]:
         if not isinstance(metric, str) and "column" in metric:

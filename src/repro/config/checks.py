@@ -8,6 +8,7 @@ from typing import Any
 from repro.config.groups import CAPABILITIES, COMPONENTS, GROUPS, OPTIONAL, declares, flatten, taken
 from repro.config.schema import PRECISIONS, QUANTITIES, DiagnosticsConfig, RunConfig, TrainerConfig
 from repro.errors import UserError, unknown, whole
+from repro.storage.metrics import SPLITS
 
 
 def check(settings: Mapping[str, Any]) -> None:
@@ -81,7 +82,7 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
         raise UserError(f"trainer.precision must be {' or '.join(PRECISIONS)}, or null for float32, "
                         f"not {trainer['precision']!r}")  # fmt: skip
     split, _, metric = trainer["monitor"].partition("_")
-    if split not in ("train", "valid", "test") or not metric:
+    if split not in SPLITS or not metric:
         raise UserError(f"trainer.monitor must be <split>_<metric>, e.g. valid_loss, not {trainer['monitor']!r}")
 
 
@@ -93,8 +94,8 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
     whole("diagnostics.log_spaced", diagnostics["log_spaced"], 0)
     whole("diagnostics.histogram", diagnostics["histogram"], 0)
     for name in diagnostics["predictions"] or []:
-        if name not in ("train", "valid", "test"):
-            raise unknown("split in diagnostics.predictions", name, ("train", "valid", "test"))
+        if name not in SPLITS:
+            raise unknown("split in diagnostics.predictions", name, SPLITS)
     if diagnostics["every"] is not None:
         whole("diagnostics.every", diagnostics["every"], 1)
     for step in diagnostics["steps"] or []:

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from repro.datasets.programs import ALPHABET, Author, Difficulty, longest, programs
-from repro.datasets.protocol import SPLITS, Batch, Feed, Order
+from repro.datasets.protocol import Batch, Feed, Order
 from repro.datasets.splits import check_count, check_seed
 from repro.errors import UserError
 from repro.schedules.programs import Clock, Programs
 from repro.seeds import stream
+from repro.storage.metrics import SPLITS
 
 NO_ANSWER = -1  # the target where the next character belongs to no answer; `repro.tasks.IGNORED`
 FILLER = "#"  # behind the last program of a stream

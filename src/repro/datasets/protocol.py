@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from repro.errors import UserError
-
-SPLITS = ("train", "valid", "test")
+from repro.storage.metrics import SPLITS
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from repro.datasets.protocol import SPLITS, Batch, Feed, Order, Stateless
+from repro.datasets.protocol import Batch, Feed, Order, Stateless
 from repro.errors import UserError
+from repro.storage.metrics import SPLITS
 
 LONG = 200  # steps of a window of the test stream; its length changes no number, only the speed
 

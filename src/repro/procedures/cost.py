@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,10 @@ from repro.errors import UserError, whole
 from repro.model.activations.nonlinearity import under
 from repro.model.architectures.recurrence import is_recurrent
 from repro.model.backward import Function, Rule, exact, linear
+from repro.storage.metrics import COST, Metric
 from repro.training.prepare import Prepared
 from repro.training.replicas import Single
 from repro.training.work import Rows, Scored
-
-SPLIT = "cost"
 
 
 class Passing(torch.autograd.Function):
@@ -81,6 +80,7 @@ class Turns:
 
     def __init__(self, learner: Single, batch: Batch, repeats: int, warm_up: int) -> None:
         self.learner, self.batch, self.warm_up = learner, batch, warm_up
+        self.metrics: Sequence[Metric] = ()
         self.seeds, self.parameters = learner.seeds, sum(p.numel() for p in learner.parameters.values())
         self.per_epoch, self.total = 1, repeats
         self.step, self.seconds, self.stopped = 0, 0.0, False
@@ -119,9 +119,9 @@ class Turns:
         })  # fmt: skip
 
     def _note(self, found: Mapping[str, float]) -> Scored:
-        self.rows.curves += [(self.learner.seeds[0], self.step, float(self.step), SPLIT, k, float(v))
+        self.rows.curves += [(self.learner.seeds[0], self.step, float(self.step), COST, k, float(v))
                              for k, v in found.items()]  # fmt: skip
-        return {(SPLIT, name): np.array([value]) for name, value in found.items()}
+        return {(COST, name): np.array([value]) for name, value in found.items()}
 
     def _turn(self) -> list[float]:
         return [seconds for rule in RULES for seconds in self._timed(rule)]

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from repro.errors import unknown
+from repro.errors import UserError, unknown
 from repro.schedules.rate import Plateau
+from repro.storage.metrics import SPLITS, better
 from repro.training.curvature import Curvature
 from repro.training.loop import Loop
 from repro.training.optimization import make_optimizer
@@ -37,7 +38,10 @@ def _check_monitor(prepared: Prepared) -> None:
     scores = task.measure(task.example(target, task.outputs(prepared.data.outputs)), target)
     metrics = [*scores, *task.derive({k: v.cpu().numpy() for k, v in scores.items()})]
     # Without anybody watching it, the default may name a split that has no samples.
-    splits = [s for s in ("train", "valid", "test") if prepared.data.sizes[s] != 0 or not watched]
+    splits = [split for split in SPLITS if prepared.data.sizes[split] != 0 or not watched]
     known = [f"{split}_{metric}" for split in splits for metric in metrics]
     if trainer.monitor not in known:
         raise unknown("metric in trainer.monitor", trainer.monitor, known)
+    if watched and better(trainer.monitor, task.metrics) is None:
+        raise UserError(f"trainer.monitor={trainer.monitor} is neither better high nor low, so that nothing can "
+                        "wait for it; take another metric")  # fmt: skip

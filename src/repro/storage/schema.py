@@ -1,4 +1,4 @@
-"""The columns of every table, and which way a metric is better; defined here and nowhere else."""
+"""The columns of every table; defined here and nowhere else."""
 
 # Of one run, in its folder.
 CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
@@ -12,9 +12,6 @@ FLOATS = frozenset({"epoch", "value", "error", "input_0", "input_1"})
 # Of a study, collected: the runs' columns before and behind settings and metrics.
 HEAD = ("run", "variant", "seed", "status", "scale")
 TAIL = ("steps", "seconds", "steps_per_second", "device", "commit")
-
-LOWER_IS_BETTER = ("loss", "perplexity", "error")
-"""How the names of metrics end that are better when they are lower."""
 
 
 def collected(name: str) -> tuple[str, ...]:

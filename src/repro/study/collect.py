@@ -11,6 +11,7 @@ import pandas as pd
 
 from repro.errors import UserError
 from repro.storage.files import csv_line, read_json
+from repro.storage.metrics import SPLITS
 from repro.storage.schema import FLOATS, HEAD, SERIES, TAIL, WHERE_ASKED_FOR, collected
 from repro.storage.tables import cell, is_number, short, whole_lines, write
 from repro.study import table_parts
@@ -258,10 +259,9 @@ def _metrics(rows: Mapping[str, list[Row]], kept: set[str], settings: set[str]) 
 
 def _metric_order(name: str) -> tuple[int, int, str]:
     best = name.startswith("best_")
-    splits = ("train", "valid", "test")
     split = name.removeprefix("best_").split("_", 1)[0]
-    if split in splits:
-        return (int(best), splits.index(split), name)
+    if split in SPLITS:
+        return (int(best), SPLITS.index(split), name)
     return (2, 0, name)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from repro.errors import UserError
+from repro.storage.metrics import ACCURACY, LOSS, PERPLEXITY, Metric
 from repro.tasks.cross_entropy import SummedCrossEntropy
 
 
@@ -15,7 +16,12 @@ class Task:
     """Loss and metrics of a batch. A task of one's own needs `check` and `measure`.
 
     `measure`, `objective` and `last` work under `torch.func.vmap`.
+
+    Attributes:
+        metrics: what `measure` and `derive` give; others go by the rule of `repro.storage.metrics.better`.
     """
+
+    metrics: tuple[Metric, ...] = (LOSS,)
 
     def check(self, target: Tensor, dataset: str) -> None:
         """Raise a `UserError` when the data set's targets are not of this task's kind."""
@@ -57,6 +63,8 @@ class Task:
 
 class Classification(Task):
     """One class of several: softmax cross-entropy in nats, accuracy in [0, 1]."""
+
+    metrics = (LOSS, ACCURACY)
 
     def check(self, target: Tensor, dataset: str) -> None:
         """Class numbers are needed, shape (samples,)."""
@@ -116,6 +124,7 @@ class Sequence(Task):
 
     def __init__(self, accuracy: bool) -> None:
         self.accuracy = accuracy
+        self.metrics = (LOSS, ACCURACY, PERPLEXITY) if accuracy else (LOSS, PERPLEXITY)
 
     def check(self, target: Tensor, dataset: str) -> None:
         """Class numbers are needed, shape (samples, steps)."""

@@ -4,6 +4,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from repro.errors import UserError
+from repro.storage.metrics import BIT_ERROR, LOSS
 from repro.tasks import Task
 
 
@@ -13,6 +14,8 @@ class Recall(Task):
     The loss is the cost that figure 9 of Gulcehre et al. (2016) shows as NLL: cross-entropy in nats, summed over
     the L steps of an item, averaged over bits and sequences. Chance is L ln 2, 2.079 for items of 3 vectors.
     """
+
+    metrics = (LOSS, BIT_ERROR)
 
     def check(self, target: Tensor, dataset: str) -> None:
         """Bits are needed, shape (samples, steps, bits)."""

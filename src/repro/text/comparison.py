@@ -9,10 +9,10 @@ import pandas as pd
 
 from repro.errors import UserError
 from repro.storage.files import read_json
+from repro.storage.metrics import SPLITS
 from repro.storage.statistics import Estimate, estimate, paired, with_interval
 from repro.storage.tables import cell, finite
 
-SPLITS = ("test", "valid", "train")
 # Where a run lies and how it was asked for says nothing of what it is.
 _APART = frozenset({"results_dir", "data_dir", "dataset.data_dir", "force", "trusted", "tensorboard"})
 ABSENT = "–"
@@ -88,7 +88,7 @@ def _cell(settings: dict[str, Any], name: str) -> str:
 def final_metrics(runs: Sequence[Finished]) -> list[str]:
     """The final metrics of the first split, of test, valid and train, that any run was scored on."""
     known = dict.fromkeys(name for run in runs for own in run.summary["metrics"].values() for name in own)
-    for split in SPLITS:
+    for split in reversed(SPLITS):
         if own := [name for name in known if name.startswith(f"{split}_") and not name.endswith("_at_best_valid")]:
             return own
     return []

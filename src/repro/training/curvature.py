@@ -9,9 +9,6 @@ from repro.diagnostics.objective import Objective
 from repro.diagnostics.spectrum import Found, Method
 from repro.training.replicas import Learner
 
-SPLIT = "hessian"
-"""What the indices go by in curves.csv, besides their rows in spectrum.csv."""
-
 
 class Curvature:
     """Measures the Hessian of every replica of a learner.

@@ -17,8 +17,9 @@ from repro.diagnostics.schedule import measured_steps
 from repro.model.architectures.recurrence import State
 from repro.schedules.annealing import Annealing
 from repro.schedules.rate import Patience, Plateau, Schedule
+from repro.storage.metrics import HESSIAN, SCHEDULE, SPLITS, better
 from repro.tasks import Task
-from repro.training.curvature import SPLIT, Curvature
+from repro.training.curvature import Curvature
 from repro.training.optimization import add_penalties, clip, clip_weights, load_state
 from repro.training.replicas import Learner
 from repro.training.work import Rows, Scored
@@ -44,7 +45,7 @@ class Loop:
                  annealing: Annealing | None, trainer: TrainerConfig,
                  diagnostics: DiagnosticsConfig, curvature: Curvature | None = None) -> None:  # fmt: skip
         self.learner, self.feed, self.optimizer = learner, feed, optimizer
-        self.seeds = learner.seeds
+        self.seeds, self.metrics = learner.seeds, learner.task.metrics
         self.parameters = sum(p.numel() for p in learner.parameters.values()) // len(self.seeds)
         self.schedule, self.annealing = schedule, annealing
         self.trainer, self.diagnostics, self.curvature = trainer, diagnostics, curvature
@@ -63,7 +64,7 @@ class Loop:
         self._anneal()
 
     def _patience(self) -> Patience:
-        return Patience(higher_is_better=not self.trainer.monitor.endswith("loss"))
+        return Patience(higher_is_better=better(self.trainer.monitor, self.learner.task.metrics) == "higher")
 
     @property
     def finished(self) -> bool:
@@ -158,7 +159,7 @@ class Loop:
     def _evaluate(self) -> Scored:
         scored: Scored = self._gathered("train", self.sums, self.counted) if self.sums else {}
         self.sums, self.counted = {}, 0
-        for split in ("valid", "test") if self.step else ("train", "valid", "test"):
+        for split in SPLITS[1:] if self.step else SPLITS:
             scored |= self._gathered(split, *evaluate(self.learner, self.feed.batches(split)))
         for (_, metric), values in scored.items():
             for replica in np.flatnonzero(~np.isfinite(values)) if metric == "loss" else ():
@@ -169,7 +170,7 @@ class Loop:
         self._note_curve("train", "learning_rate", rate)
         notes = self.feed.notes() | ({} if self.annealing is None else {"c": self.annealing(self.step)})
         for name, value in notes.items():
-            self._note_curve("schedule", name, np.full(len(rate), value))
+            self._note_curve(SCHEDULE, name, np.full(len(rate), value))
         self.feed.observe({f"{split}_{metric}": float(values[0]) for (split, metric), values in scored.items()})
         self._watch(scored)
         return scored
@@ -240,7 +241,7 @@ class Loop:
         for replica, seed in self._alive():
             found = list(curvature.measure(replica, last=self.step == self.total))
             self.rows.spectrum += [(seed, self.step, epoch, curvature.method.name, *one) for one in found]
-            self.rows.curves += [(seed, self.step, epoch, SPLIT, one.quantity, one.value)
+            self.rows.curves += [(seed, self.step, epoch, HESSIAN, one.quantity, one.value)
                                  for one in found if one.place is None]  # fmt: skip
 
     def state(self) -> dict[str, Any]:

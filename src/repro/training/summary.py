@@ -1,5 +1,6 @@
 """The end of a run in numbers, taken from its own tables."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,8 @@ import pandas as pd
 
 from repro.config.groups import flatten
 from repro.config.run import Run
-from repro.datasets.protocol import SPLITS, Dataset
-from repro.storage.schema import LOWER_IS_BETTER
+from repro.datasets.protocol import Dataset
+from repro.storage.metrics import SPLITS, Metric, better
 from repro.storage.tables import read
 from repro.training.work import Work
 
@@ -34,13 +35,16 @@ def summarize(run: Run, folder: Path, work: Work, data: Dataset | None, device: 
         "parameters": work.parameters,
         "data": data.source if data else "",
         "metrics": {
-            seed: metrics_of(curves, layers, int(seed)) if status == "done" else {} for seed, status in statuses.items()
+            seed: metrics_of(curves, layers, int(seed), work.metrics) if status == "done" else {}
+            for seed, status in statuses.items()
         },
         "settings": {k: v for k, v in flatten(run.settings).items() if not k.startswith("reproduction")},
     }  # fmt: skip
 
 
-def metrics_of(curves: pd.DataFrame, layers: pd.DataFrame, seed: int) -> dict[str, float]:
+def metrics_of(
+    curves: pd.DataFrame, layers: pd.DataFrame, seed: int, declared: Sequence[Metric] = ()
+) -> dict[str, float]:
     """`<split>_<metric>` at the end, `best_<split>_<metric>`, test at the best valid, and the vanishing ratio."""
     own = curves[(curves["seed"] == seed) & (curves["metric"] != "learning_rate")]
     found: dict[str, float] = {}
@@ -48,9 +52,10 @@ def metrics_of(curves: pd.DataFrame, layers: pd.DataFrame, seed: int) -> dict[st
     for (split, metric), rows in own.groupby(["split", "metric"], sort=True):
         name, values = f"{split}_{metric}", rows.set_index("step")["value"]
         found[name] = float(values.iloc[-1])
-        if split not in SPLITS:  # a setting over time, or what a job measured: neither better nor worse
+        way = better(str(metric), declared)
+        if split not in SPLITS or way is None:  # a setting over time, say: neither better nor worse
             continue
-        lower = str(metric).endswith(LOWER_IS_BETTER)
+        lower = way == "lower"
         found[f"best_{name}"] = float(values.min() if lower else values.max())
         best_steps[name] = values.idxmin() if lower else values.idxmax()
     for name, step in best_steps.items():

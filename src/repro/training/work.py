@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from repro.seeds import generator
+from repro.storage.metrics import Metric
 
 Scored = dict[tuple[str, str], np.ndarray]  # (split, metric) to values (replicas,)
 
@@ -32,6 +33,7 @@ class Work(Protocol):
     Attributes:
         seeds: of the run.
         parameters: that are trained, of one seed.
+        metrics: that the task declares.
         per_epoch: steps in an epoch.
         total: steps in all.
         step: steps made.
@@ -43,6 +45,7 @@ class Work(Protocol):
 
     seeds: Sequence[int]
     parameters: int
+    metrics: Sequence[Metric]
     per_epoch: int
     total: int
     step: int
@@ -107,6 +110,7 @@ class Once:
     """The work of a function that finds all its rows in one go, seed by seed; interrupted, it starts anew."""
 
     parameters, per_epoch = 0, 1
+    metrics: Sequence[Metric] = ()
 
     def __init__(self, name: str, prepared: Any, function: Callable[..., Iterator[Measured]]) -> None:
         self.name, self.seeds, self.data, self.function = name, prepared.run.seeds, prepared.data, function

@@ -1,0 +1,54 @@
+"""What can be measured of a net's predictions, and on which data: names, units and which way is better."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+SPLITS = ("train", "valid", "test")
+"""Parts of a data set: what curves.csv has in its column `split` for scores."""
+SCHEDULE, HESSIAN, COST = OTHER = ("schedule", "hessian", "cost")
+"""What it has there besides: settings over time, indices of the Hessian, what `procedure=cost` measured."""
+
+LOWER_ENDINGS = ("loss", "perplexity", "error")
+"""Ends of the names of undeclared metrics that are better when lower; of all others, higher is better."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number that says how well a net does; a task of one's own declares its own in `Task.metrics`.
+
+    Attributes:
+        name: as in the column `metric` of curves.csv.
+        unit: of its values; "1" for shares.
+        better: which way is better; None = neither, and there is no best value.
+        says: what it is, in words.
+    """
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher"] | None
+    says: str
+
+
+LOSS = Metric("loss", "nats, or the targets' unit squared", "lower", "what is minimized, averaged over predictions")
+ACCURACY = Metric("accuracy", "1", "higher", "share of right predictions")
+PERPLEXITY = Metric("perplexity", "1", "lower", "e to the mean loss")
+BIT_ERROR = Metric("bit_error", "1", "lower", "share of wrong bits")
+ZERO_RESIDUALS = Metric("zero_residuals", "1", "higher", "share of outputs that are what they should be")
+REGISTRY = {m.name: m for m in (LOSS, ACCURACY, PERPLEXITY, BIT_ERROR, ZERO_RESIDUALS)}
+
+
+def better(name: str, declared: Iterable[Metric] = ()) -> Literal["lower", "higher"] | None:
+    """Which way a metric is better: as declared, as registered here, or else by the end of its name.
+
+    Args:
+        name: of a metric, or of a column that holds one: `valid_loss`, `best_valid_loss`, `test_loss_at_best_valid`.
+        declared: by the task; they go before those that are registered here.
+    """
+    plain = name.removesuffix("_at_best_valid").removeprefix("best_")
+    split, _, rest = plain.partition("_")
+    plain = rest if split in SPLITS and rest else plain
+    for metric in (*declared, *REGISTRY.values()):
+        if metric.name == plain:
+            return metric.better
+    return "lower" if plain.endswith(LOWER_ENDINGS) else "higher"
