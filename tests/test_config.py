@@ -12,7 +12,7 @@ from repro.config.compose import compose
 from repro.config.groups import flatten
 from repro.config.identity import identity
 from repro.config.run import resolve
-from repro.config.schema import QUANTITIES
+from repro.diagnostics.quantities import WANTED
 from repro.errors import UserError
 from repro.paths import PACKAGE, conf_dir
 
@@ -175,7 +175,7 @@ def test_typed_views() -> None:
     run = resolve(compose(["trainer.epochs=3", "diagnostics.every=2"]))
     assert run.trainer.epochs == 3
     assert run.diagnostics.every == 2
-    assert set(run.diagnostics.quantities) <= set(QUANTITIES)
+    assert set(run.diagnostics.quantities) <= set(WANTED)
 
 
 def test_missing_value_names_the_key() -> None:

@@ -311,7 +311,7 @@ def test_registry_is_complete():
 
 def test_listing_imports_nothing_heavy():
     code = (
-        "import sys; from repro.datasets import files; files.statuses('nowhere'); "
+        "import sys; from repro.datasets.store import files; files.statuses('nowhere'); "
         "print([name for name in ('torch', 'pandas', 'sklearn', 'hydra') if name in sys.modules])"
     )
     environment = {key: value for key, value in os.environ.items() if key != "REPRO_DATA"}

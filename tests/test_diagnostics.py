@@ -16,10 +16,11 @@ from torch.nn import functional
 from conftest import equal
 from repro.config.compose import compose
 from repro.config.run import resolve
-from repro.config.schema import QUANTITIES
 from repro.datasets.protocol import Data, Split
-from repro.diagnostics.quantities import of_layers, update_ratio
+from repro.diagnostics.measure import of_layers
+from repro.diagnostics.quantities import REGISTRY, WANTED, markdown, update_ratio
 from repro.diagnostics.schedule import measured_steps
+from repro.paths import CLONE
 from repro.study.experiment import with_variant
 from repro.training.prepare import components, models
 from repro.training.replicas import learner
@@ -43,7 +44,7 @@ class Case:
         """By layer and quantity the values of all seeds, as the program measures them."""
         taught = learner(self.modules, self.seeds, self.task, torch.device("cpu"))
         parameters = taught.parameters if taught.stacked else {k: v[None] for k, v in taught.parameters.items()}
-        rows = of_layers(taught.layers, taught.probe(self.x, self.y), parameters, QUANTITIES, BINS)
+        rows = of_layers(taught.layers, taught.probe(self.x, self.y), parameters, WANTED, BINS)
         return {(layer, quantity): values.tolist() for layer, _, quantity, values in rows}
 
 
@@ -302,3 +303,19 @@ def test_initialization_study(variant: str, tmp_path: Path) -> None:
     else:
         # In a net of rectifiers half of the units are flat, whatever the weights.
         assert found["saturated_share"].between(0.4, 0.6).all()
+
+
+def test_every_quantity_has_a_twin() -> None:
+    """Somewhere in the tests its rows are held against something slow and obvious."""
+    said = "".join(file.read_text() for file in Path(__file__).parent.rglob("*.py"))
+    missing = [q.name for q in REGISTRY.values() if f'"{q.column.rstrip("_0")}' not in said]
+    assert not missing, (
+        f"no twin of {', '.join(missing)}: add it to `Twin.quantities` in tests/twin.py, or hold it against a slow "
+        "computation in a test of its own that names its row"
+    )
+
+
+def test_the_page_on_quantities_has_the_table_that_they_make() -> None:
+    page = (CLONE / "docs/quantities.md").read_text()
+    table = page.partition("<!-- layers -->\n")[2].partition("\n<!-- /layers -->")[0]
+    assert table == markdown(), "put what repro.diagnostics.quantities.markdown() gives between the page's markers"

@@ -8,7 +8,7 @@ import torch
 
 from conftest import Said, Trained, equal
 from curvature import ESP, ONE_LAYER, case
-from repro.diagnostics.quantities import of_layers
+from repro.diagnostics.measure import of_layers
 from repro.model.activations.elementwise import Esp, Scaled, Swish, esp
 from repro.training.forward import Execution
 from repro.training.replicas import learner

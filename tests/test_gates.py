@@ -10,11 +10,11 @@ from torch.nn import functional
 
 from repro.config.compose import compose
 from repro.config.run import resolve
-from repro.config.schema import QUANTITIES
 from repro.datasets.protocol import Order
 from repro.datasets.text import Text
+from repro.diagnostics.measure import of_layers
 from repro.diagnostics.probe import layers_of
-from repro.diagnostics.quantities import of_layers
+from repro.diagnostics.quantities import WANTED
 from repro.model.activations.noisy import noisy_sigmoid
 from repro.training import prepare
 from repro.training.replicas import learner
@@ -39,7 +39,7 @@ def net(*words: str) -> tuple[Any, Any, list[torch.nn.Module], Tensor, Tensor]:
 def measured(run: Any, parts: Any, made: list[torch.nn.Module], x: Tensor, y: Tensor) -> dict[tuple[str, str], list]:
     taught = learner(made, run.seeds, parts.task, torch.device("cpu"))
     parameters = taught.parameters if taught.stacked else {k: v[None] for k, v in taught.parameters.items()}
-    rows = of_layers(taught.layers, taught.probe(x, y), parameters, QUANTITIES, 0)
+    rows = of_layers(taught.layers, taught.probe(x, y), parameters, WANTED, 0)
     return {(layer, quantity): values.tolist() for layer, _, quantity, values in rows}
 
 

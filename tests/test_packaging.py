@@ -61,7 +61,7 @@ def test_wheel_holds_configuration_and_experiments(wheel: Path) -> None:
     assert "hydra_plugins/repro_plugin/sweeper.py" in names
     templates = {path.name for path in (CLONE / "src/repro/html/templates").iterdir()}
     assert {"base.html", "report.html", "run.html", "page.css", "filter.js"} <= templates
-    assert {f"repro/report/templates/{name}" for name in templates} <= names
+    assert {f"repro/html/templates/{name}" for name in templates} <= names
 
 
 def test_installed_wheel_lists_and_trains(installed: Path, tmp_path: Path) -> None:

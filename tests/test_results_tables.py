@@ -247,13 +247,3 @@ def test_programming_mistakes_are_loud(tmp_path: Path) -> None:
         table.append([("loss",)])
     with pytest.raises(ValueError, match="line break"):
         table.append([("lo\nss", 1.0)])
-
-
-def test_results_import_no_torch() -> None:
-    code = (
-        "import sys, pkgutil, importlib, repro.storage as package\n"
-        "for module in pkgutil.iter_modules(package.__path__):\n"
-        "    importlib.import_module('repro.storage.' + module.name)\n"
-        "assert 'torch' not in sys.modules and 'repro.text.tables' in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

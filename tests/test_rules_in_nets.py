@@ -10,7 +10,7 @@ from torch import nn
 from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.datasets.protocol import Batch, Data, Split
-from repro.diagnostics.quantities import of_backward
+from repro.diagnostics.measure import of_backward
 from repro.errors import UserError
 from repro.model import backward
 from repro.model.activations import Nonlinearity

@@ -21,9 +21,9 @@ from omegaconf import OmegaConf
 from conftest import Said, Trained, Trap
 from pages import Elements
 from repro.config.build import build, check_node
-from repro.config.yaml import load
-from repro.datasets.store import files
+from repro.config.yaml_files import load
 from repro.errors import UserError
+from repro.paths import PACKAGE
 from repro.text.tables import table
 from repro.training import checkpoint
 from repro.training.run import train
@@ -282,7 +282,7 @@ def test_the_page_of_a_run_shows_what_it_says_and_runs_nothing(sent: Path, cli: 
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     assert rules.keys() == {"default-src", "img-src", "style-src", "script-src"}
     assert rules["default-src"] == "'none'"
-    script = (Path(str(files.__file__)).parents[1] / "report/templates/filter.js").read_bytes()
+    script = (PACKAGE / "html/templates/filter.js").read_bytes()
     assert rules["script-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(script).digest()).decode()}'"
 
 

@@ -6,7 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from repro.config.groups import CAPABILITIES, COMPONENTS, GROUPS, OPTIONAL, declares, flatten, taken
-from repro.config.schema import PRECISIONS, QUANTITIES, DiagnosticsConfig, RunConfig, TrainerConfig
+from repro.config.schema import PRECISIONS, DiagnosticsConfig, RunConfig, TrainerConfig
 from repro.errors import UserError, unknown, whole
 from repro.storage.metrics import SPLITS
 
@@ -87,9 +87,6 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
 
 
 def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
-    for name in diagnostics["quantities"]:
-        if name not in QUANTITIES:
-            raise unknown("quantity in diagnostics.quantities", name, QUANTITIES)
     whole("diagnostics.probe", diagnostics["probe"], 1)
     whole("diagnostics.log_spaced", diagnostics["log_spaced"], 0)
     whole("diagnostics.histogram", diagnostics["histogram"], 0)

@@ -69,7 +69,7 @@ def own_option(group: str, option: str) -> dict[str, Any]:
     """The settings in repro's own file of an option by dotted name, references unresolved; {} if there is no file."""
     from omegaconf import OmegaConf  # `repro list` does without
 
-    from repro.config.yaml import load
+    from repro.config.yaml_files import load
 
     file = conf_dir() / group / f"{option}.yaml"
     if not file.is_file():
@@ -83,7 +83,7 @@ def default_options() -> dict[str, str | None]:
     """The option of each group where nothing else is said."""
     from omegaconf import OmegaConf
 
-    from repro.config.yaml import load
+    from repro.config.yaml_files import load
 
     entries = OmegaConf.to_container(load(conf_dir() / "train.yaml"))["defaults"]  # type: ignore[index, call-overload]
     named = [entry for entry in entries if isinstance(entry, dict)]

@@ -8,12 +8,6 @@ from hydra.core.config_store import ConfigStore
 # What `trainer.precision` may be; null is float32. float16 is left out: its gradients vanish unless losses are scaled.
 PRECISIONS = ("bfloat16", "float64")
 
-QUANTITIES = ("activation_mean", "activation_std", "saturated_share", "dead_share",
-              "gradient_norm", "weight_gradient_norm", "update_ratio",
-              "weight_norm", "weight_entries", "single_sign_share",
-              "noise_std", "noise_p", "noise_p_units", "beta", "beta_units", "gradient_through_time",
-              "gradient_cosine", "gradient_norm_ratio")  # fmt: skip
-
 
 @dataclass
 class TrainerConfig:

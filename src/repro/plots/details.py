@@ -21,7 +21,7 @@ from repro.plots.histograms import read_histograms
 from repro.plots.overview import SPLITS, activations, depth_axis, healthy, one_a_row, training
 from repro.plots.style import BLUE, QUIET, TEXT, figure, rendered, styled
 from repro.storage.tables import read
-from repro.text.run import QUANTITIES, survivors
+from repro.text.run import HEADINGS, survivors
 
 COLUMNS = 3
 STEPS = 6  # measurements shown of each layer
@@ -106,7 +106,7 @@ def _settings(curves: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
 
 
 def _profiles(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
-    known = {quantity: heading for heading, quantity in QUANTITIES.items()}
+    known = HEADINGS
     rows = healthy(survivors(layers[layers["quantity"].isin(known)], summary))
     quantities = [q for q in known if (rows["quantity"] == q).any()]
     if not quantities:

@@ -9,26 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from repro.diagnostics.quantities import REGISTRY
 from repro.storage.files import read_json
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
 from repro.text.tables import table
 
-# The columns of the layers' table: heading and quantity.
-QUANTITIES = {
-    "mean": "activation_mean",
-    "std": "activation_std",
-    "saturated": "saturated_share",
-    "dead": "dead_share",
-    "gradient norm": "gradient_norm",
-    "weight gradient norm": "weight_gradient_norm",
-    "update ratio": "update_ratio",
-    "cosine with exact": "gradient_cosine",
-    "norm over exact": "gradient_norm_ratio",
-    "noise": "noise_std",
-    "|p|": "noise_p",
-    "β": "beta_mean",
-}
+# The headings of the layers' table, by the quantity in layers.csv.
+HEADINGS = {q.column: q.heading for q in REGISTRY.values() if q.heading is not None}
 # Components that are the rule; only others are worth a word in a headline.
 _USUAL = {"normalization": "none", "backward": "exact", "schedule": "constant"}
 
@@ -162,7 +150,7 @@ def _layers(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:
 
 def layer_table(layers: pd.DataFrame, summary: Mapping[str, Any]) -> tuple[str, pd.DataFrame | None]:
     """What the layers were like at the last measurement: a caption and the table; none where nothing was measured."""
-    known = {quantity: heading for heading, quantity in QUANTITIES.items()}
+    known = HEADINGS
     rows = survivors(layers[layers["quantity"].isin(known)], summary)
     if rows.empty:
         return "no layer was measured (diagnostics=layers does)", None

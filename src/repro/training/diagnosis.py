@@ -11,8 +11,9 @@ from omegaconf import OmegaConf
 from repro.config.groups import ADDRESS, COMPONENTS, own_option
 from repro.config.run import Run
 from repro.config.schema import DiagnosticsConfig, RunConfig, TrainerConfig
-from repro.config.yaml import load
+from repro.config.yaml_files import load
 from repro.errors import UserError
+from repro.paths import PACKAGE
 from repro.storage.files import read_json, write_json
 from repro.storage.schema import SPECTRUM
 from repro.storage.tables import cell, whole_lines, write
@@ -87,14 +88,21 @@ def _run(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str]) -> Ru
 
 
 def _later(group: str, option: str, node: Any) -> Any:
-    """A component's node with the address of today, and with the settings that its file has got since at null."""
+    """A component's node with the settings that its file has got since at null, and its address if its code moved."""
     now = own_option(group, option)
     if not isinstance(node, Mapping) or "_target_" not in now:
         return node
-    return {key: None for key, value in now.items() if value is None and "." not in key} | {
-        **node,
-        **{key: now[key] for key in ADDRESS if key in now},
-    }
+    moved = _gone(str(node.get("_target_", "repro.gone.")))
+    same = moved or node.get("_target_") == now["_target_"]
+    fresh = {key: None for key, value in now.items() if same and value is None and "." not in key}
+    return fresh | dict(node) | {key: now[key] for key in ADDRESS if moved and key in now}
+
+
+def _gone(target: str) -> bool:
+    """Whether an address names a module that repro had once and has no more."""
+    package, *names = target.split(".")
+    place = PACKAGE.joinpath(*names[:-1])
+    return package == "repro" and not place.is_dir() and not place.with_suffix(".py").is_file()
 
 
 def _replace(path: Path, lines: list[Line]) -> None:

@@ -12,7 +12,8 @@ from torch.nn import functional
 
 from repro.config.schema import DiagnosticsConfig, TrainerConfig
 from repro.datasets.protocol import Batch, Feed
-from repro.diagnostics.quantities import COMPARED, Row, of_backward, of_layers, update_ratio
+from repro.diagnostics.measure import Row, of_backward, of_layers
+from repro.diagnostics.quantities import COMPARED, update_ratio
 from repro.diagnostics.schedule import measured_steps
 from repro.model.architectures.recurrence import State
 from repro.schedules.annealing import Annealing

@@ -12,7 +12,8 @@ from repro.config.groups import COMPONENTS, declares, given
 from repro.config.run import Run
 from repro.datasets.protocol import Dataset, Feed, Order
 from repro.diagnostics.probe import layers_of
-from repro.errors import UserError
+from repro.diagnostics.quantities import WANTED
+from repro.errors import UserError, unknown
 from repro.model.activations import Nonlinearity
 from repro.model.backward import LinearAbove, at_depth, exact
 from repro.model.initialization import initialize
@@ -110,6 +111,9 @@ def check_targets(run: Run) -> None:
     for group in COMPONENTS:
         if run.settings[group] is not None:
             check_node(run.settings[group], group, run.settings["trusted"])
+    for name in run.diagnostics.quantities:
+        if name not in WANTED:
+            raise unknown("quantity in diagnostics.quantities", name, WANTED)
 
 
 def components(run: Run) -> Components:

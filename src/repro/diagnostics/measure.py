@@ -1,0 +1,71 @@
+"""The wanted quantities of every layer, from what a probe found."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from torch import Tensor
+
+from repro.diagnostics.probe import Layer, Traces
+from repro.diagnostics.quantities import COMPARED, REGISTRY, vanishing_ratio
+
+Row = tuple[str, int, str, Tensor]  # layer, depth, quantity, values (replicas,)
+
+
+def of_backward(layers: list[Layer], traces: Traces, exact: Traces, wanted: Iterable[str]) -> Iterator[Row]:
+    """Every wanted comparison of a backward rule with exact back-propagation, traced on the same batch and noise."""
+    for layer in layers:
+        for name in COMPARED:
+            if name in wanted and layer.weight is not None:
+                pair = (found.weight_gradient[layer.weight] for found in (traces, exact))
+                yield from ((layer.name, layer.depth, *row) for row in REGISTRY[name].rows(*pair))
+
+
+def of_layers(layers: list[Layer], traces: Traces, parameters: Mapping[str, Tensor], wanted: Iterable[str],
+              bins: int) -> Iterator[Row]:  # fmt: skip
+    """Every wanted quantity of every layer, and the vanishing ratio of the model.
+
+    The ratio compares hidden layers; in a recurrent net it compares the first step with the last, in the last layer.
+    """
+    asked = {*wanted, "histogram"} if bins else set(wanted)
+    chosen = [q for q in REGISTRY.values() if q.name in asked]
+    binned = REGISTRY["histogram"]
+    chosen = [replace(q, measure=partial(q.measure, bins=bins)) if q is binned else q for q in chosen]
+    norms: list[Tensor] = []
+    in_time: dict[int, Tensor] = {}
+    for layer in layers:
+        seen = _seen(layer, traces, parameters)
+        for quantity in chosen:
+            if (values := seen.get(quantity.reads)) is None:
+                continue
+            found = list(quantity.rows(values))
+            yield from ((layer.name, layer.depth, *row) for row in found)
+            if quantity.name == "gradient_norm" and layer.weight:
+                norms.append(found[0][1])
+            if quantity.name == "gradient_through_time":
+                in_time = dict(enumerate(one for _, one in found))
+    ends = (norms[0], norms[-1]) if norms else (in_time[0], in_time[len(in_time) - 1]) if in_time else None
+    if ends is not None:
+        yield "model", 0, "vanishing_ratio", vanishing_ratio(*ends)
+
+
+def _seen(layer: Layer, traces: Traces, parameters: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+    """What there is of a layer to be measured, by what quantities read."""
+    own: dict[str, Tensor | None] = {
+        "weight_gradient": traces.weight_gradient.get(layer.weight or ""),
+        "single_sign": traces.single_sign.get(layer.weight or ""),
+        "weight": parameters.get(layer.weight or ""),
+        "p": parameters.get(layer.p or ""),
+        "beta": parameters.get(layer.beta or ""),
+        "through_time": traces.through_time.get(layer.through_time or ""),
+    }
+    if layer.site is not None:
+        out = traces.out[layer.site].double()  # once for all that need it
+        own |= {
+            "activations": out,
+            "units": out.flatten(1, 2) if out.dim() == 4 else out,  # steps of time count as samples
+            "saturated": traces.saturated[layer.site],
+            "gradient": traces.gradient[layer.site],
+            "noise": traces.noise.get(layer.site),
+        }
+    return own
