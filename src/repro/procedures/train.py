@@ -36,7 +36,8 @@ def _check_monitor(prepared: Prepared) -> None:
     watched = trainer.patience is not None or isinstance(prepared.components.schedule, Plateau)
     target: Any = prepared.feed.probe(2).y
     scores = task.measure(task.example(target, task.outputs(prepared.data.outputs)), target)
-    metrics = [*scores, *task.derive({k: v.cpu().numpy() for k, v in scores.items()})]
+    derived = task.derive({k: v.cpu().numpy() for k, v in scores.items()})
+    metrics = dict.fromkeys((*scores, *derived, *(metric.name for metric in task.metrics)))
     # Without anybody watching it, the default may name a split that has no samples.
     splits = [split for split in SPLITS if prepared.data.sizes[split] != 0 or not watched]
     known = [f"{split}_{metric}" for split in splits for metric in metrics]

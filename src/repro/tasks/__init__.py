@@ -1,21 +1,29 @@
 """What a batch means: the loss that is minimized and the metrics that are reported."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from repro.datasets.protocol import Batch
 from repro.errors import UserError
+from repro.model.architectures.recurrence import State
 from repro.storage.metrics import ACCURACY, LOSS, PERPLEXITY, Metric
 from repro.tasks.cross_entropy import SummedCrossEntropy
+
+Call = Callable[[Tensor, State], tuple[Tensor, State]]
+"""One net in evaluation mode: inputs and a state to outputs and the state after them."""
+
+COUNT = "count"
+"""The name of the predictions among the sums of a split."""
 
 
 class Task:
     """Loss and metrics of a batch. A task of one's own needs `check` and `measure`.
 
-    `measure`, `objective` and `last` work under `torch.func.vmap`.
+    `measure`, `objective`, `last` and `evaluate` work under `torch.func.vmap`.
 
     Attributes:
         metrics: what `measure` and `derive` give; others go by the rule of `repro.storage.metrics.better`.
@@ -46,6 +54,32 @@ class Task:
     def count(self, target: Tensor) -> int | Tensor:
         """Predictions in a batch, the weight of its means among those of other batches."""
         return len(target)
+
+    def evaluate(self, call: Call, batch: Batch, state: State) -> tuple[dict[str, Tensor], State]:
+        """What a batch adds to the sums of its split, for one net; they are added up in what type they have.
+
+        Args:
+            call: the net; a task that decodes step by step calls it as often as it likes.
+            batch: without a replica axis.
+            state: of a recurrent net before the batch.
+
+        Returns:
+            Sums, and the state after the batch.
+        """
+        output, state = call(batch.x, state)
+        scores, count = self.measure(output, batch.y), self.count(batch.y)
+        sums = {name: value.double() * count for name, value in scores.items()}
+        return sums | {COUNT: torch.as_tensor(count, device=output.device)}, state
+
+    def finish(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Metrics of a split, each (replicas,), out of its sums (replicas, ...); none where nothing was predicted.
+
+        Those of training hold what `measure` gives, times `count`, whatever `evaluate` does.
+        """
+        if not sums[COUNT].all():
+            return {}
+        means = {name: value / sums[COUNT] for name, value in sums.items() if name != COUNT}
+        return means | self.derive(means)
 
     def derive(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Metrics that follow from means over a whole split, each (replicas,)."""

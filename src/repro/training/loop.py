@@ -19,7 +19,7 @@ from repro.model.architectures.recurrence import State
 from repro.schedules.annealing import Annealing
 from repro.schedules.rate import Patience, Plateau, Schedule
 from repro.storage.metrics import HESSIAN, SCHEDULE, SPLITS, better
-from repro.tasks import Task
+from repro.tasks import COUNT, Task
 from repro.training.curvature import Curvature
 from repro.training.optimization import add_penalties, clip, clip_weights, load_state
 from repro.training.replicas import Learner
@@ -158,10 +158,11 @@ class Loop:
                 self.diverged.setdefault(replica, self.step)
 
     def _evaluate(self) -> Scored:
-        scored: Scored = self._gathered("train", self.sums, self.counted) if self.sums else {}
+        counted = {COUNT: torch.as_tensor(self.counted)} if self.sums else {}
+        scored = self._gathered("train", self.sums | counted)
         self.sums, self.counted = {}, 0
         for split in SPLITS[1:] if self.step else SPLITS:
-            scored |= self._gathered(split, *evaluate(self.learner, self.feed.batches(split)))
+            scored |= self._gathered(split, evaluate(self.learner, self.feed.batches(split)))
         for (_, metric), values in scored.items():
             for replica in np.flatnonzero(~np.isfinite(values)) if metric == "loss" else ():
                 self.diverged.setdefault(int(replica), self.step)
@@ -176,12 +177,10 @@ class Loop:
         self._watch(scored)
         return scored
 
-    def _gathered(self, split: str, sums: Mapping[str, Tensor], count: Tensor | int) -> Scored:
-        """Means and what follows from them."""
-        if sums and not bool(torch.as_tensor(count).all()):
-            return {}  # nothing was to be predicted
-        means = {name: (value / count).cpu().numpy() for name, value in sums.items()}
-        return {(split, k): v for k, v in (means | self.learner.task.derive(means) if means else means).items()}
+    def _gathered(self, split: str, sums: Mapping[str, Tensor]) -> Scored:
+        """The task's metrics of a split; none of one without batches."""
+        found = self.learner.task.finish({k: v.cpu().numpy() for k, v in sums.items()}) if sums else {}
+        return {(split, name): values for name, values in found.items()}
 
     def _watch(self, scored: Mapping[tuple[str, str], np.ndarray]) -> None:
         """Early stopping and the plateau schedule, for a single replica."""
@@ -285,15 +284,12 @@ def counts(task: Task, target: Tensor) -> Tensor | int:
     return first if isinstance(first, int) else torch.stack([first, *map(torch.as_tensor, map(task.count, target[1:]))])
 
 
-def evaluate(learner: Learner, batches: Iterable[Batch]) -> tuple[dict[str, Tensor], Tensor | int]:
-    """Sums over predictions of loss and metrics in evaluation mode, each (replicas,), and how many those are."""
+def evaluate(learner: Learner, batches: Iterable[Batch]) -> dict[str, Tensor]:
+    """The task's sums over a split in evaluation mode, each (replicas, ...)."""
     sums: dict[str, Tensor] = {}
-    counted: Tensor | int = 0
     state: State = ()
     for batch in batches:
-        scores, state = learner.evaluate(batch.x, batch.y, () if batch.fresh else state)
-        count = learner.task.count(batch.y)
-        counted = counted + count
-        for name, value in scores.items():
-            sums[name] = sums.get(name, 0) + value.double() * count
-    return sums, counted
+        found, state = learner.evaluate(batch, () if batch.fresh else state)
+        for name, value in found.items():
+            sums[name] = sums.get(name, 0) + value
+    return sums

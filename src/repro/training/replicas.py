@@ -4,6 +4,7 @@ import copy
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -63,14 +64,15 @@ class Learner(Protocol):
             batch: with a leading replica axis.
         """
 
-    def evaluate(self, x: Tensor, y: Tensor, state: State = ()) -> tuple[Scores, State]:
-        """Loss and metrics in evaluation mode, each (replicas,), of one batch that all replicas share.
+    def evaluate(self, batch: Batch, state: State = ()) -> tuple[Scores, State]:
+        """The task's sums in evaluation mode, each (replicas, ...), of one batch that all replicas share.
 
         Args:
+            batch: without a replica axis.
             state: of a recurrent net after the batch before; empty = its initial state.
 
         Returns:
-            The scores, and the state after this batch.
+            The sums, and the state after this batch.
         """
 
     def predict(self, x: Tensor) -> Tensor:
@@ -178,11 +180,11 @@ class Single(_Net):
         self.carried = tuple(v.detach().unsqueeze(0) for v in state)
         return {k: v.detach().unsqueeze(0) for k, v in scores.items()}
 
-    def evaluate(self, x: Tensor, y: Tensor, state: State = ()) -> tuple[Scores, State]:
+    def evaluate(self, batch: Batch, state: State = ()) -> tuple[Scores, State]:
         """See `Learner`."""
         with _for_evaluation(self.module):
-            output, state = self.call(x, state)
-            return {k: v.unsqueeze(0) for k, v in self.task.measure(output, y).items()}, state
+            sums, state = self.task.evaluate(self.call, batch, state)
+            return {k: v.unsqueeze(0) for k, v in sums.items()}, state
 
     def predict(self, x: Tensor) -> Tensor:
         """See `Learner`."""
@@ -226,7 +228,6 @@ class Stacked(_Net):
         self.names: list[str] = []  # of the scores
         self._own = vmap(self._one, in_dims=(0, 0, 0, 0, 0), randomness="error")
         self._differentiated = vmap(grad(self._loss, has_aux=True), randomness="error")
-        self._shared = vmap(self._one, in_dims=(0, 0, None, None, 0), randomness="error")
 
     def _one(self, parameters: Scores, buffers: Scores, x: Tensor, y: Tensor,
              state: State) -> tuple[Tensor, Scores, State]:  # fmt: skip
@@ -289,11 +290,14 @@ class Stacked(_Net):
         self.names = list(scores)
         return (*gradients.values(), *scores.values())
 
-    def evaluate(self, x: Tensor, y: Tensor, state: State = ()) -> tuple[Scores, State]:
+    def evaluate(self, batch: Batch, state: State = ()) -> tuple[Scores, State]:
         """See `Learner`."""
+
+        def one(parameters: Scores, buffers: Scores, state: State) -> tuple[Scores, State]:
+            return self.task.evaluate(partial(call_functional, self.module, (parameters, buffers)), batch, state)
+
         with _for_evaluation(self.module):
-            _, scores, state = self._shared(self.parameters, self.buffers, x, y, self._state(len(x), state))
-            return scores, state
+            return vmap(one, randomness="error")(self.parameters, self.buffers, self._state(len(batch.x), state))
 
     def predict(self, x: Tensor) -> Tensor:
         """See `Learner`."""
