@@ -1,5 +1,6 @@
 """Pages taken apart."""
 
+import base64
 from html.parser import HTMLParser
 
 
@@ -20,3 +21,11 @@ class Elements(HTMLParser):
 
     def all(self, name: str) -> list[str]:
         return [attrs[name] or "" for _, attrs in self.found if name in attrs]
+
+
+def drawings(page: Elements) -> list[bytes]:
+    """The SVG files inside a page's images, all of which hold one."""
+    start = "data:image/svg+xml;base64,"
+    sources = [attrs["src"] or "" for tag, attrs in page.found if tag == "img"]
+    assert all(source.startswith(start) for source in sources)
+    return [base64.b64decode(source.removeprefix(start), validate=True) for source in sources]

@@ -19,7 +19,7 @@ import torch
 from omegaconf import OmegaConf
 
 from conftest import Said, Trained, Trap
-from pages import Elements
+from pages import Elements, drawings
 from repro.config.build import build, check_node
 from repro.config.yaml_files import load
 from repro.errors import UserError
@@ -275,7 +275,8 @@ def test_the_page_of_a_run_shows_what_it_says_and_runs_nothing(sent: Path, cli: 
     source = (folder / "index.html").read_text()
     page = Elements(source)
     assert "<script>alert(1)</script>" in page.text
-    assert not [tag for tag, _ in page.found if tag in ("img", "script", "iframe", "object", "base", "form")]
+    assert not [tag for tag, _ in page.found if tag in ("script", "iframe", "object", "base", "form")]
+    assert len(drawings(page)) > 2
     assert not [key for _, attributes in page.found for key in attributes if key.startswith("on")]
     assert not [href for href in page.all("href") if re.match(r"\s*\w+:(?!,)|//", href)]
     (policy,) = (content for content in page.all("content") if "default-src" in content)

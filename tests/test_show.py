@@ -9,6 +9,7 @@ import pytest
 
 import fabricated
 from conftest import Said
+from pages import Elements
 from repro.cli import main
 from repro.errors import UserError
 from repro.text.run import headline, text
@@ -197,7 +198,7 @@ def with_predictions(folder: Path, regression: bool) -> None:
 
 
 def captions(page: str) -> list[str]:
-    return re.findall(r'aria-label="([^"]+)"', "".join(re.findall(r"<svg[^>]*>", page)))
+    return [attrs["alt"] or "" for tag, attrs in Elements(page).found if tag == "img"]
 
 
 @pytest.mark.parametrize("regression", [False, True])

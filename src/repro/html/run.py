@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from repro.html.render import page
 from repro.plots import details
 from repro.storage.files import read_json, write_atomic
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
-from repro.study.gather import Figure
+from repro.study.gather import Figure, address
 from repro.text import run as present
-from repro.text import svg
 from repro.text import tables as report
 
 Table = tuple[str, list[str], list[list[str]]]  # caption, columns, rows
@@ -52,11 +50,8 @@ def run_page(folder: Path) -> str:
 
 
 def _figures(folder: Path, summary: Mapping[str, Any]) -> list[Figure]:
-    found = []
-    for i, drawing in enumerate(details.draw(folder, summary), 1):
-        inline = Markup(svg.inline(drawing.svg, f"f{i}", drawing.caption, drawing.name))
-        found.append(Figure(drawing.name, drawing.caption, inline, (), captioned=True))
-    return found
+    return [Figure(drawing.name, drawing.caption, address(drawing.svg.encode()), (), captioned=True)
+            for drawing in details.draw(folder, summary)]  # fmt: skip
 
 
 def _layers(folder: Path, summary: Mapping[str, Any]) -> Table | None:

@@ -1,6 +1,6 @@
 """What the report shows, gathered from the committed tables and figures, the experiment files and the papers' pages."""
 
-import itertools
+import base64
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,6 @@ from repro.paths import experiments_dir
 from repro.storage.files import read_json
 from repro.storage.tables import read
 from repro.study.experiment import Experiment, results_folder
-from repro.text import svg
 from repro.text import tables as report
 from repro.text.prose import Head, Page, from_name, read_head, read_page
 
@@ -45,14 +44,14 @@ class Figure:
     Attributes:
         name: the file's, without its suffix.
         caption: what it shows.
-        svg: the drawing; None where the file is missing.
+        image: the drawing's address, which holds it whole; None where the file is missing.
         files: (suffix, link) of the files beside it.
         captioned: whether the paper's page shows it, with an alternative text.
     """
 
     name: str
     caption: str
-    svg: Markup | None
+    image: str | None
     files: tuple[tuple[str, str], ...]
     captioned: bool
 
@@ -140,19 +139,19 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
         drawings: whether figures are read; the ledger alone needs none.
 
     Raises:
-        UserError: a table or a figure is damaged. What is missing is said on the page instead.
+        UserError: a table is damaged. What is missing is said on the page instead.
     """
     by_paper: dict[str, list[Experiment]] = {}
     for experiment in experiments:
         by_paper.setdefault(experiment.name.partition("/")[0], []).append(experiment)
-    papers, numbers = [], itertools.count(1)
+    papers = []
     for name, own in by_paper.items():
         page = read_page(experiments_dir() / name / "README.md")
         sections = []
         order = list(page.headings)
         for experiment in sorted(own, key=lambda e: _place(e, order)):
             folder = results_folder(results_dir, experiment, "published")
-            figures = tuple(_figures(experiment, page, folder, out, numbers)) if drawings else ()
+            figures = tuple(_figures(experiment, page, folder, out)) if drawings else ()
             sections.append(_section(experiment, page, folder, out, figures))
         papers.append(Paper(name, page, tuple(sections)))
     return papers
@@ -232,7 +231,7 @@ def _many(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def _figures(experiment: Experiment, page: Page, folder: Path, out: Path, numbers: Iterator[int]) -> Iterator[Figure]:
+def _figures(experiment: Experiment, page: Page, folder: Path, out: Path) -> Iterator[Figure]:
     """In the order of the paper's page, then those that it does not show, by name."""
     name = experiment.name.partition("/")[2]
     captions = {key.partition("/")[2]: says for key, says in page.captions.items() if key.startswith(f"{name}/")}
@@ -240,13 +239,15 @@ def _figures(experiment: Experiment, page: Page, folder: Path, out: Path, number
     for figure in [*captions, *sorted(drawn - captions.keys())]:
         caption = captions.get(figure) or from_name(figure)
         path = folder / f"{figure}.svg"
-        drawing = None
-        if figure in drawn:
-            text = path.read_text(encoding="utf-8")
-            drawing = Markup(svg.inline(text, f"f{next(numbers)}", caption, str(path)))
+        image = address(path.read_bytes()) if figure in drawn else None
         files = [(suffix, folder / f"{figure}.{suffix}") for suffix in ("svg", "png")]
         links = tuple((suffix, link(file, out)) for suffix, file in files if file.is_file())
-        yield Figure(figure, caption, drawing, links, captioned=bool(captions.get(figure)))
+        yield Figure(figure, caption, image, links, captioned=bool(captions.get(figure)))
+
+
+def address(svg: bytes) -> str:
+    """An SVG file as the address of an image: there, browsers run none of its scripts and fetch nothing for it."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
 
 
 def _tables(folder: Path, out: Path) -> Iterable[tuple[str, str, str]]:
