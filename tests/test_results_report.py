@@ -13,11 +13,16 @@ ROWS = pd.DataFrame({"name": ["a_b", "c|d & 5%"], "value": [0.123456, math.nan],
 
 def test_text_is_aligned() -> None:
     assert table(ROWS, "text").splitlines() == [
-        "name       value   n",
-        "--------  ------  --",
-        "a_b       0.1235   5",
-        "c|d & 5%          12",
+        "name        value    n",
+        "--------  -------  ---",
+        "a_b        0.1235    5",
+        "c|d & 5%            12",
     ]
+
+
+def test_text_shows_every_cell_as_it_is() -> None:
+    shown = table(pd.DataFrame({"name": ["0012", "1_000", "1e3", "\x01"]}), "text").split()
+    assert shown[2:] == ["0012", "1_000", "1e3", r"\x01"]
 
 
 def test_long_sentences_are_wrapped() -> None:

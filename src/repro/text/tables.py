@@ -2,11 +2,11 @@
 
 import math
 import re
-import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
+from tabulate import SEPARATING_LINE, tabulate
 
 from repro.errors import UserError, unknown
 from repro.storage.schema import HEAD, TAIL
@@ -131,23 +131,12 @@ def _shown(value: Any) -> str:
 
 
 def _text(header: list[str], body: list[list[str]], numeric: list[bool]) -> str:
-    blocks = [[textwrap.wrap(cell, _CELL_WIDTH) or [""] for cell in row] for row in [header, *body]]
-    widths = [max(len(line) for row in blocks for line in row[i]) for i in range(len(header))]
-    lines = [_aligned(block, widths, numeric) for block in blocks]
-    rule = "  ".join("-" * width for width in widths)
-    return "\n".join([lines[0], rule, *lines[1:]])
-
-
-def _aligned(block: list[list[str]], widths: list[int], numeric: list[bool]) -> str:
-    lines = []
-    for i in range(max(map(len, block), default=0)):
-        cells = [column[i] if i < len(column) else "" for column in block]
-        padded = (
-            cell.rjust(width) if right else cell.ljust(width)
-            for cell, width, right in zip(cells, widths, numeric, strict=True)
-        )
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
+    align = ["right" if right else "left" for right in numeric]
+    # A cell of this one control character would make tabulate draw a rule in place of its row.
+    body = [[cell.replace(SEPARATING_LINE, r"\x01") for cell in row] for row in body]
+    written = tabulate(body, header, "simple", colalign=align if body else None, headersalign=align,
+                       maxcolwidths=_CELL_WIDTH, maxheadercolwidths=_CELL_WIDTH, disable_numparse=True)  # fmt: skip
+    return str(written)
 
 
 def _markdown(header: list[str], body: list[list[str]], numeric: list[bool]) -> str:
