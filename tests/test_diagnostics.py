@@ -18,11 +18,12 @@ from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.datasets.protocol import Data, Split
 from repro.diagnostics.measure import of_layers
+from repro.diagnostics.probe import call_order, layers_of
 from repro.diagnostics.quantities import REGISTRY, WANTED, markdown, update_ratio
 from repro.diagnostics.schedule import measured_steps
 from repro.paths import CLONE
 from repro.study.experiment import with_variant
-from repro.training.prepare import components, models
+from repro.training.prepare import components, models, prepare
 from repro.training.replicas import learner
 from repro.training.run import train
 from twin import BINS, Twin
@@ -319,3 +320,40 @@ def test_the_page_on_quantities_has_the_table_that_they_make() -> None:
     page = (CLONE / "docs/quantities.md").read_text()
     table = page.partition("<!-- layers -->\n")[2].partition("\n<!-- /layers -->")[0]
     assert table == markdown(), "put what repro.diagnostics.quantities.markdown() gives between the page's markers"
+
+
+class Held(nn.Module):
+    """Layers held in another order than they are called in; one of them is never called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.output, self.unused, self.down, self.up = (
+            nn.Linear(3, 2),
+            nn.Linear(4, 4),
+            nn.Linear(5, 3),
+            nn.Linear(4, 5),
+        )
+        self.normalization = nn.BatchNorm1d(5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.output(self.down(self.normalization(self.up(x))))
+
+
+def test_depth_is_the_order_of_calls() -> None:
+    net, x = Held(), torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
+    before = {k: v.clone() for k, v in net.state_dict().items()}
+    order = call_order(net, x)
+    assert order == ["up", "down", "output"]
+    assert [(layer.name, layer.depth) for layer in layers_of(net, order)] == [("up", 1), ("down", 2), ("output", 3)]
+    assert equal(before, dict(net.state_dict()))  # running averages too
+    assert net.training
+    held = {(layer.name, layer.depth) for layer in layers_of(net)}
+    assert held == {("output", 1), ("unused", 2), ("down", 3), ("up", 4)}
+
+
+def test_a_shortcut_comes_where_it_is_called() -> None:
+    words = ("dataset=digits", "dataset.subset=24", "architecture=resnet18", "architecture.blocks=[1,1]",
+             "architecture.width=4", "trainer.steps=1", "trainer.batch_size=8", "diagnostics.probe=8")  # fmt: skip
+    prepared = prepare(resolve(compose(list(words))))
+    names = [layer.name for layer in prepared.learner().layers]
+    assert names[3:6] == ["hidden.2.first", "hidden.2.shortcut", "hidden.2.second"]

@@ -5,7 +5,7 @@ A site that is used at every step of time is looked at in all of them: time foll
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from repro.model.activations import Nonlinearity
 from repro.model.activations.noisy import Noisy
 from repro.model.activations.nonlinearity import under
-from repro.model.architectures.recurrence import call_functional, unfuse
+from repro.model.architectures.recurrence import call, call_functional, unfuse
 from repro.model.backward import exact
 from repro.model.layers import FeedbackConvolution, FeedbackLinear
 from repro.tasks import Task
@@ -92,8 +92,37 @@ class Traces:
     through_time: Values
 
 
-def layers_of(module: nn.Module) -> list[Layer]:
+def call_order(module: nn.Module, x: Tensor) -> list[str]:
+    """The layers with weights by name, in the order in which a pass of `x` first calls them; nothing is changed."""
+    called: dict[str, None] = {}
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda _module, _args: called.setdefault(name)
+
+    handles = [m.register_forward_pre_hook(note(name)) for name, m in module.named_modules() if _weighted(m)]
+    fused, training = unfuse(module), module.training
+    try:
+        with torch.no_grad():
+            call(module.eval(), x)
+    finally:
+        module.train(training)
+        for handle in handles:
+            handle.remove()
+        for part in fused:
+            part.fused = True
+    return list(called)
+
+
+def _weighted(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear | nn.Conv2d)
+
+
+def layers_of(module: nn.Module, order: Sequence[str] | None = None) -> list[Layer]:
     """The layers with weights, from the input to the output.
+
+    Args:
+        module: the net.
+        order: of the layers, from `call_order`, those that are never called left out; None = as the net holds them.
 
     A module that holds one weighted layer and at most one nonlinearity is one layer; of one that holds more (an LSTM
     layer) every part is told separately, at the same depth.
@@ -101,10 +130,11 @@ def layers_of(module: nn.Module) -> list[Layer]:
     weights: dict[str, list[str]] = defaultdict(list)
     sites: dict[str, list[str]] = defaultdict(list)
     for name, part in module.named_modules():
-        if isinstance(part, nn.Linear | nn.Conv2d):
-            weights[_holder(name)].append(name)
-        elif isinstance(part, Nonlinearity) and _holder(name):
+        if isinstance(part, Nonlinearity) and _holder(name):
             sites[_holder(name)].append(name)
+    held = [name for name, part in module.named_modules() if _weighted(part)]
+    for name in held if order is None else order:
+        weights[_holder(name)].append(name)
     parameters = {name for name, _ in module.named_parameters()}
     found: list[Layer] = []
     depth = 0

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from repro.config.build import build, check_node, takes
 from repro.config.groups import COMPONENTS, declares, given
 from repro.config.run import Run
 from repro.datasets.protocol import Dataset, Feed, Order
-from repro.diagnostics.probe import layers_of
+from repro.diagnostics.probe import call_order, layers_of
 from repro.diagnostics.quantities import WANTED
 from repro.errors import UserError, unknown
 from repro.model.activations import Nonlinearity
@@ -66,7 +66,8 @@ class Prepared:
         """
         try:
             nets = models(self.run, self.components, self.data)
-            return learner(nets, self.run.seeds, self.components.task, self.device, execution(self.run))
+            order = call_order(nets[0], example(self.run, self.data))
+            return learner(nets, self.run.seeds, self.components.task, self.device, execution(self.run), order)
         except (MemoryError, RuntimeError) as error:
             if "memory" not in str(error):
                 raise
@@ -210,19 +211,25 @@ def _models(run: Run, parts: Components, data: Dataset) -> Iterator[nn.Module]:
         if "activation" not in parts.layer_factory.asked_for and (word := next(given("activation", run.settings), "")):
             raise UserError(f"this architecture has no place for an activation, so that {word} has no meaning; "
                             "leave it out")  # fmt: skip
-        settle(module, parts.layer_factory)
+        settle(module, parts.layer_factory, example(run, data))
         with explained("initialization"):
             initialize(module, parts.initialization, generator(seed, "initialization"))
         yield module
 
 
-def settle(module: nn.Module, factory: LayerFactory) -> None:
+def example(run: Run, data: Dataset) -> Tensor:
+    """Inputs of the data's shape, all zero, for a pass that only shows in which order layers are called."""
+    steps = (2,) if declares(run.settings, "dataset", "sequential") else ()
+    return torch.zeros(2, *steps, *data.shape, dtype=torch.int64 if data.tokens else torch.float32)
+
+
+def settle(module: nn.Module, factory: LayerFactory, x: Tensor | None = None) -> None:
     """Give every nonlinearity the rule of its depth; an architecture must have got its layers from the make."""
     for part in module.modules():
         if type(part) in (nn.Linear, nn.Conv2d) and not isinstance(factory.weights, Plain):
             raise UserError(f"this architecture makes a {type(part).__name__} by itself, which weight=binary and "
                             "backward=feedback_alignment cannot replace; leave them out")  # fmt: skip
-    layers = layers_of(module)
+    layers = layers_of(module, None if x is None else call_order(module, x))
     depths = {layer.site: layer.depth for layer in layers}
     deepest = max((layer.depth for layer in layers), default=0)
     sites = [(depths.get(n, deepest), m) for n, m in module.named_modules() if isinstance(m, Nonlinearity)]

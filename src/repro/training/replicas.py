@@ -92,8 +92,16 @@ class Learner(Protocol):
 
 
 def learner(modules: list[nn.Module], seeds: Sequence[int], task: Task, device: torch.device,
-            how: Execution = PLAIN) -> Learner:  # fmt: skip
+            how: Execution = PLAIN, order: Sequence[str] | None = None) -> Learner:  # fmt: skip
     """The learner for these modules, one a seed, which must be alike in everything but their values.
+
+    Args:
+        modules: on any device.
+        seeds: of each.
+        task: loss and metrics.
+        device: where they are to be.
+        how: in which arithmetic and layout.
+        order: of their layers, from `repro.diagnostics.probe.call_order`; None = as the net holds them.
 
     Raises:
         UserError: the net cannot be run this way; only a single one can be run in any other than the plain one.
@@ -104,7 +112,9 @@ def learner(modules: list[nn.Module], seeds: Sequence[int], task: Task, device: 
         if how.precision == "float64":
             module.double()
     attach_noise(modules[0], noise)
-    return Single(modules, seeds, task, noise, how) if len(modules) == 1 else Stacked(modules, seeds, task, noise)
+    if len(modules) == 1:
+        return Single(modules, seeds, task, noise, how, order)
+    return Stacked(modules, seeds, task, noise, order)
 
 
 class _Net:
@@ -157,14 +167,14 @@ class Single(_Net):
     stacked = False
 
     def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource,
-                 how: Execution = PLAIN) -> None:  # fmt: skip
+                 how: Execution = PLAIN, order: Sequence[str] | None = None) -> None:  # fmt: skip
         (self.module,) = modules
         self.module.train()
         self.call = forward(self.module, how)
         self.seeds, self.task, self.noise = seeds, task, noise
         self.parameters: dict[str, Tensor] = dict(self.module.named_parameters())
         self.buffers: dict[str, Tensor] = dict(self.module.named_buffers())
-        self.layers = layers_of(self.module)
+        self.layers = layers_of(self.module, order)
         self.weights, self.passages = _weights(self.layers, self.parameters), passages_of(self.layers)
         self.shapes: dict[str, torch.Size] | None = None
         self.carried: State = ()
@@ -211,13 +221,14 @@ class Stacked(_Net):
 
     stacked = True
 
-    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource) -> None:
+    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource,
+                 order: Sequence[str] | None = None) -> None:  # fmt: skip
         self.module = modules[0].train()
         self.seeds, self.task, self.noise = seeds, task, noise
         parameters, buffers = stack_module_state(modules)
         self.parameters: dict[str, Tensor] = parameters
         self.buffers: dict[str, Tensor] = buffers
-        self.layers = layers_of(self.module)
+        self.layers = layers_of(self.module, order)
         self.weights, self.passages = _weights(self.layers, self.parameters), passages_of(self.layers)
         self.shapes: dict[str, torch.Size] | None = None
         self.carried: State = ()

@@ -77,8 +77,8 @@ class ResNet(nn.Module):
 
     A block is two 3×3 convolutions, each with normalization and activation; its input is added before the second
     activation. Each stage after the first halves height and width (rounded up) and doubles the channels in its first
-    block. Images of any size do. Projections count as layers of their own where depths are told, each before the
-    block that it leads around.
+    block. Images of any size do. Projections count as layers of their own, in the order in which they are called:
+    each between the two units of the block that it leads around.
 
     Args:
         shape: of one input, (channels, height, width).
