@@ -9,12 +9,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
-from hydra.utils import instantiate
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
+from repro.config.build import build
 from repro.errors import UserError
 from repro.model import backward
 from repro.model.activations import Activation, Dropout, NoiseSource, Nonlinearity, attach_noise, make
@@ -32,7 +32,7 @@ def name_of(path):
 
 
 def load(path, **settings):
-    return instantiate(OmegaConf.merge(OmegaConf.load(path), settings), _convert_="all")
+    return build(OmegaConf.to_container(OmegaConf.merge(OmegaConf.load(path), settings)), "activation")
 
 
 def ready(factory, units, dtype=torch.float64):

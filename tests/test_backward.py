@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
+from repro.config.build import build
 from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.diagnostics.quantities import gradient_cosine, gradient_norm_ratio
@@ -220,6 +220,6 @@ def test_rules_stack(rule):
 
 @pytest.mark.parametrize("path", sorted((conf_dir() / "backward").glob("*.yaml")), ids=lambda p: f"backward/{p.stem}")
 def test_builds(path):
-    rule = instantiate(OmegaConf.load(path))
+    rule = build(OmegaConf.to_container(OmegaConf.load(path)), "backward")
     assert path.read_text().splitlines()[0].endswith(".")
     assert torch.equal(Nonlinearity(nn.ReLU(), rule)(torch.tensor([-1.0, 2.0])), torch.tensor([0.0, 2.0]))

@@ -7,12 +7,12 @@ from functools import partial
 import hypothesis
 import pytest
 import torch
-from hydra.utils import instantiate
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from torch import nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 
+from repro.config.build import build
 from repro.errors import UserError
 from repro.model import initialization, normalization
 from repro.model.activations import make
@@ -38,7 +38,7 @@ def weight(rule, *shape, seed=0, **options):
 @pytest.mark.parametrize("path", INITIALIZATIONS, ids=lambda p: f"initialization/{p.stem}")
 @pytest.mark.parametrize("shape", [(40, 30), (8, 6, 3, 3)], ids=str)
 def test_builds_and_depends_on_its_generator_alone(path, shape):
-    rule = instantiate(OmegaConf.load(path))
+    rule = build(OmegaConf.to_container(OmegaConf.load(path)), "initialization")
     before = torch.get_rng_state()
     weights = [torch.full(shape, math.nan) for _ in range(3)]
     for w, seed in zip(weights, (0, 0, 1), strict=True):
@@ -200,7 +200,7 @@ def test_the_activation_does_not_move_the_weights():
 @pytest.mark.parametrize("path", NORMALIZATIONS, ids=lambda p: f"normalization/{p.stem}")
 @pytest.mark.parametrize("dims", [1, 2])
 def test_normalization_builds_and_normalizes(path, dims):
-    module = instantiate(OmegaConf.load(path))(6, dims)
+    module = build(OmegaConf.to_container(OmegaConf.load(path)), "normalization")(6, dims)
     x = 3 + 5 * torch.randn(*((32, 6) if dims == 1 else (16, 6, 4, 4)), generator=rng(), dtype=torch.float64)
     out = module.double()(x)
     assert out.shape == x.shape
