@@ -220,7 +220,7 @@ def _models(run: Run, parts: Components, data: Dataset) -> Iterator[nn.Module]:
 def example(run: Run, data: Dataset) -> Tensor:
     """Inputs of the data's shape, all zero, for a pass that only shows in which order layers are called."""
     steps = (2,) if declares(run.settings, "dataset", "sequential") else ()
-    return torch.zeros(2, *steps, *data.shape, dtype=torch.int64 if data.tokens else torch.float32)
+    return torch.zeros(2, *steps, *data.shape, dtype=torch.int64 if data.tokens else torch.get_default_dtype())
 
 
 def settle(module: nn.Module, factory: LayerFactory, x: Tensor | None = None) -> None:
