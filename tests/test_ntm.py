@@ -394,8 +394,7 @@ def test_stacked_seeds_are_the_seeds_one_by_one(controller: str, tmp_path: Any) 
 )
 def test_wrong_options(changes: dict, says: str) -> None:
     right = {"shape": (8,), "outputs": 6, "make": LayerFactory(SOFT, exact, none), "controller": "feedforward",
-             "depth": 1,
-             "width": 4, "rows": 5, "features": 3}  # fmt: skip
+             "depth": 1, "width": 4, "rows": 5, "features": 3}  # fmt: skip
     NTM(**right)
     with pytest.raises(UserError, match=says):
         NTM(**{**right, **changes})

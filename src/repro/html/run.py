@@ -12,8 +12,8 @@ from repro.storage.files import read_json, write_atomic
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
 from repro.study.gather import Figure, address
-from repro.text import run as present
-from repro.text import tables as report
+from repro.text import tables
+from repro.text.run import divergence, headline, layer_table, scores
 
 Table = tuple[str, list[str], list[list[str]]]  # caption, columns, rows
 
@@ -37,10 +37,10 @@ def run_page(folder: Path) -> str:
     config = folder / "config.yaml"
     return page(
         "run.html",
-        title=present.headline(summary["settings"]) or folder.name,
+        title=headline(summary["settings"]) or folder.name,
         name=folder.resolve().name,
-        diverged=present.divergence(summary),
-        scores=_table("Final metrics", pd.DataFrame(present.scores(summary), columns=["metric", "value"])),
+        diverged=divergence(summary),
+        scores=_table("Final metrics", pd.DataFrame(scores(summary), columns=["metric", "value"])),
         figures=_figures(folder, summary),
         tables=[table for table in (_layers(folder, summary), _indices(folder)) if table],
         facts=_facts(summary, provenance),
@@ -55,7 +55,7 @@ def _figures(folder: Path, summary: Mapping[str, Any]) -> list[Figure]:
 
 
 def _layers(folder: Path, summary: Mapping[str, Any]) -> Table | None:
-    about, shown = present.layer_table(read(folder / "layers.csv"), summary)
+    about, shown = layer_table(read(folder / "layers.csv"), summary)
     return None if shown is None else _table(about[:1].upper() + about[1:], shown)
 
 
@@ -78,7 +78,7 @@ def _indices(folder: Path) -> Table | None:
 
 
 def _table(caption: str, rows: pd.DataFrame) -> Table:
-    return caption, [str(name) for name in rows.columns], report.cells(rows)
+    return caption, [str(name) for name in rows.columns], tables.cells(rows)
 
 
 def _facts(summary: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[tuple[str, str]]:

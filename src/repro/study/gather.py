@@ -18,7 +18,7 @@ from repro.paths import experiments_dir
 from repro.storage.files import read_json
 from repro.storage.tables import read
 from repro.study.experiment import Experiment, results_folder
-from repro.text import tables as report
+from repro.text import tables
 from repro.text.prose import Head, Page, from_name, read_head, read_page
 
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE)
@@ -199,7 +199,7 @@ def claims_in(folder: Path) -> tuple[Claim, ...]:
         return ()
     table = read(path)
     found = []
-    for cells, source, note in zip(report.cells(report.ledger(table)), _words(table, "source"), _words(table, "note"),
+    for cells, source, note in zip(tables.cells(tables.ledger(table)), _words(table, "source"), _words(table, "note"),
                                    strict=True):  # fmt: skip
         says, published, ours, scale, verdict = cells
         found.append(Claim(says, published, ours, scale, verdict, source, note))

@@ -18,7 +18,7 @@ from repro.study import collect
 from repro.study.collect import Expected
 from repro.study.experiment import Experiment, Job, results_folder
 from repro.study.run_index import planned
-from repro.text import tables as report
+from repro.text import tables
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def tabulate(experiment: Experiment, folder: Path) -> dict[str, pd.DataFrame]:
 
     made = further_tables(experiment.script, Tables(folder)) if experiment.script.is_file() else {}
     for name, table in made.items():
-        write_atomic(folder / f"{name}.csv", report.table(table, "csv") + "\n")
+        write_atomic(folder / f"{name}.csv", tables.table(table, "csv") + "\n")
     return made
 
 
@@ -135,9 +135,9 @@ def update_page(
         return False
     with locked(folder.parent):  # the page is that of all the paper's experiments
         text = page.read_text(encoding="utf-8")
-        fresh = report.replace_between_markers(text, f"results:{name}", report.table(report.ledger(claims), "markdown"))
+        fresh = tables.replace_between_markers(text, f"results:{name}", tables.table(tables.ledger(claims), "markdown"))
         for key, table in (further or {}).items():
-            fresh = report.replace_between_markers(fresh, f"results:{name}/{key}", report.table(table, "markdown"))
+            fresh = tables.replace_between_markers(fresh, f"results:{name}/{key}", tables.table(table, "markdown"))
         if fresh != text:
             write_atomic(page, fresh)
     return True

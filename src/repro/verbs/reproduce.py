@@ -10,7 +10,7 @@ from repro.errors import UserError
 from repro.storage.locks import locked
 from repro.study.experiment import select
 from repro.study.publish import Plan, gather, illustrate, judge, plan, tabulate, update_page
-from repro.text import tables as report
+from repro.text import tables
 from repro.verbs.sweep import sweep
 
 HELP = """\
@@ -99,7 +99,7 @@ def publish(plan: Plan) -> None:
         claims = judge(plan.experiment, plan.folder)
         figures = illustrate(plan.experiment, plan.folder)
         update_page(plan.experiment, claims, plan.folder, tabulate(plan.experiment, plan.folder))
-    print(report.table(report.ledger(claims), "text"))
+    print(tables.table(tables.ledger(claims), "text"))
     if plan.scale == "smoke":
         print("scale smoke only shows that everything runs: its nets are too small for the verdicts to mean anything")
     print(f"tables and {len(figures)} figure files: {plan.folder}")

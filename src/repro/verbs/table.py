@@ -27,7 +27,7 @@ def main(words: Sequence[str]) -> int:
     from repro.errors import UserError
     from repro.storage.tables import read
     from repro.study.experiment import results_folder, select
-    from repro.text import tables as report
+    from repro.text import tables
 
     name = "runs.csv" if asked.runs else "claims.csv"
     experiments = select(asked.what)
@@ -40,8 +40,8 @@ def main(words: Sequence[str]) -> int:
         raise UserError(f"no {name} at scale {asked.scale} in {asked.results_dir}{there}; make it with: "
                         f"repro reproduce {experiments[0].name} scale={asked.scale}")  # fmt: skip
     if asked.runs:
-        print("\n\n".join(report.table(report.summary(runs), asked.format) for runs in found))
+        print("\n\n".join(tables.table(tables.summary(runs), asked.format) for runs in found))
     else:
         claims = pd.concat(found, ignore_index=True)
-        print(report.table(claims if asked.format == "csv" else report.ledger(claims), asked.format))
+        print(tables.table(claims if asked.format == "csv" else tables.ledger(claims), asked.format))
     return 0
