@@ -13,9 +13,16 @@ import torch
 from benchmarks import diagnostics, generators, hessian, images, language_model, overhead, replicas, startup
 from benchmarks.measure import Row
 
-PARTS = {"replicas": replicas, "startup": startup, "diagnostics": diagnostics, "overhead": overhead,
-         "language_model": language_model, "generators": generators, "images": images,
-         "hessian": hessian}  # fmt: skip
+PARTS = {
+    "replicas": replicas,
+    "startup": startup,
+    "diagnostics": diagnostics,
+    "overhead": overhead,
+    "language_model": language_model,
+    "generators": generators,
+    "images": images,
+    "hessian": hessian,
+}
 LATEST = Path(__file__).parent / "latest.json"
 
 

@@ -29,10 +29,7 @@ def rows() -> Iterator[Row]:
         measured, bare = in_turns([_job(*words), _job(*words, "diagnostics=none")], repeats)
         extra = 100 * (ratio(measured, bare) - 1)
         yield Row(
-            f"diagnostics, {name}",
-            f"{extra:.1f} % of {statistics.median(bare):.2f} s",
-            f"{BAR:g} %",
-            extra <= BAR,
+            f"diagnostics, {name}", f"{extra:.1f} % of {statistics.median(bare):.2f} s", f"{BAR:g} %", extra <= BAR
         )
 
 

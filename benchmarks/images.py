@@ -14,14 +14,21 @@ from benchmarks.measure import Row, in_turns, loop_of, ratio, run_of, times
 from benchmarks.replicas import LONG
 from repro.datasets.from_arrays import Options, Raw, finish
 from repro.datasets.images import Augmentation
-from repro.datasets.protocol import Data, Order
+from repro.datasets.memory import Data
+from repro.datasets.protocol import Order
 from repro.errors import UserError
 from repro.training.process import keep_freed_memory
 
 BAR, BATCH, CROP, SAMPLES = 3, 128, 4, 50_000
 EPOCHS, REPEATS, STEPS = 3, 9, 4
-NET = ["architecture=cnn", "architecture.channels=[32,64,64]", "architecture.hidden=[128]", "activation=relu",
-       f"trainer.batch_size={BATCH}", *LONG]  # fmt: skip
+NET = [
+    "architecture=cnn",
+    "architecture.channels=[32,64,64]",
+    "architecture.hidden=[128]",
+    "activation=relu",
+    f"trainer.batch_size={BATCH}",
+    *LONG,
+]
 WAYS = {
     "channels_last": ["trainer.channels_last=true"],
     "bfloat16": ["trainer.precision=bfloat16"],

@@ -77,8 +77,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             print(f"\n{number} runs\n\n| | CPU s | wall s | MB | |\n|---|---:|---:|---:|---|")
             for took in measured(Place(Path(folder)), number):
-                print(f"| {took.what} | {took.cpu:.1f} | {took.wall:.1f} | {took.megabytes:.0f} | {took.note} |",
-                      flush=True)  # fmt: skip
+                print(
+                    f"| {took.what} | {took.cpu:.1f} | {took.wall:.1f} | {took.megabytes:.0f} | {took.note} |",
+                    flush=True,
+                )
 
 
 def measured(place: "Place", number: int) -> Iterator[Took]:
@@ -98,8 +100,13 @@ def measured(place: "Place", number: int) -> Iterator[Took]:
     report = place.repro("report", "report")
     page = (place.root / "results/index.html").stat().st_size
     tables = sum(path.stat().st_size for path in (place.root / "results" / NAME).iterdir())
-    yield Took(report.what, report.cpu, report.wall, report.megabytes,
-               f"page {page / 1e3:.0f} kB, tables {tables / 1e6:.0f} MB")  # fmt: skip
+    yield Took(
+        report.what,
+        report.cpu,
+        report.wall,
+        report.megabytes,
+        f"page {page / 1e3:.0f} kB, tables {tables / 1e6:.0f} MB",
+    )
 
 
 class Place:
@@ -133,8 +140,9 @@ class Place:
     def python(self, what: str, *words: str) -> Took:
         """Measure one process, its start and imports included."""
         began = time.perf_counter()
-        process = subprocess.Popen([sys.executable, *words], cwd=self.root, env=self.environment,
-                                   stdout=subprocess.DEVNULL)  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, *words], cwd=self.root, env=self.environment, stdout=subprocess.DEVNULL
+        )
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
@@ -144,8 +152,9 @@ class Place:
 
     def output(self, *words: str) -> str:
         """What a process prints."""
-        return subprocess.run([sys.executable, *words], cwd=self.root, env=self.environment, check=True,
-                              stdout=subprocess.PIPE, text=True).stdout  # fmt: skip
+        return subprocess.run(
+            [sys.executable, *words], cwd=self.root, env=self.environment, check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
 
 
 def fabricate(runs: Sequence[Sequence[Any]], place: Place) -> None:
@@ -161,8 +170,10 @@ def fabricate(runs: Sequence[Sequence[Any]], place: Place) -> None:
 def copier(model: Path) -> Callable[[Path, str, int, random.Random], None]:
     """Writes a finished run's files under another id, with another seed and numbers of its own."""
     own = json.loads((model / "summary.json").read_text())["run"]
-    texts = {name: (model / name).read_text() for name in ("curves.csv", "layers.csv", "summary.json", "config.yaml",
-                                                           "provenance.json", "done.json")}  # fmt: skip
+    texts = {
+        name: (model / name).read_text()
+        for name in ("curves.csv", "layers.csv", "summary.json", "config.yaml", "provenance.json", "done.json")
+    }
     for name in ("curves.csv", "layers.csv"):
         texts[name] = re.sub(rf"^{own},0,(.*),(-?\d+\.\d\d)\d+", r"@run,@seed,\1,\2@noise", texts[name], flags=re.M)
     texts["summary.json"] = texts["summary.json"].replace(own, "@run").replace('"0": {', '"@seed": {')

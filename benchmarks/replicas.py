@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import torch
 
 from benchmarks.measure import Row, in_turns, loop_of, ratio, run_of, times
-from repro.datasets.protocol import Data, Split
+from repro.datasets.memory import Data, Split
 
 REPLICAS, BAR = 50, 20
 WARM = 150  # steps before measuring: by then the stacked step is recorded
@@ -22,8 +22,15 @@ def five_points() -> Data:
 
 def rows() -> Iterator[Row]:
     """Seconds a step of one net times 50, over those of 50 stacked nets."""
-    toy = ["dataset=spiral", "task=regression", "architecture.depth=2", "architecture.width=50", "optimizer=adam",
-           "trainer.batch_size=null", *LONG]  # fmt: skip
+    toy = [
+        "dataset=spiral",
+        "task=regression",
+        "architecture.depth=2",
+        "architecture.width=50",
+        "optimizer=adam",
+        "trainer.batch_size=null",
+        *LONG,
+    ]
     yield _row("five points, MLP 1-50-50-1, Adam, full batch", toy, five_points(), BAR)
     small = ["dataset=digits", "architecture.depth=2", "architecture.width=50", *LONG]
     yield _row("digits, MLP 64-50-50-10, SGD, batches of 64", small, None, None)

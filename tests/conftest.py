@@ -24,8 +24,17 @@ from repro.training.run import Interrupted, Outcome, train
 
 torch.set_num_threads(1)
 
-TINY = ("dataset=xor", "dataset.train_size=48", "dataset.valid_size=16", "dataset.test_size=16", "architecture.width=8",
-        "architecture.depth=2", "trainer.epochs=1", "trainer.batch_size=16", "diagnostics.probe=16")  # fmt: skip
+TINY = (
+    "dataset=xor",
+    "dataset.train_size=48",
+    "dataset.valid_size=16",
+    "dataset.test_size=16",
+    "architecture.width=8",
+    "architecture.depth=2",
+    "trainer.epochs=1",
+    "trainer.batch_size=16",
+    "diagnostics.probe=16",
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,14 @@ class Trained:
     @property
     def state(self) -> dict:
         return torch.load(self.folder / "checkpoint.pt", weights_only=True)["state"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is remembered from one command to the next is remembered for these tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture
@@ -149,8 +166,9 @@ def interrupt_at(monkeypatch: pytest.MonkeyPatch, step: int, number: int) -> Non
     monkeypatch.setattr(Loop, "advance", interrupting)
 
 
-def check_resuming(run: Callable[..., Run], words: Sequence[str], step: int, folder: Path,
-                   monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def check_resuming(
+    run: Callable[..., Run], words: Sequence[str], step: int, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A run killed at a step and taken up again has the tables and weights of one that was not."""
     whole = train(run(folder / "whole", *words)).folder
     halted = run(folder / "halted", *words)

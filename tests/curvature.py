@@ -9,18 +9,28 @@ from torch import Tensor, nn
 
 from repro.config.compose import compose
 from repro.config.run import resolve
-from repro.datasets.protocol import Batch, Data, Split
+from repro.datasets.memory import Data, Split
+from repro.datasets.protocol import Batch
 from repro.diagnostics.objective import Objective
 from repro.training.prepare import components, models, read_data
 
 # The nets of Milletarì et al. 2018 on points of the plane: 2-10-1, and 2-8-2-1.
-ONE_LAYER = ("dataset=boundary", "task=sigmoids", "architecture.depth=1", "architecture.width=10",
-             "initialization.distribution=uniform")  # fmt: skip
+ONE_LAYER = (
+    "dataset=boundary",
+    "task=sigmoids",
+    "architecture.depth=1",
+    "architecture.width=10",
+    "initialization.distribution=uniform",
+)
 TWO_LAYERS = (*ONE_LAYER, "architecture.depth=2", "architecture.width=[8,2]")
 # On digits: 64-25-10, with the pixels and the split of their code.
-DIGITS = ("dataset=digits", "dataset.full_scale=255", "dataset.plain_split=true", "dataset.valid_size=0",
-          "dataset.test_size=0.2", "dataset.preprocessing=none", "task=sigmoids", "architecture.depth=1",
-          "architecture.width=25", "initialization.distribution=uniform")  # fmt: skip
+DIGITS = (
+    "dataset=authors_digits",
+    "task=sigmoids",
+    "architecture.depth=1",
+    "architecture.width=25",
+    "initialization.distribution=uniform",
+)
 ESP = ("activation=esp", "architecture.output_beta=0", "architecture.output_beta_std=0.004")
 
 
@@ -76,6 +86,9 @@ def random_data(samples: int = 11, shape: tuple[int, ...] = (4,), outputs: int =
     """Normal inputs; classes, or columns of normal numbers."""
     rng = torch.Generator().manual_seed(1)
     x = torch.randn(samples, *shape, generator=rng, dtype=torch.float64)
-    y = (torch.randn(samples, outputs, generator=rng, dtype=torch.float64) if numbers
-         else torch.randint(outputs, (samples,), generator=rng))  # fmt: skip
+    y = (
+        torch.randn(samples, outputs, generator=rng, dtype=torch.float64)
+        if numbers
+        else torch.randint(outputs, (samples,), generator=rng)
+    )
     return Data(*[Split(x, y)] * 3, outputs=outputs, name="random")

@@ -66,16 +66,32 @@ def run_folder(
     status = "diverged" if len(diverged) == len(seeds) else "done"
     last = max(diverged.values()) if status == "diverged" else max(steps)
     summary = {
-        "run": "r1", "status": status, "seeds": list(seeds), "steps": last, "epochs": last / PER_EPOCH,
+        "run": "r1",
+        "status": status,
+        "seeds": list(seeds),
+        "steps": last,
+        "epochs": last / PER_EPOCH,
         "statuses": {str(s): "diverged" if s in diverged else "done" for s in seeds},
         "diverged_at_step": {str(s): step for s, step in diverged.items()},
-        "seconds": 1.5, "steps_per_second": last / 1.5 if last else None, "device": "cpu",
+        "seconds": 1.5,
+        "steps_per_second": last / 1.5 if last else None,
+        "device": "cpu",
         "metrics": {str(s): {} if s in diverged else _end(curves, s) for s in seeds},
-        "settings": {"choices.dataset": "digits", "choices.architecture": "mlp", "choices.activation": "tanh",
-                     "choices.initialization": "xavier", "choices.optimizer": "sgd", "choices.normalization": "batch",
-                     "choices.backward": "exact", "architecture.depth": depth, "architecture.width": 100,
-                     "optimizer.lr": 0.05, "seed": seeds[0], "replicas": len(seeds)},
-    }  # fmt: skip
+        "settings": {
+            "choices.dataset": "digits",
+            "choices.architecture": "mlp",
+            "choices.activation": "tanh",
+            "choices.initialization": "xavier",
+            "choices.optimizer": "sgd",
+            "choices.normalization": "batch",
+            "choices.backward": "exact",
+            "architecture.depth": depth,
+            "architecture.width": 100,
+            "optimizer.lr": 0.05,
+            "seed": seeds[0],
+            "replicas": len(seeds),
+        },
+    }
     (folder / "summary.json").write_text(json.dumps(summary))
     (folder / "done.json").write_text(json.dumps({"status": status}))
     return folder
@@ -96,8 +112,14 @@ def _layer_rows(
     rows: list[tuple[str, int, str, float]] = []
     for depth, name in enumerate(names, 1):
         gradient = 0.0 if zero_gradient and depth < 3 else 0.3 ** (len(names) - depth) * rng.uniform(0.9, 1.1)
-        values = {"activation_mean": 0.01, "activation_std": 0.5 + 0.01 * depth, "saturated_share": 0.25,
-                  "dead_share": 0.0, "gradient_norm": gradient, "weight_gradient_norm": 2 * gradient}  # fmt: skip
+        values = {
+            "activation_mean": 0.01,
+            "activation_std": 0.5 + 0.01 * depth,
+            "saturated_share": 0.25,
+            "dead_share": 0.0,
+            "gradient_norm": gradient,
+            "weight_gradient_norm": 2 * gradient,
+        }
         values |= histogram(rng.normal(0, 0.5, 200))
         rows += [(name, depth, q, math.nan if sick else value) for q, value in values.items()]
     if names:
@@ -126,8 +148,13 @@ def initialization_tables(folder: Path, *, seeds: int = 3, datasets: Sequence[st
                 std = decay**depth
                 values = rng.normal(0, std, 300)
                 out = np.tanh(values) if variant.startswith("tanh") else np.maximum(values, 0)
-                found = {"activation_mean": float(out.mean()), "activation_std": float(out.std()),
-                         "saturated_share": 0.1, "gradient_norm": decay ** (10 - depth), **histogram(out)}  # fmt: skip
+                found = {
+                    "activation_mean": float(out.mean()),
+                    "activation_std": float(out.std()),
+                    "saturated_share": 0.1,
+                    "gradient_norm": decay ** (10 - depth),
+                    **histogram(out),
+                }
                 layers += [(variant, variant, seed, 0, 0.0, f"hidden.{depth - 1}", depth, *q) for q in found.items()]
     for dataset in datasets:
         for name in (f"{dataset}_{a}_{i}" for a in ("tanh", "relu") for i in ("small", "large", "xavier", "he")):
@@ -148,8 +175,15 @@ def depth_tables(folder: Path, *, seeds: int = 3) -> Path:
     """The runs of the depth study: some vanish, some to exactly 0, some diverge in one seed or in all."""
     rng = np.random.default_rng(0)
     rows = []
-    slopes = {"sigmoid": 0.25, "tanh": 0.93, "relu": 0.7, "hard_tanh": 0.95, "noisy_tanh_nan": 1.0,
-              "noisy_tanh_nah": 1.3, "esp": 0.48}  # fmt: skip
+    slopes = {
+        "sigmoid": 0.25,
+        "tanh": 0.93,
+        "relu": 0.7,
+        "hard_tanh": 0.95,
+        "noisy_tanh_nan": 1.0,
+        "noisy_tanh_nah": 1.3,
+        "esp": 0.48,
+    }
     for variant, slope in slopes.items():
         for depth in (2, 5, 10, 20, 30):
             for seed in range(seeds):
@@ -157,7 +191,16 @@ def depth_tables(folder: Path, *, seeds: int = 3) -> Path:
                 first = 0.0 if variant == "sigmoid" and depth == 30 else slope**depth * rng.uniform(0.9, 1.1)
                 numbers = ("", "", "") if lost else (0.9, first, slope**depth)
                 rows.append((variant, variant, seed, "diverged" if lost else "done", "full", depth, *numbers))
-    head = ("run", "variant", "seed", "status", "scale", "architecture.depth",
-            "test_accuracy", "first_vanishing_ratio", "vanishing_ratio")  # fmt: skip
+    head = (
+        "run",
+        "variant",
+        "seed",
+        "status",
+        "scale",
+        "architecture.depth",
+        "test_accuracy",
+        "first_vanishing_ratio",
+        "vanishing_ratio",
+    )
     write_csv(folder / "runs.csv", head, rows)
     return folder

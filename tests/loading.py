@@ -7,8 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from repro.config.build import build
+from repro.config.groups import option_files
 from repro.errors import UserError
-from repro.paths import conf_dir
 
 MIRROR = os.environ.get("REPRO_DATA")
 
@@ -16,7 +16,7 @@ MIRROR = os.environ.get("REPRO_DATA")
 def node(name, **changes):
     """A dataset's configuration as the program sees it."""
     root = OmegaConf.create({"data_dir": None})
-    root["dataset"] = OmegaConf.load(conf_dir() / "dataset" / f"{name}.yaml")
+    root["dataset"] = OmegaConf.load(option_files("dataset")[name])
     root["dataset"].update(changes)
     return OmegaConf.to_container(root, resolve=True)["dataset"]
 

@@ -4,33 +4,77 @@
 POINTS = ["dataset.train_size=24", "dataset.valid_size=8", "dataset.test_size=9"]
 FEW = ["dataset.subset=24"]
 # What data of sequences need besides, in place of the sizes above.
-PROGRAMS = ["dataset=learning_to_execute", "task=sequence", "architecture=lstm", "architecture.width=8",
-            "dataset.length=1", "dataset.nesting=1", "dataset.epoch_steps=4", "dataset.characters=101",
-            "dataset.valid_streams=2", "dataset.test_streams=2", "dataset.test_glance=2"]  # fmt: skip
-UNIQUE = ["dataset=unique_numbers", "architecture=lstm_classifier", "architecture.width=8", "dataset.valid_size=8",
-          "dataset.test_size=8"]  # fmt: skip
-RECALL = ["dataset=associative_recall", "task=recall", "architecture=ntm", "architecture.width=8",
-          "architecture.rows=6", "architecture.features=4", "dataset.eval_items=[2]", "dataset.max_items=3",
-          "dataset.valid_size=4", "dataset.test_size=4"]  # fmt: skip
-TEXT = ["dataset=penn_treebank", "task=language_model", "architecture=lstm", "architecture.width=4",
-        "dataset.subset=400", "dataset.held_out=400", "dataset.min_count=2"]  # fmt: skip
+PROGRAMS = [
+    "dataset=learning_to_execute",
+    "task=sequence",
+    "architecture=lstm",
+    "architecture.width=8",
+    "dataset.length=1",
+    "dataset.nesting=1",
+    "dataset.epoch_steps=4",
+    "dataset.characters=101",
+    "dataset.valid_streams=2",
+    "dataset.test_streams=2",
+    "dataset.test_glance=2",
+]
+UNIQUE = [
+    "dataset=unique_numbers",
+    "architecture=lstm_classifier",
+    "architecture.width=8",
+    "dataset.valid_size=8",
+    "dataset.test_size=8",
+]
+RECALL = [
+    "dataset=associative_recall",
+    "task=recall",
+    "architecture=ntm",
+    "architecture.width=8",
+    "architecture.rows=6",
+    "architecture.features=4",
+    "dataset.eval_items=[2]",
+    "dataset.max_items=3",
+    "dataset.valid_size=4",
+    "dataset.test_size=4",
+]
+TEXT = [
+    "dataset=penn_treebank",
+    "task=language_model",
+    "architecture=lstm",
+    "architecture.width=4",
+    "dataset.subset=400",
+    "dataset.held_out=400",
+    "dataset.min_count=2",
+]
 SEQUENCES = {
-    "architecture/lstm": PROGRAMS, "architecture/lstm_classifier": UNIQUE, "architecture/ntm": RECALL,
-    "dataset/learning_to_execute": PROGRAMS, "dataset/unique_numbers": UNIQUE, "dataset/associative_recall": RECALL,
-    "dataset/penn_treebank": TEXT, "task/sequence": PROGRAMS, "task/language_model": PROGRAMS, "task/recall": RECALL,
-    "curriculum/baseline": PROGRAMS, "curriculum/naive": PROGRAMS, "curriculum/mix": PROGRAMS,
-    "curriculum/combined": PROGRAMS, "curriculum/growth": UNIQUE, "diagnostics/gates": UNIQUE,
-}  # fmt: skip
+    "architecture/lstm": PROGRAMS,
+    "architecture/lstm_classifier": UNIQUE,
+    "architecture/ntm": RECALL,
+    "dataset/learning_to_execute": PROGRAMS,
+    "dataset/unique_numbers": UNIQUE,
+    "dataset/associative_recall": RECALL,
+    "dataset/penn_treebank": TEXT,
+    "task/sequence": PROGRAMS,
+    "task/language_model": PROGRAMS,
+    "task/recall": RECALL,
+    "curriculum/baseline": PROGRAMS,
+    "curriculum/naive": PROGRAMS,
+    "curriculum/mix": PROGRAMS,
+    "curriculum/combined": PROGRAMS,
+    "curriculum/growth": UNIQUE,
+    "diagnostics/gates": UNIQUE,
+}
 EXTRA = {
     "annealing/inverse_sqrt": ["activation=noisy_tanh"],
     "architecture/cnn": ["dataset=digits", *FEW],
     "architecture/vgg": ["dataset=digits", *FEW, "architecture.depth=11"],
     "architecture/resnet": ["dataset=digits", *FEW, "architecture.blocks=[1,1]"],
     "architecture/resnet18": ["dataset=digits", *FEW, "architecture.blocks=[1,1]"],
-    "dataset/digits": FEW, "dataset/mnist": FEW, "dataset/cifar10": FEW,
+    "dataset/digits": FEW,
+    "dataset/mnist": FEW,
+    "dataset/cifar10": FEW,
     "dataset/table": ["dataset.path=table.csv", "dataset.target=value", "task=regression"],
     "dataset/five_points": ["task=regression"],
     "hessian/lanczos": ["hessian.extremes=2"],
     "optimizer/lbfgs": ["trainer.batch_size=null"],
     "task/regression": ["dataset=table", "dataset.path=table.csv", "dataset.target=value"],
-}  # fmt: skip
+}

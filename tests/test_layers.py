@@ -1,6 +1,7 @@
 """The map in the README: rooms import only rooms further down, and reading tables needs no torch."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,11 +10,32 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "repro"
+EXPERIMENTS = SOURCE.parent.parent / "experiments"
 
 # From the top of the house to the bottom; a room imports only rooms further down.
-FLOORS = ["__main__", "cli", "verbs", "html", "study", "claims", "plots", "text", "procedures", "training",
-          "diagnostics", "tasks", "datasets", "model", "schedules", "config", "storage", "seeds", "paths",
-          "errors"]  # fmt: skip
+FLOORS = [
+    "__main__",
+    "cli",
+    "verbs",
+    "html",
+    "study",
+    "claims",
+    "plots",
+    "text",
+    "procedures",
+    "training",
+    "diagnostics",
+    "tasks",
+    "datasets",
+    "model",
+    "schedules",
+    "config",
+    "storage",
+    "seeds",
+    "experiments",
+    "paths",
+    "errors",
+]
 RANK = {room: rank for rank, room in enumerate(FLOORS)}
 
 
@@ -38,7 +60,31 @@ def test_imports_go_down(path: Path) -> None:
     if room == "__init__":
         return
     for other in imported(path):
+        assert other != "experiments", "the house imports from no paper"
         assert other == room or RANK[other] > RANK[room], f"{room} imports {other}"
+
+
+INTERNAL = re.compile(r"hydra\._internal|\._(is_none|is_interpolation|get_node|apply_overrides_to_config)\b")
+
+
+def test_one_module_alone_knows_internals_of_hydra() -> None:
+    """A later version of Hydra may keep them elsewhere; then there is one place to look."""
+    files = [*SOURCE.parent.rglob("*.py"), *EXPERIMENTS.rglob("*.py")]
+    assert [f.name for f in files if INTERNAL.search(f.read_text())] == ["internals.py"]
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.rglob("*.py")), ids=lambda p: str(p.relative_to(EXPERIMENTS)))
+def test_a_paper_imports_from_the_house_and_its_own_folder_only(path: Path) -> None:
+    """Its components use no room above the procedures; what draws uses no torch, see below."""
+    paper = path.relative_to(EXPERIMENTS).parts[0]
+    is_component = len(path.relative_to(EXPERIMENTS).parts) > 2 and path.parent.name != "plots"
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            above = path.parents[node.level - 1]
+            assert above.is_relative_to(EXPERIMENTS / paper), f"{path} imports from outside its paper's folder"
+    for room in imported(path):
+        assert room != "experiments", "a paper's own modules are imported by `from .` "
+        assert not is_component or RANK[room] > RANK["text"], f"a component imports {room}"
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*.py")), ids=lambda p: str(p.relative_to(SOURCE)))
@@ -51,6 +97,10 @@ def test_tables_and_figures_need_no_torch() -> None:
         ".".join(("repro", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
         for room in ("storage", "claims", "study", "text", "html", "plots")
         for path in (SOURCE / room).rglob("*.py")
+    ]
+    modules += [
+        f"repro.experiments.{'.'.join(path.relative_to(EXPERIMENTS).with_suffix('').parts)}"
+        for path in (*EXPERIMENTS.glob("*/*.py"), *EXPERIMENTS.glob("*/plots/*.py"))
     ]
     code = f"import importlib, sys; [importlib.import_module(m) for m in {modules!r}]; sys.exit('torch' in sys.modules)"
     assert len(modules) > 10

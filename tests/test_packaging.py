@@ -28,9 +28,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("environment")
     venv.create(place, with_pip=False)
     python = place / "bin" / "python"
-    (site,) = (place / "lib").glob("python*/site-packages")
+    (nonlinearity,) = (place / "lib").glob("python*/nonlinearity-packages")
     # Paths in a .pth file are importable, but .pth files found there are not followed: no editable install.
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (nonlinearity / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = [
         sys.executable,
         "-m",
@@ -71,6 +71,8 @@ def test_installed_wheel_lists_and_trains(installed: Path, tmp_path: Path) -> No
     words = ("train", "dataset=xor", "activation=noisy_tanh", "architecture.depth=2", "trainer.epochs=1")
     trained = run(installed, tmp_path, *words)
     assert trained.returncode == 0, trained.stderr
+    own = run(installed, tmp_path, "train", "dataset=five_points", "task=regression", "trainer.epochs=1")  # a paper's
+    assert own.returncode == 0, own.stderr
     (summary,) = (tmp_path / "results" / "runs" / "xor").glob("*/summary.json")
     assert (summary.parent / "done.json").exists()
     shown = run(installed, tmp_path, "show", "xor", "--html")

@@ -88,8 +88,16 @@ def test_runs_are_found_by_the_names_that_stand_in_the_readme(
 ) -> None:
     """After every training of it that needs no data or launcher, `make train` among them."""
     readme = PAGES[0].read_text()
-    trainings = [c for c in COMMANDS if c.startswith("repro train") and "dataset=" not in c and "launcher" not in c
-                 and "--cfg" not in c and "trusted" not in c and f"\n{c}" in readme]  # fmt: skip
+    trainings = [
+        c
+        for c in COMMANDS
+        if c.startswith("repro train")
+        and "dataset=" not in c
+        and "launcher" not in c
+        and "--cfg" not in c
+        and "trusted" not in c
+        and f"\n{c}" in readme
+    ]
     assert "repro train activation=noisy_tanh" in trainings
     for command in trainings:
         assert main([*shlex.split(command)[1:], *SHORT, "trainer.eval_every=0"]) == 0

@@ -45,6 +45,11 @@ import numpy as np
 
 ACTIVATIONS = {"bent": lambda x: np.where(x > 0, 1.5 * x, 0.5 * x)}
 """,
+    "tests/twins/size.py": """\
+'''The twin of the mean size of activations.'''
+
+QUANTITIES = {"size": lambda outs: sum(abs(v) for out in outs for v in out.flatten()) / sum(out.size for out in outs)}
+""",
     "src/repro.model.architectures.narrow.py": """\
 '''A net of one hidden layer.'''
 
@@ -153,12 +158,23 @@ What: a die. Ours: below. How: `repro reproduce chance/law`. Not done: nothing.
 """,
 }
 
+QUANTITY = """\
+@quantity("size", "activations", unit="as *h*, ≥ 0", says="mean of |*h*ᵢᵤ| over samples and units")
+def size(out: "Tensor") -> "Tensor":
+    \"\"\"Mean size over samples and units, (replicas, samples, units, ...) to (replicas,).\"\"\"
+    return out.double().abs().flatten(1).mean(1)
+
+
+"""
+
+# What is added, and the tests that concern it.
 TESTS = {
-    "activation": ("test_build.py", "test_activations.py", "test_cell.py", "test_gates.py", "-k", "bent"),
-    "architecture": ("test_build.py", "-k", "narrow"),
-    "procedure": ("test_build.py", "-k", "dice"),
-    "experiment": ("test_experiments.py", "-k", "chance"),
-    "rooms": ("test_layers.py", "test_config.py"),
+    "activation": ("model/test_activations.py", "model/test_cell.py", "config/test_build.py", "-k", "bent"),
+    "architecture": ("config/test_build.py", "-k", "narrow"),
+    "quantity": ("diagnostics/test_quantities.py", "-k", "twin or page"),
+    "procedure": ("config/test_build.py", "-k", "dice"),
+    "experiment": ("study/test_experiments.py", "-k", "chance"),
+    "rooms": ("test_layers.py", "config/test_config.py"),
 }
 
 
@@ -170,9 +186,8 @@ def place(name: str) -> Path:
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     there = tmp_path_factory.mktemp("clone")
-    for folder in ("src", "conf", "tests", "experiments"):
-        shutil.copytree(CLONE / folder, there / folder, symlinks=True,
-                        ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+    for folder in ("src", "conf", "tests", "experiments", "tools", "docs"):
+        shutil.copytree(CLONE / folder, there / folder, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "constraints.txt", "Makefile"):
         shutil.copy(CLONE / file, there / file)
     for name, text in FILES.items():
@@ -180,7 +195,15 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert not file.exists(), name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
+    # A quantity is a function in a file that is there; the table of the docs is made from it.
+    quantities = there / "src/repro/diagnostics/quantities.py"
+    quantities.write_text(quantities.read_text().replace("@quantity(", f"{QUANTITY}@quantity(", 1))
+    subprocess.run([sys.executable, "tools/write_quantities.py"], cwd=there, env=environment(there), check=True)
     return there
+
+
+def environment(clone: Path) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": str(clone / "src")}
 
 
 @pytest.mark.parametrize("what", TESTS)
@@ -189,7 +212,7 @@ def test_what_is_added_passes_without_a_third_file(what: str, clone: Path) -> No
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files],
         cwd=clone,
-        env=os.environ | {"PYTHONPATH": str(clone / "src")},
+        env=environment(clone),
         capture_output=True,
         text=True,
     )

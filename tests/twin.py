@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from repro.model.activations import Nonlinearity
+from twins import collected
 
 BINS = 5
 
@@ -34,21 +35,27 @@ class Twin:
         pres: dict[str, Tensor] = {}
 
         def note(name: str) -> Callable[..., None]:
-            def hook(site: Nonlinearity, args: tuple[Tensor], out: Tensor) -> None:
+            def hook(nonlinearity: Nonlinearity, args: tuple[Tensor], out: Tensor) -> None:
                 args[0].retain_grad()
                 pres[name] = args[0]
                 self.out.setdefault(name, []).extend(out.detach())
                 step = 1e-6
-                slope = (site.function(args[0] + step) - site.function(args[0] - step)) / (2 * step)
+                slope = (nonlinearity.function(args[0] + step) - nonlinearity.function(args[0] - step)) / (2 * step)
                 self.slopes.setdefault(name, []).extend(slope.detach())
 
             return hook
 
-        handles = [m.register_forward_hook(note(name.rpartition(".")[0]))
-                   for name, m in self.module.named_modules() if isinstance(m, Nonlinearity)]  # fmt: skip
+        handles = [
+            m.register_forward_hook(note(name.rpartition(".")[0]))
+            for name, m in self.module.named_modules()
+            if isinstance(m, Nonlinearity)
+        ]
         inputs: dict[nn.Module, Tensor] = {}
-        handles += [m.register_forward_hook(lambda m, args, _: inputs.update({m: args[0]}))
-                    for m in self.module.modules() if isinstance(m, nn.Linear)]  # fmt: skip
+        handles += [
+            m.register_forward_hook(lambda m, args, _: inputs.update({m: args[0]}))
+            for m in self.module.modules()
+            if isinstance(m, nn.Linear)
+        ]
         self.module.zero_grad()
         loss = functional.cross_entropy(self.module(x), y)
         loss.backward()
@@ -82,6 +89,8 @@ class Twin:
             found[layer, "dead_share"] = sum(all((out[u] == 0).all() for out in outs) for u in units) / len(units)
             norms = [math.sqrt(sum(g**2 for g in gradient.flatten().tolist())) for gradient in self.pre[layer]]
             found[layer, "gradient_norm"] = sum(norms) / len(norms)
+            for name, slow in collected("QUANTITIES").items():
+                found[layer, name] = slow([out.numpy() for out in outs])
             counts, edges = np.histogram(values, bins=BINS, range=(values.min(), values.max()))
             found[layer, "histogram_low"], found[layer, "histogram_high"] = edges[0], edges[-1]
             for i, count in enumerate(counts):

@@ -8,17 +8,31 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks
 from repro.plots.experiment import Tables
-from repro.plots.spectra import UNITS
 from repro.plots.style import QUIET, TEXT, figure
 from repro.storage.statistics import estimate
 
-CLAIMS = {"C1": "C1 flat directions for ReLU alone", "C2": "C2 fewest negative ones for ReLU",
-          "C3": "C3 lowest loss for ESP", "C3_residuals": "C3 most zero residuals for ESP",
-          "C4": "C4 ReLU depends on the net"}  # fmt: skip
-CONTROLS = {"raw": "as published", "standardized": "inputs standardized", "output": "output β for all",
-            "plain": "ESP without output β", "matched": "at equal loss", "at_1e-8": "tolerance 1e-8",
-            "at_1e-6": "tolerance 1e-6", "at_1e-4": "tolerance 1e-4", "at_raw": "no tolerance",
-            "8_5": "net 8-5 fails less", "10_2": "net 10-2 fails less"}  # fmt: skip
+from .plots.spectra import UNITS
+
+CLAIMS = {
+    "C1": "C1 flat directions for ReLU alone",
+    "C2": "C2 fewest negative ones for ReLU",
+    "C3": "C3 lowest loss for ESP",
+    "C3_residuals": "C3 most zero residuals for ESP",
+    "C4": "C4 ReLU depends on the net",
+}
+CONTROLS = {
+    "raw": "as published",
+    "standardized": "inputs standardized",
+    "output": "output β for all",
+    "plain": "ESP without output β",
+    "matched": "at equal loss",
+    "at_1e-8": "tolerance 1e-8",
+    "at_1e-6": "tolerance 1e-6",
+    "at_1e-4": "tolerance 1e-4",
+    "at_raw": "no tolerance",
+    "8_5": "net 8-5 fails less",
+    "10_2": "net 10-2 fails less",
+}
 KINDS = {"linear": "straight", "nonlinear": "curved"}
 NETS = {"10": "2-10-1", "8_2": "2-8-2-1"}
 
@@ -26,8 +40,10 @@ NETS = {"10": "2-10-1", "8_2": "2-8-2-1"}
 def figures(tables: Tables) -> dict[str, Figure]:
     """γ and the loss at the end, by control and activation."""
     runs = tables.runs
-    return {"flat_directions": _by_control(runs, "hessian_gamma_structural", "γ, share of flat directions", log=False),
-            "loss": _by_control(runs, "hessian_loss", "training loss", log=True)}  # fmt: skip
+    return {
+        "flat_directions": _by_control(runs, "hessian_gamma_structural", "γ, share of flat directions", log=False),
+        "loss": _by_control(runs, "hessian_loss", "training loss", log=True),
+    }
 
 
 def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from repro.plots import spectra
 from repro.plots.experiment import Tables
+
+from .plots import spectra
 
 LABELS = {"true": "64-25-10, labels as the authors'", "false": "64-25-10, right labels"}
 AUTHORS = Path(__file__).with_name("authors.csv")

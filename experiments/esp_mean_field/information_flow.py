@@ -1,5 +1,7 @@
 """Signals, gradients and β layer by layer in deep nets, and the vanishing ratio against depth. Reads tables only."""
 
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,10 +13,16 @@ from repro.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, TE
 from repro.storage.statistics import estimate
 
 DEPTH = "architecture.depth"
-UNITS = {"sigmoid": ("sigmoid", GREEN, "-"), "tanh": ("tanh", PURPLE, "-"), "relu": ("ReLU", VERMILLION, "-"),
-         "relu_he": ("ReLU, He", ORANGE, "--"), "esp": ("ESP", BLUE, "-"),
-         "esp_from_1": ("ESP, β from 1", BLACK, ":"), "esp_he": ("ESP, He", SKY, "--"),
-         "esp_gain_2": ("ESP, gain 2", SKY, "-")}  # fmt: skip
+UNITS = {
+    "sigmoid": ("sigmoid", GREEN, "-"),
+    "tanh": ("tanh", PURPLE, "-"),
+    "relu": ("ReLU", VERMILLION, "-"),
+    "relu_he": ("ReLU, He", ORANGE, "--"),
+    "esp": ("ESP", BLUE, "-"),
+    "esp_from_1": ("ESP, β from 1", BLACK, ":"),
+    "esp_he": ("ESP, He", SKY, "--"),
+    "esp_gain_2": ("ESP, gain 2", SKY, "-"),
+}
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
 
 
@@ -36,13 +44,20 @@ def _profiles(layers: pd.DataFrame, quantity: str, label: str) -> Figure:
     fig = figure(TEXT, 2.7)
     axes = fig.subplots(1, 2, sharey=True)
     rows = layers[layers["quantity"] == quantity]
-    for ax, when, words in zip(axes, ("min", "max"), ("before training", "after training"), strict=True):
+    moments: tuple[tuple[Literal["min", "max"], str], ...] = (("min", "before training"), ("max", "after training"))
+    for ax, (when, words) in zip(axes, moments, strict=True):
         for unit, (name, color, style) in UNITS.items():
             own = rows[rows["variant"] == unit]
             own = own[own["step"] == own.groupby(["run", "seed"])["step"].transform(when)]
             if len(own):
-                blocks.profile(ax, own.assign(value=own["value"].clip(lower=LEAST)), label=name, color=color,
-                               linestyle=style, markersize=2)  # fmt: skip
+                blocks.profile(
+                    ax,
+                    own.assign(value=own["value"].clip(lower=LEAST)),
+                    label=name,
+                    color=color,
+                    linestyle=style,
+                    markersize=2,
+                )
         ax.set(title=words, xlabel="layer")
         blocks.whole_ticks(ax.xaxis)
     blocks.log_axis(axes[0].yaxis, rows["value"])
@@ -65,8 +80,15 @@ def _betas(runs: pd.DataFrame, layers: pd.DataFrame) -> Figure:
             own = own[own["quantity"].isin(("beta_min", "beta_mean", "beta_max")) & (own["step"] == own["step"].max())]
             middle = own.pivot_table(index="depth", columns="quantity", values="value", aggfunc="median", observed=True)
             if len(middle):
-                ax.plot(middle.index, middle["beta_mean"], color=color, linestyle=style, label=name, marker="o",
-                        markersize=2)  # fmt: skip
+                ax.plot(
+                    middle.index,
+                    middle["beta_mean"],
+                    color=color,
+                    linestyle=style,
+                    label=name,
+                    marker="o",
+                    markersize=2,
+                )
                 ax.fill_between(
                     middle.index, middle["beta_min"], middle["beta_max"], color=color, alpha=0.2, linewidth=0
                 )
@@ -82,9 +104,12 @@ def _against_depth(runs: pd.DataFrame) -> Figure:
     """The vanishing ratio before and after training, and the test accuracy."""
     fig = figure(TEXT, 2.7)
     axes = fig.subplots(1, 3)
-    for ax, metric, title in zip(axes, ("first_vanishing_ratio", "vanishing_ratio", "test_accuracy"),
-                                 ("vanishing ratio before", "vanishing ratio after", "test accuracy"),
-                                 strict=True):  # fmt: skip
+    for ax, metric, title in zip(
+        axes,
+        ("first_vanishing_ratio", "vanishing_ratio", "test_accuracy"),
+        ("vanishing ratio before", "vanishing ratio after", "test accuracy"),
+        strict=True,
+    ):
         for unit, (name, color, style) in UNITS.items():
             own = runs[(runs["variant"] == unit) & (runs["status"] == "done")]
             _line(ax, own, metric, label=name, color=color, linestyle=style)
@@ -93,8 +118,9 @@ def _against_depth(runs: pd.DataFrame) -> Figure:
             blocks.log_axis(ax.yaxis, runs[metric])
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
     n = int(runs.groupby("run").size().max())
-    fig.supxlabel(f"n={n} seeds; geometric means of ratios, means of accuracy", x=0.99, ha="right", fontsize=6.5,
-                  color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"n={n} seeds; geometric means of ratios, means of accuracy", x=0.99, ha="right", fontsize=6.5, color=QUIET
+    )
     return fig
 
 

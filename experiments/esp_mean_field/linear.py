@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from repro.plots import spectra
 from repro.plots.experiment import Tables
+
+from .plots import spectra
 
 NETS = {"10": "2-10-1", "8_2": "2-8-2-1"}
 AUTHORS = Path(__file__).with_name("authors.csv")

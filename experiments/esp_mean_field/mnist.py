@@ -5,8 +5,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from repro.plots.experiment import Tables
-from repro.plots.spectra import UNITS
 from repro.plots.style import QUIET, TEXT, figure
+
+from .plots.spectra import UNITS
 
 EDGES = np.r_[-np.logspace(1, -7, 25), np.logspace(-7, 1, 25)]
 
@@ -23,8 +24,12 @@ def _density(spectrum: pd.DataFrame) -> Figure:
     for ax, unit in zip(axes, units, strict=False):
         name, color = UNITS[unit]
         own = spectrum[spectrum["variant"] == unit]
-        for when, look in (("min", {"linestyle": ":", "label": "before"}), ("max", {"label": "after"})):
-            rows = own[own["step"] == own.groupby("run")["step"].transform(when)]
+        ends = own.groupby("run")["step"]
+        for when, look in (
+            (ends.transform("min"), {"linestyle": ":", "label": "before"}),
+            (ends.transform("max"), {"label": "after"}),
+        ):
+            rows = own[own["step"] == when]
             nodes, weights = (rows.loc[rows["quantity"] == q, "value"].to_numpy() for q in ("node", "weight"))
             shares, _ = np.histogram(nodes, EDGES, weights=weights / max(weights.sum(), 1e-300))
             ax.stairs(shares, EDGES, color=color, **look)

@@ -114,9 +114,7 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     blocks.log_axis(right.yaxis, norms)
     right.legend(fontsize=6.5)
     _note(
-        fig,
-        tables.runs,
-        f"weights' gradients, rate {rate:g}; lines: before training, dashed: after; median and range",
+        fig, tables.runs, f"weights' gradients, rate {rate:g}; lines: before training, dashed: after; median and range"
     )
     return fig
 
@@ -130,8 +128,9 @@ def _bars(ax: Axes, runs: pd.DataFrame, setting: str, variant: str) -> None:
             found[float(str(value))] = estimate(finite)
         if lost.any():
             mark_diverged(ax, float(str(value)), _color(variant))
-    blocks.error_bars(ax, list(found), list(found.values()), label=_name(variant), color=_color(variant), fmt="o-",
-                      markersize=4)  # fmt: skip
+    blocks.error_bars(
+        ax, list(found), list(found.values()), label=_name(variant), color=_color(variant), fmt="o-", markersize=4
+    )
 
 
 def _accuracies(axes: Iterable[Axes], values: "pd.Series[float]") -> None:

@@ -15,8 +15,11 @@ from repro.plots.histograms import read_histograms
 from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, figure
 from repro.storage.statistics import share
 
-RULES = {"exact": ("backprop", BLUE), "linear": ("linear backprop", VERMILLION),
-         "linear_literal": ("as printed", GREEN)}  # fmt: skip
+RULES = {
+    "exact": ("backprop", BLUE),
+    "linear": ("linear backprop", VERMILLION),
+    "linear_literal": ("as printed", GREEN),
+}
 SCALES = {"default": "torch's", "s1": "1", "s3": "3", "s10": "10", "s30": "30", "sgd": "SGD"}
 FITTED = 1e-3  # mean squared error
 LEAST = 1e-15  # errors below are drawn here: float32 ends there
@@ -79,13 +82,21 @@ def _errors(runs: pd.DataFrame) -> Figure:
     for ax, (activation, rows) in zip(axes, runs.groupby("activation"), strict=False):
         found = [rows.loc[rows["backward"] == rule, "valid_loss"] for rule in RULES]
         values = [column.dropna().clip(lower=LEAST).to_numpy() for column in found]
-        boxes = ax.boxplot(values, widths=0.55, patch_artist=True, flierprops={"markersize": 2},
-                           medianprops={"color": INK})  # fmt: skip
+        boxes = ax.boxplot(
+            values, widths=0.55, patch_artist=True, flierprops={"markersize": 2}, medianprops={"color": INK}
+        )
         for place, (box, (_, color), points) in enumerate(zip(boxes["boxes"], RULES.values(), found, strict=True), 1):
             box.set(facecolor=color, alpha=0.35)
             hits = int((points < FITTED).sum())
-            ax.text(place, 1.02, f"{hits} of {len(points)}", transform=ax.get_xaxis_transform(), ha="center",
-                    fontsize=6.5, color=QUIET)  # fmt: skip
+            ax.text(
+                place,
+                1.02,
+                f"{hits} of {len(points)}",
+                transform=ax.get_xaxis_transform(),
+                ha="center",
+                fontsize=6.5,
+                color=QUIET,
+            )
         ax.axhline(FITTED, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
         ax.set_yscale("log")
         ax.set_xticks(range(1, len(RULES) + 1), [label for label, _ in RULES.values()])
@@ -122,8 +133,12 @@ def _activations(layers: pd.DataFrame, runs: pd.DataFrame) -> Figure:
 def _regimes(runs: pd.DataFrame) -> Figure:
     """How many initializations fit, by setting; linear backprop beside backprop."""
     rules = [rule for rule in RULES if rule in set(runs["backward"])]
-    rows = [(p, d, a) for p in _values(runs, "dataset.points") for d in _values(runs, "architecture.depth")
-            for a in _values(runs, "activation")]  # fmt: skip
+    rows = [
+        (p, d, a)
+        for p in _values(runs, "dataset.points")
+        for d in _values(runs, "architecture.depth")
+        for a in _values(runs, "activation")
+    ]
     names = [f"{points}, {depth} × 50, {activation}" for points, depth, activation in rows]
     columns = [scale for scale in SCALES if scale in set(runs["variant"])]
     fig = figure(TEXT, 0.9 + 0.3 * len(rows))
@@ -134,7 +149,7 @@ def _regimes(runs: pd.DataFrame) -> Figure:
         for (variant, *where), own in runs[runs["backward"] == rule].groupby(["variant", *keys]):
             hits, n = int((own["valid_loss"] < FITTED).sum()), len(own)
             value = share(hits, n).value
-            cells[names[rows.index(tuple(where))], str(variant)] = blocks.Cell(value, f"{value:.2f}")
+            cells[names[rows.index((where[0], where[1], where[2]))], str(variant)] = blocks.Cell(value, f"{value:.2f}")
         blocks.heat_map(ax, cells, names, columns, cmap=matplotlib.colormaps["cividis"], norm=Normalize(0, 1))
         ax.set_xticks(range(len(columns)), [SCALES[c] for c in columns], fontsize=7)
         ax.set(title=RULES[rule][0], xlabel="initial standard deviation")

@@ -63,13 +63,17 @@ def _figure9(tables: Tables, valid: pd.DataFrame) -> Figure:
     ours = annealed.groupby("step")["value"].first()
     updates = np.arange(0, PUBLISHED_END, PUBLISHED_INTERVAL)
     theirs = np.maximum(0.5, 30 / np.sqrt(updates / PUBLISHED_INTERVAL + 1))
-    for ax, x, c, unit in ((axes[1][0], ours.index.to_numpy(), ours.to_numpy(), "updates"),
-                           (axes[1][1], updates / 1000, theirs, "thousands of updates")):  # fmt: skip
+    for ax, x, c, unit in (
+        (axes[1][0], ours.index.to_numpy(), ours.to_numpy(), "updates"),
+        (axes[1][1], updates / 1000, theirs, "thousands of updates"),
+    ):
         ax.plot(x, c, color=ARMS["noisy_annealed"].color, marker="." if ax is axes[1][0] else None, markersize=3)
         blocks.log_axis(ax.yaxis, [0.4, 40])
         ax.set(xlabel=unit, ylabel="c")
-    note = ("thin: seeds   thick: their mean   dashed: chance, item length × ln 2   bottom: c of the annealed "
-            "noise   right: points measured in the drawing")  # fmt: skip
+    note = (
+        "thin: seeds   thick: their mean   dashed: chance, item length × ln 2   bottom: c of the annealed "
+        "noise   right: points measured in the drawing"
+    )
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
@@ -128,8 +132,13 @@ def _speed(valid: pd.DataFrame) -> Figure:
     right.set_xlim(left=-0.02 * right.get_xlim()[1])  # a cost of 0 is a whole dot
     for ax in (left, right):
         ax.grid(visible=False, axis="y")
-    fig.supxlabel(f"small dots: single seeds (crosses: never, counted as the last update)   mean of n={n} and its "
-                  "95 % interval", x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"small dots: single seeds (crosses: never, counted as the last update)   mean of n={n} and its 95 % interval",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 

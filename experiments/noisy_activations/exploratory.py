@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks
 from repro.plots.experiment import Tables
-from repro.plots.noisy import HARD_SIGMOID, HARD_TANH, phi, sigma, slope
 from repro.plots.style import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
 from repro.storage.statistics import estimate
+
+from .plots.units import HARD_SIGMOID, HARD_TANH, phi, sigma, slope
 
 C = 0.5  # scale of the noise in every variant
 BAYES = 0.98915  # accuracy of the best possible classifier, ± 0.00003 (10⁷ points)
@@ -141,8 +142,14 @@ def _learnt(layers: pd.DataFrame, variant: str) -> dict[int, np.ndarray]:
     return {int(str(depth)): rows["value"].to_numpy() for depth, rows in own.groupby("depth")}
 
 
-def units(function: Callable[..., np.ndarray], p: np.ndarray, alpha: float, reach: float, points: int,
-          rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+def units(
+    function: Callable[..., np.ndarray],
+    p: np.ndarray,
+    alpha: float,
+    reach: float,
+    points: int,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
     """Inputs in [-reach, reach] and `function` of them (`phi` or `slope`) for units at random, with normal noise."""
     x = rng.uniform(-reach, reach, points)
     return x, function(x, rng.standard_normal(points), rng.choice(p, points), alpha, C, HARD_TANH)
@@ -176,8 +183,16 @@ def _figure5(learnt: Mapping[int, np.ndarray]) -> Figure:
         right.plot([2.25], [value], "D", color=LAYERS[depth], markerfacecolor="none")
     median = float(np.median(np.concatenate(outside)))
     left.set(xlabel="x", title="∂ϕ/∂x of the trained units", xlim=(-4, 4), ylim=(-0.4, 1.2))
-    left.text(0.985, 0.03, f"median outside: {median:.4f}\npublished: −0.0100".replace("-", "−"), va="bottom",
-              ha="right", transform=left.transAxes, color=QUIET, fontsize=6.5)  # fmt: skip
+    left.text(
+        0.985,
+        0.03,
+        f"median outside: {median:.4f}\npublished: −0.0100".replace("-", "−"),
+        va="bottom",
+        ha="right",
+        transform=left.transAxes,
+        color=QUIET,
+        fontsize=6.5,
+    )
     right.set(xlabel="|x|", title="its spread about the mean (rms)", xlim=(1, 4), ylim=(0, None))
     _finish(fig, left, right, learnt)
     return fig
@@ -214,8 +229,14 @@ def _finish(fig: Figure, left: Axes, right: Axes, learnt: Mapping[int, np.ndarra
     left.legend(loc="upper left", markerscale=3)
     right.legend(loc="upper left")
     count = min(len(p) for p in learnt.values())
-    fig.supxlabel(f"α = {ALPHA}, c = {C}, normal noise; {POINTS} points and {count} units a layer, of all seeds; "
-                  "published: read off the drawing", x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"α = {ALPHA}, c = {C}, normal noise; {POINTS} points and {count} units a layer, of all seeds; "
+        "published: read off the drawing",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
 
 
 # --- what was learnt ----------------------------------------------------------------------------------------
@@ -247,9 +268,14 @@ def _accuracy_and_p(tables: Tables) -> Figure:
     for ax in (left, right):
         ax.grid(visible=False, axis="y")
     n = int(runs.groupby("variant").size().mode().max())
-    fig.supxlabel(f"mean of n={n} seeds and its 95 % interval; small: single seeds; right, dashed: |p| at the start\n"
-                  "left, dashed: best possible accuracy, ± 1 point; dotted: the best classifier's on this test split",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"mean of n={n} seeds and its 95 % interval; small: single seeds; right, dashed: |p| at the start\n"
+        "left, dashed: best possible accuracy, ± 1 point; dotted: the best classifier's on this test split",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 

@@ -1,6 +1,7 @@
 """Figures of Learning to Execute: Figure 8, Table 1, the curriculum and what it did. Reads tables, trains nothing."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,12 @@ from repro.plots.style import BLACK, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILL
 from repro.storage.statistics import estimate
 
 NAMES = {
-    "reference": "tanh, sigmoid (reference)", "nah": "NAH", "nah_alpha1": "NAH, α = 1",
-    "leak": "no noise, α = 1.15, 1.1", "hard": "hard, no noise",
-}  # fmt: skip
+    "reference": "tanh, sigmoid (reference)",
+    "nah": "NAH",
+    "nah_alpha1": "NAH, α = 1",
+    "leak": "no noise, α = 1.15, 1.1",
+    "hard": "hard, no noise",
+}
 COLORS = {"reference": BLACK, "nah": GREEN, "nah_alpha1": PURPLE, "leak": VERMILLION, "hard": ORANGE}
 PAIR = ("reference", "nah")  # what the paper compares
 # Training accuracy in %, means over epochs 90-110, 110-130 ..., measured in the vector drawing of Figure 8.
@@ -70,9 +74,14 @@ def _train_accuracy(curves: pd.DataFrame, variants: list[str], full: bool) -> Fi
     whole.set(ylabel="training accuracy, %", title="the whole run")
     whole.legend(loc="lower right", fontsize="small")
     late.legend(loc="lower right", fontsize="small")
-    fig.supxlabel(f"median and range of the seeds; a point: the mean of {together} evaluations   ×: the paper's, "
-                  "one run, each the mean over 20 epochs",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"median and range of the seeds; a point: the mean of {together} evaluations   ×: the paper's, "
+        "one run, each the mean over 20 epochs",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 
@@ -96,16 +105,21 @@ def _test_accuracy(runs: pd.DataFrame, variants: list[str], full: bool) -> Figur
     for row, name in enumerate(variants):
         _seeds(ours, row, runs[(runs["variant"] == name) & (runs["status"] == "done")], COLORS[name])
         if name in TABLE_1:
-            look = {"marker": "D", "markerfacecolor": "none", "color": COLORS[name], "elinewidth": 0.7}
+            look: dict[str, Any] = {"marker": "D", "markerfacecolor": "none", "color": COLORS[name], "elinewidth": 0.7}
             error = _binomial(TABLE_1[name], PAPER_ANSWERS)
             theirs.errorbar([TABLE_1[name]], [row + (0.3 if full else 0)], xerr=[error], **look)
     ours.set_yticks(range(len(variants)), [NAMES[name] for name in variants])
     ours.set(xlabel="test accuracy, %", ylim=(len(variants) - 0.5, -0.5))
     for ax in {ours, theirs}:
         ax.grid(visible=False, axis="y")
-    fig.supxlabel("large dot: mean over the seeds and its 95 % interval; small dot: one seed, ◇: Table 1, one run, "
-                  "both ± binomial error (◇: ours, for 5,700 characters)",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        "large dot: mean over the seeds and its 95 % interval; small dot: one seed, ◇: Table 1, one run, "
+        "both ± binomial error (◇: ours, for 5,700 characters)",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 
@@ -146,6 +160,11 @@ def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
     top.grid(visible=False, axis="y")
     rate.set(title="learning rate")
     rate.legend(loc="lower left", fontsize="small")
-    fig.supxlabel("right: median and range of the seeds; the rate falls by a fifth each time the last level is done",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        "right: median and range of the seeds; the rate falls by a fifth each time the last level is done",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig

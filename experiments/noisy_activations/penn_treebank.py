@@ -11,11 +11,23 @@ from repro.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, TE
 from repro.storage.statistics import estimate
 
 NAMES = {
-    "reference": "tanh, sigmoid (reference)", "hard": "hard, no noise", "nan": "NAN", "nah": "NAH",
-    "leak": "leak, no noise", "nan_alpha1": "NAN, α = 1", "nah_alpha1": "NAH, α = 1",
-}  # fmt: skip
-COLORS = {"reference": BLACK, "hard": ORANGE, "nan": BLUE, "nah": GREEN, "leak": VERMILLION, "nan_alpha1": SKY,
-          "nah_alpha1": PURPLE}  # fmt: skip
+    "reference": "tanh, sigmoid (reference)",
+    "hard": "hard, no noise",
+    "nan": "NAN",
+    "nah": "NAH",
+    "leak": "leak, no noise",
+    "nan_alpha1": "NAN, α = 1",
+    "nah_alpha1": "NAH, α = 1",
+}
+COLORS = {
+    "reference": BLACK,
+    "hard": ORANGE,
+    "nan": BLUE,
+    "nah": GREEN,
+    "leak": VERMILLION,
+    "nan_alpha1": SKY,
+    "nah_alpha1": PURPLE,
+}
 # Validation perplexity after epochs 1, 2, ..., measured in the vector drawing of Figure 7.
 PAPER = {
     "reference": [180.8, 145.4, 132.6, 128.5, 127.7, 119.9, 119.2, 120.2, 120.8, 120.7, 120.2, 119.8, 119.5],
@@ -23,8 +35,13 @@ PAPER = {
     "nah": [191.5, 158.1, 146.7, 144.4, 141.7, 122.8, 116.4, 114.4, 113.5, 113.2, 113.0, 112.8, 112.6],
 }
 TABLE_2 = {"reference": 115.6, "nan": 108.0, "nah": 108.7}  # test perplexity
-SITES = {"output_gate": "output gate", "input_gate": "input gate", "forget_gate": "forget gate",
-         "candidate": "candidate", "cell_output": "cell output"}  # fmt: skip
+SITES = {
+    "output_gate": "output gate",
+    "input_gate": "input gate",
+    "forget_gate": "forget gate",
+    "candidate": "candidate",
+    "cell_output": "cell output",
+}
 SITE_COLORS = dict(zip(SITES, (BLUE, GREEN, VERMILLION, PURPLE, ORANGE), strict=True))
 
 
@@ -88,8 +105,7 @@ def _table2(runs: pd.DataFrame, variants: list[str], full: bool) -> Figure:
 
 
 def _gates(layers: pd.DataFrame, variants: list[str]) -> Figure:
-    panels = {"saturated_share": "share saturated", "noise_std": "noise, std",
-              "noise_p": "mean |p|"}  # fmt: skip
+    panels = {"saturated_share": "share saturated", "noise_std": "noise, std", "noise_p": "mean |p|"}
     fig = figure(TEXT, 4.6)
     grid = fig.subplots(2, 3)
     for depth, axes in enumerate(grid, 1):

@@ -79,8 +79,13 @@ def _learning_curves(tables: Tables) -> Figure:
     _schedule(axes[1][1], curves, "length", "curriculum", "length trained on")
     for ax in axes[1]:
         ax.set_xlabel("updates")
-    fig.supxlabel(f"median and range of n={_seeds(tables.runs)} seeds; dashed: always saying 10",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"median and range of n={_seeds(tables.runs)} seeds; dashed: always saying 10",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 
@@ -117,8 +122,9 @@ def _table5(runs: pd.DataFrame) -> Figure:
             if errors:
                 ax.plot(errors, [place + shift] * len(errors), ".", color=row.color, alpha=0.4, markersize=4)
                 found: Estimate = estimate(errors)
-                blocks.error_bars(ax, [place + shift], [found], label="", color=row.color, across=True,
-                                  markerfacecolor=fill)  # fmt: skip
+                blocks.error_bars(
+                    ax, [place + shift], [found], label="", color=row.color, across=True, markerfacecolor=fill
+                )
         if row.published is not None:
             ax.plot([row.published], [place], "D", color=INK, markersize=5, markerfacecolor="none", zorder=4)
     ax.axvline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
@@ -127,9 +133,14 @@ def _table5(runs: pd.DataFrame) -> Figure:
         label.set_color(ROWS[name].color)
     ax.set(xlabel="test error, %", ylim=(len(names) - 0.5, -0.5), xlim=(0, 62))
     ax.grid(visible=False, axis="y")
-    fig.supxlabel(f"◇ published, one run   ● ours, {budgets[0]:,} updates   ○ half as many   dots: seeds   "
-                  f"mean of n={_seeds(runs)}, 95 % interval, cut at 0   dashed: always saying 10",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"◇ published, one run   ● ours, {budgets[0]:,} updates   ○ half as many   dots: seeds   "
+        f"mean of n={_seeds(runs)}, 95 % interval, cut at 0   dashed: always saying 10",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 

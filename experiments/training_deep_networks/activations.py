@@ -9,8 +9,12 @@ from repro.plots.style import BLUE, GREEN, PALETTE, PURPLE, QUIET, TEXT, VERMILL
 from repro.plots.sweeps import add_quantity, footnote, places, sweep
 
 RATE = "optimizer.lr"
-UNITS = {"relu": ("ReLU", VERMILLION), "leaky_relu": ("leaky ReLU", PURPLE), "elu": ("ELU", GREEN),
-         "tanh": ("tanh", BLUE)}  # fmt: skip
+UNITS = {
+    "relu": ("ReLU", VERMILLION),
+    "leaky_relu": ("leaky ReLU", PURPLE),
+    "elu": ("ELU", GREEN),
+    "tanh": ("tanh", BLUE),
+}
 ROWS = {"": "digits", "adam_": "digits, Adam", "mnist_": "MNIST"}
 CHANCE = 0.1
 
@@ -66,6 +70,11 @@ def _layers(tables: Tables) -> Figure:
         ax.legend(title="learning rate", loc="upper left", ncols=3, fontsize=6, title_fontsize=6.5)
         blocks.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("share of dead units")
-    fig.supxlabel("after training; points: median of the seeds; bands: their range; diverged seeds are left out",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        "after training; points: median of the seeds; bands: their range; diverged seeds are left out",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig

@@ -29,8 +29,17 @@ def _rates(runs: pd.DataFrame) -> Figure:
     *panels, norms = fig.subplots(1, len(PANELS) + 1)
     for ax, (name, title), color in zip(panels, PANELS.items(), (BLUE, VERMILLION), strict=True):
         own = runs[runs["variant"] == name]
-        sweep(ax, own, RATE, "train_accuracy", at, label="training, units dropped", color=color, fmt="s--",
-              markerfacecolor="white")  # fmt: skip
+        sweep(
+            ax,
+            own,
+            RATE,
+            "train_accuracy",
+            at,
+            label="training, units dropped",
+            color=color,
+            fmt="s--",
+            markerfacecolor="white",
+        )
         sweep(ax, own, RATE, "test_accuracy", at, label="test, right labels", color=color)
         ax.set(title=title, xlabel="dropped share of the units", ylim=(0.45, 1.02))
         ax.legend(loc="lower left")
@@ -53,8 +62,16 @@ def _curves(tables: Tables) -> Figure:
         for rate, color in zip(places(runs, RATE), COLORS, strict=False):
             own = curves[(curves["variant"] == name) & (curves[RATE] == rate)]
             blocks.curve(ax, own[own["split"] == "test"], "epoch", label=f"{rate:g}", color=color, spread="interval")
-            blocks.curve(ax, own[own["split"] == "train"], "epoch", label="", color=color, spread="interval",
-                         linestyle="--", linewidth=0.8)  # fmt: skip
+            blocks.curve(
+                ax,
+                own[own["split"] == "train"],
+                "epoch",
+                label="",
+                color=color,
+                spread="interval",
+                linestyle="--",
+                linewidth=0.8,
+            )
         ax.set(title=title, xlabel="epoch", ylim=(0.45, 1.02))
     axes[0].set_ylabel("accuracy")
     axes[-1].legend(title="dropped", loc="upper left", bbox_to_anchor=(1.0, 1.0))

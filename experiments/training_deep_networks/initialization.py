@@ -178,8 +178,13 @@ def _histograms(untrained: Mapping[str, pd.DataFrame]) -> Figure:
         line[0].set_ylabel(setting.label.replace(", ", "\n"), fontweight="bold", color=setting.color)
     for depth, ax in enumerate(axes[0], 1):
         ax.set_title(f"layer {depth}" if depth == 1 else str(depth), loc="center", fontweight="normal")
-    fig.supxlabel("activation; heights are scaled in each panel, a spike of zeros that dwarfs the rest is cut",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        "activation; heights are scaled in each panel, a spike of zeros that dwarfs the rest is cut",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 
@@ -242,8 +247,13 @@ def _accuracy(tables: Tables, dataset: str) -> Figure:
     panels[1].tick_params(labelleft=False)
     _final(final, runs)
     n = runs.groupby("variant").size().mode().max()
-    fig.supxlabel(f"mean of n={n} seeds and its 95 % interval; dots: single seeds; dashed: chance",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"mean of n={n} seeds and its 95 % interval; dots: single seeds; dashed: chance",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 

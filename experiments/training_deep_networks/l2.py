@@ -75,8 +75,16 @@ def _regions(runs: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
 def _region(ax: Axes, rows: pd.DataFrame) -> None:
     grid, points = rows[rows["split"] == "test"], rows[rows["split"] == "train"]
     said = square(grid, "predicted")
-    ax.imshow(said, origin="lower", extent=(-3, 3, -3, 3), cmap=ListedColormap(CLASSES), vmin=0, vmax=1, alpha=0.3,
-              interpolation="nearest")  # fmt: skip
+    ax.imshow(
+        said,
+        origin="lower",
+        extent=(-3, 3, -3, 3),
+        cmap=ListedColormap(CLASSES),
+        vmin=0,
+        vmax=1,
+        alpha=0.3,
+        interpolation="nearest",
+    )
     along = np.linspace(-3, 3, 200)
     ax.plot(along, np.sin(along), color=INK, linewidth=0.8)
     for name, color in enumerate(CLASSES):

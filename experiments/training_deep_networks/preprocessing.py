@@ -11,8 +11,12 @@ from repro.plots.style import BLUE, GREEN, INK, ORANGE, QUIET, TEXT, VERMILLION,
 from repro.plots.sweeps import footnote, places, sweep
 
 RATE = "optimizer.lr"
-KINDS = {"none": ("none", VERMILLION), "center": ("centred", ORANGE), "standardize": ("standardized", BLUE),
-         "whiten": ("whitened", GREEN)}  # fmt: skip
+KINDS = {
+    "none": ("none", VERMILLION),
+    "center": ("centred", ORANGE),
+    "standardize": ("standardized", BLUE),
+    "whiten": ("whitened", GREEN),
+}
 CLOUDS = {"none": "original", "center": "centred", "standardize": "scaled", "whiten": "whitened"}
 PATHS = {"path_positive": "inputs all positive", "path_centered": "the same, centred"}
 DATASETS = {"digits": "digits", "mnist": "MNIST, 10,000 images"}
@@ -50,8 +54,9 @@ def _clouds(predictions: pd.DataFrame) -> Figure:
         ax.axvline(0, color=INK, linewidth=0.6, zorder=1)
         ax.set_xticks([-_round(reach), 0, _round(reach)])
         ax.set_yticks([-_round(reach), 0, _round(reach)])
-    fig.supxlabel("500 points with two features; red: their extent along each axis", x=0.99, ha="right", fontsize=6.5,
-                  color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        "500 points with two features; red: their extent along each axis", x=0.99, ha="right", fontsize=6.5, color=QUIET
+    )
     return fig
 
 
@@ -73,12 +78,17 @@ def _paths(layers: pd.DataFrame) -> Figure:
         ax.plot(*path[0], "o", color=INK, markersize=4)
         ax.plot(*path[-1], "D", color=VERMILLION, markersize=4)
         share = own.loc[own["quantity"] == "single_sign_share", "value"].iloc[-1]
-        ax.set(title=f"{title}\nsame sign: {share:.0%} of examples", xlabel="first weight", aspect="equal")  # fmt: skip
+        ax.set(title=f"{title}\nsame sign: {share:.0%} of examples", xlabel="first weight", aspect="equal")
         ax.axhline(0, color=INK, linewidth=0.6, zorder=1)
         ax.axvline(0, color=INK, linewidth=0.6, zorder=1)
     fig.axes[0].set_ylabel("second weight")
-    fig.supxlabel(f"first {STEPS} steps of seed {SEED}, one example a step; ● start, ◆ end", x=0.99, ha="right",
-                  fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"first {STEPS} steps of seed {SEED}, one example a step; ● start, ◆ end",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 
@@ -97,8 +107,13 @@ def _linear(curves: pd.DataFrame) -> Figure:
     ax.axhline(1 - DONE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     ax.set(xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="step", ylabel="share of the loss's fall still to go")
     ax.legend(title=f"inputs: steps to {DONE:.0%}", loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    fig.supxlabel(f"linear classifier, full batches, step 1/L; median and range of n={own['seed'].nunique()} data sets",
-                  x=0.99, ha="right", fontsize=6.5, color=QUIET)  # fmt: skip
+    fig.supxlabel(
+        f"linear classifier, full batches, step 1/L; median and range of n={own['seed'].nunique()} data sets",
+        x=0.99,
+        ha="right",
+        fontsize=6.5,
+        color=QUIET,
+    )
     return fig
 
 

@@ -16,6 +16,17 @@ def experiments_dir() -> Path:
     return _find("experiments")
 
 
+def conf_dirs() -> list[Path]:
+    """The folders with components that come with repro: its own, and those of the papers that have one."""
+    return [conf_dir(), *sorted(experiments_dir().glob("*/conf"))]
+
+
+def own_conf() -> Path | None:
+    """The `conf/` of the working folder, if there is one that is not repro's own."""
+    own = Path.cwd() / "conf"
+    return own if own.is_dir() and own.resolve() != conf_dir().resolve() else None
+
+
 def _find(name: str) -> Path:
     inside = PACKAGE / name
     return inside if inside.is_dir() else CLONE / name

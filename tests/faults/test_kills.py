@@ -10,8 +10,13 @@ import pandas as pd
 KILLS = 50
 RUNS = 20
 # Twenty runs, single ones and stacked ones, of data that come with the installation; a checkpoint at every step.
-WORDS = ["reproduce", "training_deep_networks/preprocessing", "scale=smoke", "trainer.checkpoint_seconds=0",
-         "diagnostics.every=1"]  # fmt: skip
+WORDS = [
+    "reproduce",
+    "training_deep_networks/preprocessing",
+    "scale=smoke",
+    "trainer.checkpoint_seconds=0",
+    "diagnostics.every=1",
+]
 TABLES = Path("training_deep_networks/preprocessing/custom")
 TIMES = ["seconds", "steps_per_second"]
 

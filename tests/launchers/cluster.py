@@ -66,8 +66,13 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
         )
     )
     environment = os.environ | {"SLURM_CONF": str(file)}
-    files = {"key-file": "munge.key", "socket": "munge.socket", "pid-file": "munge.pid", "log-file": "munge.log",
-             "seed-file": "munge.seed"}  # fmt: skip
+    files = {
+        "key-file": "munge.key",
+        "socket": "munge.socket",
+        "pid-file": "munge.pid",
+        "log-file": "munge.log",
+        "seed-file": "munge.seed",
+    }
     try:
         start("munged", *(f"--{option}={folder / name}" for option, name in files.items()), "--force")
         start("slurmctld", "-f", str(file), environment=environment)

@@ -13,8 +13,12 @@ from cluster import UnavailableError, slurm
 
 from conftest import TINY
 
-PLUGINS = {"joblib": "hydra_joblib_launcher", "submitit_local": "hydra_submitit_launcher",
-           "submitit_slurm": "hydra_submitit_launcher", "ray": "hydra_ray_launcher"}  # fmt: skip
+PLUGINS = {
+    "joblib": "hydra_joblib_launcher",
+    "submitit_local": "hydra_submitit_launcher",
+    "submitit_slurm": "hydra_submitit_launcher",
+    "ray": "hydra_ray_launcher",
+}
 WORDS = {
     "joblib": ["hydra.launcher.n_jobs=2"],
     "submitit_local": ["hydra.launcher.timeout_min=10"],

@@ -1,6 +1,7 @@
 """Slow, obvious twins of components, written down a second time; every module here may bring some.
 
-A module's `ACTIVATIONS` has functions of NumPy arrays, by the name of an option of conf/activation.
+A module's `ACTIVATIONS` has functions of NumPy arrays, by the name of an option of conf/activation. Its `QUANTITIES`
+has functions of a layer's activations, a list of arrays (units, ...), one a sample, by the name of a row of layers.csv.
 """
 
 import importlib

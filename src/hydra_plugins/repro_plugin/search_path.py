@@ -1,18 +1,17 @@
-"""A `conf/` in the working folder joins the configuration search path, so that one's own components need no fork."""
-
-from pathlib import Path
+"""Papers' own `conf/` and one in the working folder join the configuration search path: no component needs a fork."""
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from repro.paths import conf_dir
+from repro.paths import conf_dirs, own_conf
 
 
 class OwnConf(SearchPathPlugin):
-    """Appends `./conf`; files of the same name in repro's own `conf/` win."""
+    """Appends `experiments/*/conf` and `./conf`; of files of one name the first wins, and repro's own come first."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-        """Add the folder when there is one and it is not repro's own."""
-        own = Path.cwd() / "conf"
-        if own.is_dir() and own.resolve() != conf_dir().resolve():
+        """Add the folders that there are."""
+        for folder in conf_dirs()[1:]:
+            search_path.append(provider=folder.parent.name, path=f"file://{folder}")
+        if own := own_conf():
             search_path.append(provider="working folder", path=f"own://{own}")

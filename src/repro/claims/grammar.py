@@ -291,8 +291,9 @@ class _Reader:
         self.mapping(bound, "when")
         sides = [side for side in ("below", "above") if side in bound]
         if not isinstance(bound.get("curve"), str) or len(sides) != 1 or len(bound) != 2:
-            raise UserError(f"{self.about}: when needs a curve and one of below, above, e.g. "
-                            "{curve: valid_loss, below: 0.1}")  # fmt: skip
+            raise UserError(
+                f"{self.about}: when needs a curve and one of below, above, e.g. {{curve: valid_loss, below: 0.1}}"
+            )
         self.number(bound, sides[0])
 
     def _column_metric(self, metric: Mapping[str, Any]) -> None:

@@ -60,8 +60,11 @@ class Selector:
                 side = "below" if "below" in other else "above"
                 return f"{self.metric['curve']} when {other['curve']} is {side} {cell(other[side])}"
             words = f"{place.replace('_', ' ')} {cell(self.metric[place])}"
-            return f"first step of {self.metric['curve']} {words.removeprefix('first ')}" if "first" in place else (
-                f"{self.metric['curve']} at {words}")  # fmt: skip
+            return (
+                f"first step of {self.metric['curve']} {words.removeprefix('first ')}"
+                if "first" in place
+                else (f"{self.metric['curve']} at {words}")
+            )
         quantity, *rest = (f"{key} {cell(self.metric[key])}" for key in _LAYER_KEYS if key in self.metric)
         return " ".join([quantity.removeprefix("quantity "), *rest])
 
@@ -156,9 +159,9 @@ class Measurements:
             return [float(n < metric["below"] if "below" in metric else n > metric["above"]) for n in numbers]
         if not isinstance(metric, str):
             find = self._curve_values if "curve" in metric else self._layer_values
-            found = find(metric, about, set(rows["run"])) if len(rows) else {}
+            values = find(metric, about, set(rows["run"])) if len(rows) else {}
             keys = zip(rows["run"].tolist(), rows["seed"].tolist(), strict=True)
-            return [found.get(key, math.nan) for key in keys]
+            return [values.get(key, math.nan) for key in keys]
         if metric == DIVERGED:
             return [float(state == "diverged") for state in rows["status"]]
         if metric.endswith(ERROR) and (accuracy := metric.replace(ERROR, "_accuracy")) in self.metrics:
@@ -188,9 +191,9 @@ class Measurements:
             rows = rows[rows["step"] == (steps.transform("min") if step == "first" else steps.transform("max"))]
         else:
             rows = _at(rows, "step", step, about)
-        found = dict(zip(zip(rows["run"], rows["seed"], strict=True), rows["value"].tolist(), strict=True))
+        values = dict(zip(zip(rows["run"], rows["seed"], strict=True), rows["value"].tolist(), strict=True))
         # What was measured last in a run that diverged is not its end.
-        return {k: math.nan if step == "last" and k in self._lost else v for k, v in found.items()}
+        return {k: math.nan if step == "last" and k in self._lost else v for k, v in values.items()}
 
     def _curve_values(self, metric: Mapping[str, Any], about: str, runs: set[str]) -> dict[tuple[str, int], float]:
         """The curve's value, or the step at which it is reached, by run and seed."""
@@ -224,8 +227,11 @@ def _on_curve(rows: pd.DataFrame, metric: Mapping[str, Any], ended: bool) -> flo
     A run that diverged has no end: NaN is what stands there, and where it had not got beyond the bound before.
     """
     if "first_below" in metric or "first_above" in metric:
-        beyond = rows["value"] < metric["first_below"] if "first_below" in metric else (
-            rows["value"] > metric["first_above"])  # fmt: skip
+        beyond = (
+            rows["value"] < metric["first_below"]
+            if "first_below" in metric
+            else (rows["value"] > metric["first_above"])
+        )
         never = rows["step"].iloc[-1] if ended else math.nan
         return float(rows["step"][beyond].iloc[0] if beyond.any() else never)
     if not ended and (OF_LAST.keys() & metric.keys() or metric.get("step") == "last"):
@@ -238,8 +244,8 @@ def _on_curve(rows: pd.DataFrame, metric: Mapping[str, Any], ended: bool) -> flo
     wanted = metric[place]
     if wanted in ("first", "last"):
         return float(rows["value"].iloc[0 if wanted == "first" else -1])
-    found = rows["value"][(rows[place] - wanted).abs() < 1e-6]
-    return float(found.iloc[0]) if len(found) else math.nan
+    values = rows["value"][(rows[place] - wanted).abs() < 1e-6]
+    return float(values.iloc[0]) if len(values) else math.nan
 
 
 def _first_beyond(rows: pd.DataFrame, bound: Mapping[str, Any]) -> float:
@@ -249,10 +255,10 @@ def _first_beyond(rows: pd.DataFrame, bound: Mapping[str, Any]) -> float:
 
 
 def _at(rows: pd.DataFrame, column: str, value: Any, about: str) -> pd.DataFrame:
-    found: pd.DataFrame = rows[rows[column] == value]
-    if found.empty:
+    chosen: pd.DataFrame = rows[rows[column] == value]
+    if chosen.empty:
         raise unknown(f"{column} in {about}", str(value), map(str, rows[column].unique()))
-    return found
+    return chosen
 
 
 def _equal(column: "pd.Series[Any]", value: Any) -> "pd.Series[bool]":

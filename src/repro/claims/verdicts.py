@@ -115,16 +115,17 @@ def _simple(claim: Simple, data: Measurements, about: str) -> Outcome:
     for side, wanted in ((left, claim.left), (right, claim.right)):
         _one_a_seed(side, f"{about}: {wanted}")
     note = [_missing_note(left, right, claim), *_best_notes(claim, data, about)]
-    found = _compare(left, right, claim)
-    if found is None:
+    estimate = _compare(left, right, claim)
+    if estimate is None:
         return Outcome(_metric(claim), math.nan, None, 0, INCONCLUSIVE, "; ".join(filter(None, note)))
     if right is not None:
         means = [_center(_numbers(side, claim), claim) for side in (left, right)]
         note.insert(0, " against ".join(f"{value:.4g}" for value in means))
-    verdict = INCONCLUSIVE if found.n < 2 else _verdict(claim, found)
+    verdict = INCONCLUSIVE if estimate.n < 2 else _verdict(claim, estimate)
     if claim.ratio:
-        found = _exponential(found)
-    return Outcome(_metric(claim), found.value, found.interval, found.n, verdict, "; ".join(filter(None, note)))
+        estimate = _exponential(estimate)
+    remarks = "; ".join(filter(None, note))
+    return Outcome(_metric(claim), estimate.value, estimate.interval, estimate.n, verdict, remarks)
 
 
 def _best_notes(claim: Simple, data: Measurements, about: str) -> list[str]:
@@ -146,14 +147,14 @@ def _share(claim: Share, data: Measurements, about: str) -> Outcome:
     metric = f"share of {unit} where {_metric(claim.inner)} is {_region(claim.inner)}"
     if not trials:
         return Outcome(metric, math.nan, None, 0, INCONCLUSIVE, "no runs")
-    found = statistics.share(hits, len(trials))
+    estimate = statistics.share(hits, len(trials))
     verdict = INCONCLUSIVE
-    if found.interval is not None and found.interval[0] >= claim.at_least:
+    if estimate.interval is not None and estimate.interval[0] >= claim.at_least:
         verdict = REPRODUCED
-    elif found.interval is not None and found.interval[1] < claim.at_least:
+    elif estimate.interval is not None and estimate.interval[1] < claim.at_least:
         verdict = NOT_REPRODUCED
     note = "; ".join(filter(None, [f"{hits} of {len(trials)}", _missing_note(left, right, claim.inner)]))
-    return Outcome(metric, found.value, found.interval, found.n, verdict, note)
+    return Outcome(metric, estimate.value, estimate.interval, estimate.n, verdict, note)
 
 
 def _holds(claim: Simple, numbers: Sequence[float]) -> bool:
@@ -183,7 +184,7 @@ def _one_a_seed(values: Sequence[Value] | None, what: str) -> None:
     seeds = [value.seed for value in values or ()]
     if values and len(set(seeds)) < len(seeds):
         known = {name: sorted({value.cell[name] for value in values}) for name in values[0].cell}
-        listed = "; ".join(f"{name} ({', '.join(found)})" for name, found in known.items())
+        listed = "; ".join(f"{name} ({', '.join(metrics)})" for name, metrics in known.items())
         raise UserError(f"{what} has several runs a seed; choose with variant or where: {listed}")
 
 
@@ -237,12 +238,12 @@ def _center(numbers: Sequence[float], claim: Simple) -> float:
     return math.exp(center) if claim.ratio else center
 
 
-def _verdict(claim: Simple, found: Estimate) -> str:
-    low, high = found.interval or (found.value, found.value)
+def _verdict(claim: Simple, estimate: Estimate) -> str:
+    low, high = estimate.interval or (estimate.value, estimate.value)
     if _inside(claim, low, high):
         return REPRODUCED
     start, end = _ends(claim)
-    outside = high < start or low > end or found.interval is None
+    outside = high < start or low > end or estimate.interval is None
     return NOT_REPRODUCED if outside else INCONCLUSIVE
 
 
@@ -260,9 +261,9 @@ def _ends(claim: Simple) -> Interval:
     return (math.log(claim.low) if claim.low > 0 else -math.inf), math.log(claim.high)
 
 
-def _exponential(found: Estimate) -> Estimate:
-    bounds = None if found.interval is None else (_exp(found.interval[0]), _exp(found.interval[1]))
-    return Estimate(_exp(found.value), bounds, found.n)
+def _exponential(estimate: Estimate) -> Estimate:
+    bounds = None if estimate.interval is None else (_exp(estimate.interval[0]), _exp(estimate.interval[1]))
+    return Estimate(_exp(estimate.value), bounds, estimate.n)
 
 
 def _exp(value: float) -> float:

@@ -21,8 +21,10 @@ from repro.errors import UserError, unknown
 ALLOWED = ("repro.", "torch.nn.", "torch.optim.")
 # Where the parts of a run come from. What else is ours writes files, removes folders, starts programs and builds
 # whatever it is told to: nothing that a configuration may call.
-HOMES = ("repro.datasets", "repro.diagnostics.spectrum", "repro.model", "repro.procedures", "repro.schedules",
-         "repro.tasks", "torch.nn", "torch.optim")  # fmt: skip
+HOMES = (
+    *(f"repro.{room}" for room in ("datasets", "diagnostics.spectrum", "experiments", "model", "procedures")),
+    *("repro.schedules", "repro.tasks", "torch.nn", "torch.optim"),
+)
 NO_HOMES = ("repro.datasets.store",)
 LISTS = (list, tuple, Sequence)
 
@@ -118,7 +120,7 @@ def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
             f"{where}._target_ is {target!r}; allowed: {allowed}; if you trust the package, add: trusted=[{package}]"
         )
     try:
-        found = _imported(target, where)
+        part = _imported(target, where)
     except UserError:
         raise
     except Exception as error:  # whatever importing the user's module raises
@@ -126,17 +128,17 @@ def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
         raise UserError(
             f"{where}._target_ {target!r} cannot be imported ({reason}); mend it or name another"
         ) from error
-    if package not in trusted and not _is_part(found):
+    if package not in trusted and not _is_part(part):
         raise _no_part(target, where)
-    return found
+    return part
 
 
-def _is_part(found: Any) -> bool:
-    """Whether a class or function is at home where the parts of a run are: a module of ours may import `os`, but
+def _is_part(part: Any) -> bool:
+    """Whether a class or function comes from where the parts of a run are: a module of ours may import `os`, but
     `repro.that_module.os.system` is none of our components."""
-    home = str(getattr(found, "__module__", None))
+    home = str(getattr(part, "__module__", None))
     inside, outside = (any(f"{home}.".startswith(f"{m}.") for m in modules) for modules in (HOMES, NO_HOMES))
-    return isinstance(found, type | types.FunctionType) and inside and not outside
+    return isinstance(part, type | types.FunctionType) and inside and not outside
 
 
 def _no_part(target: str, where: str) -> UserError:
@@ -146,19 +148,19 @@ def _no_part(target: str, where: str) -> UserError:
 def _imported(target: str, where: str) -> Any:
     """The object of a dotted name: the longest part that is a module, then attributes."""
     names = target.split(".")
-    found: Any = importlib.import_module(names[0])
+    part: Any = importlib.import_module(names[0])
     for i, name in enumerate(names[1:], 1):
         module = ".".join(names[: i + 1])
-        if not hasattr(found, name) and isinstance(found, types.ModuleType) and _is_module(module):
+        if not hasattr(part, name) and isinstance(part, types.ModuleType) and _is_module(module):
             importlib.import_module(module)
-        if not hasattr(found, name):
+        if not hasattr(part, name):
             inside = ".".join(names[:i])
-            public = [f"{inside}.{n}" for n in dir(found) if not n.startswith("_")]
+            public = [f"{inside}.{n}" for n in dir(part) if not n.startswith("_")]
             near = get_close_matches(module, public, n=2, cutoff=0.6)
             hint = f" (did you mean {' or '.join(near)}?)" if near else ""
             raise UserError(f"{where}._target_ is {target!r}, but there is no {name!r} in {inside}{hint}")
-        found = getattr(found, name)
-    return found
+        part = getattr(part, name)
+    return part
 
 
 def _is_module(name: str) -> bool:
@@ -230,8 +232,8 @@ def _say(hint: Any) -> str:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         # What nobody can type (a tensor, say) is left out.
-        said = [_say(part) for part in arguments if part in words or typing.get_origin(part) in LISTS]
-        return " or ".join(dict.fromkeys(said)) or str(hint)
+        allowed = [_say(part) for part in arguments if part in words or typing.get_origin(part) in LISTS]
+        return " or ".join(dict.fromkeys(allowed)) or str(hint)
     if origin is typing.Literal:
         return "one of " + ", ".join(map(str, arguments))
     if origin is tuple and arguments and Ellipsis not in arguments:

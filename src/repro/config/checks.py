@@ -79,8 +79,9 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
         if trainer[key] is not None and not _above(trainer[key], 0):
             raise UserError(f"trainer.{key} must be a finite number above 0 or null, not {trainer[key]}")
     if trainer["precision"] not in (None, *PRECISIONS):
-        raise UserError(f"trainer.precision must be {' or '.join(PRECISIONS)}, or null for float32, "
-                        f"not {trainer['precision']!r}")  # fmt: skip
+        raise UserError(
+            f"trainer.precision must be {' or '.join(PRECISIONS)}, or null for float32, not {trainer['precision']!r}"
+        )
     split, _, metric = trainer["monitor"].partition("_")
     if split not in SPLITS or not metric:
         raise UserError(f"trainer.monitor must be <split>_<metric>, e.g. valid_loss, not {trainer['monitor']!r}")
@@ -102,9 +103,12 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
 def _check_together(settings: Mapping[str, Any]) -> None:
     _check_batches(settings)
     _check_sequences(settings)
-    if settings["diagnostics"]["predictions"] and not declares(settings, "task", "one_a_sample"):
-        raise UserError("diagnostics.predictions writes one number a sample and needs task=classification, "
-                        "regression or sigmoids; set it to null")  # fmt: skip
+    written = any(declares(settings, "task", kind) for kind in ("one_a_sample", "writes_text"))
+    if settings["diagnostics"]["predictions"] and not written:
+        raise UserError(
+            f"diagnostics.predictions writes a number or a text a sample, and task="
+            f"{_option(settings, 'task')} has neither; set it to null"
+        )
     if declares(settings, "optimizer", "needs_closure"):
         _check_search(settings)
     if settings["replicas"] > 1:
@@ -125,31 +129,41 @@ def _check_sequences(settings: Mapping[str, Any]) -> None:
     data, net = (declares(settings, group, "sequential") for group in ("dataset", "architecture"))
     names = {group: _option(settings, group) for group in ("dataset", "architecture")}
     if net and not data:
-        raise UserError(f"architecture={names['architecture']} reads sequences, and dataset={names['dataset']} has "
-                        "none; take dataset=penn_treebank, say, or architecture=mlp")  # fmt: skip
+        raise UserError(
+            f"architecture={names['architecture']} reads sequences, and dataset={names['dataset']} has "
+            "none; take dataset=penn_treebank, say, or architecture=mlp"
+        )
     if data and not net:
-        raise UserError(f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
-                        "read; take architecture=lstm, lstm_classifier or ntm")  # fmt: skip
+        raise UserError(
+            f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
+            "read; take architecture=lstm, lstm_classifier or ntm"
+        )
     for key in ("precision", "compile"):
         if declares(settings, "architecture", "carries_state") and settings["trainer"][key]:
-            raise UserError(f"trainer.{key} is for nets without a state, not for architecture="
-                            f"{names['architecture']}; leave it null")  # fmt: skip
+            raise UserError(
+                f"trainer.{key} is for nets without a state, not for architecture="
+                f"{names['architecture']}; leave it null"
+            )
 
 
 def _check_replicas(settings: Mapping[str, Any]) -> None:
     trainer, replicas = settings["trainer"], settings["replicas"]
     for key in ("precision", "channels_last", "compile"):
         if trainer[key] and trainer[key] != "float64":
-            raise UserError(f"trainer.{key} is for one net and does not go with replicas={replicas}; "
-                            f"leave it null, or train one by one with -m seed=range({replicas})")  # fmt: skip
+            raise UserError(
+                f"trainer.{key} is for one net and does not go with replicas={replicas}; "
+                f"leave it null, or train one by one with -m seed=range({replicas})"
+            )
     clocks = {
         "trainer.patience": trainer["patience"] is not None,
         f"schedule={_option(settings, 'schedule')}": declares(settings, "schedule", "watches"),
     }
     for key, used in clocks.items():
         if used:
-            raise UserError(f"{key} does not go with replicas={replicas}: stacked seeds share one "
-                            f"clock; train them one by one with -m seed=range({replicas})")  # fmt: skip
+            raise UserError(
+                f"{key} does not go with replicas={replicas}: stacked seeds share one "
+                f"clock; train them one by one with -m seed=range({replicas})"
+            )
 
 
 def _check_search(settings: Mapping[str, Any]) -> None:
@@ -157,17 +171,22 @@ def _check_search(settings: Mapping[str, Any]) -> None:
     trainer, name = settings["trainer"], f"optimizer={_option(settings, 'optimizer')}"
     if settings["replicas"] > 1:
         seeds = f"seed=range({settings['replicas']})"
-        raise UserError(f"{name} goes along one line at a time and does not go with replicas="
-                        f"{settings['replicas']}; train one by one with -m {seeds}")  # fmt: skip
+        raise UserError(
+            f"{name} goes along one line at a time and does not go with replicas="
+            f"{settings['replicas']}; train one by one with -m {seeds}"
+        )
     if trainer["batch_size"] is not None:
         raise UserError(f"{name} needs the whole training split in every step; set trainer.batch_size=null")
     for key in ("l1", "l2", "clip_norm", "clip_value", "clip_weights"):
         if trainer[key]:
-            raise UserError(f"trainer.{key} changes gradients or weights that {name} compares with the loss; "
-                            "leave it out")  # fmt: skip
+            raise UserError(
+                f"trainer.{key} changes gradients or weights that {name} compares with the loss; leave it out"
+            )
     if settings["architecture"].get("dropout") or declares(settings, "activation", "draws_noise"):
-        raise UserError(f"{name} needs the same loss whenever it asks, and noisy units and dropout draw anew; "
-                        "leave them out, or take another optimizer")  # fmt: skip
+        raise UserError(
+            f"{name} needs the same loss whenever it asks, and noisy units and dropout draw anew; "
+            "leave them out, or take another optimizer"
+        )
 
 
 def _option(settings: Mapping[str, Any], group: str) -> str:

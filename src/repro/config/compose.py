@@ -3,12 +3,10 @@
 import copy
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -16,9 +14,11 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from repro.config.groups import GROUPS, OPTIONAL
+from repro.config.groups import GROUPS, OPTIONAL, option_files
+from repro.config.internals import put
 from repro.config.run import plain
-from repro.config.template import Form, fits
+from repro.config.short_keys import spelled_out
+from repro.config.template import Template, fits
 from repro.errors import UserError, unknown
 from repro.paths import conf_dir
 
@@ -39,6 +39,7 @@ def compose(overrides: Sequence[str]) -> DictConfig:
 
 def compose_initialized(overrides: Sequence[str]) -> DictConfig:
     """`compose` for a caller that has already initialized Hydra and composes many times."""
+    overrides = spelled_out(overrides)
     check_groups(overrides)
     try:
         cfg = hydra_compose("train", without_nulls(overrides), return_hydra_config=True)
@@ -81,13 +82,15 @@ def explain(error: Exception, overrides: Sequence[str]) -> UserError:
     """Say in one line what was wrong with overrides that Hydra refused."""
     text = str(error)
     if isinstance(error, OverrideParseException):
-        return UserError(f"cannot read the override {error.override!r} ({_first_line(text)}); write KEY=VALUE or "
-                         "GROUP=OPTION, in quotes where the shell needs them")  # fmt: skip
+        return UserError(
+            f"cannot read the override {error.override!r} ({_first_line(text)}); write KEY=VALUE or "
+            "GROUP=OPTION, in quotes where the shell needs them"
+        )
     if match := re.search(r"Ambiguous value for argument '(.*)'", text):
         return UserError(f"{match.group(1)} gives several values; for a sweep add -m, for a list write KEY=[A,B]")
     if match := re.search(r"Could not find '([\w-]+)/([^']*)'", text):
         group, name = match.groups()
-        return unknown(group, name, options(group))
+        return unknown(group, name, option_files(group))
     if match := re.search(r"(?:Could not override '|Could not append.*?')([\w./@-]+)'", text):
         return _unknown_key(match.group(1), overrides)
     if match := re.search(r"Key '([^']+)' (?:not in|is not in)", text):
@@ -116,15 +119,6 @@ def _plain(key: str, text: str) -> str:
     return f"{key}: {_first_line(text)}"
 
 
-def options(group: str) -> list[str]:
-    """The names of a group's options, the user's own among them."""
-    found: set[str] = set()
-    for root in (conf_dir(), Path.cwd() / "conf"):
-        folder = root / group
-        found |= {str(f.relative_to(folder).with_suffix("")) for f in folder.rglob("*.yaml")}
-    return sorted(found)
-
-
 def _unknown_key(key: str, overrides: Sequence[str]) -> UserError:
     parent, _, name = key.rpartition(".")
     known = _keys(parent, overrides)
@@ -151,15 +145,22 @@ def _settings(overrides: Sequence[str]) -> list[str]:
 def _keys(parent: str, overrides: Sequence[str]) -> list[str]:
     """The keys under a node, with the options chosen that can be chosen."""
     parser = OverridesParser.create()
-    chosen = [o for o, parsed in zip(overrides, parser.parse_overrides(list(overrides)), strict=True)
-              if parsed.key_or_group in GROUPS and not parsed.is_sweep_override()]  # fmt: skip
+    chosen = [
+        o
+        for o, parsed in zip(overrides, parser.parse_overrides(list(overrides)), strict=True)
+        if parsed.key_or_group in GROUPS and not parsed.is_sweep_override()
+    ]
     with initialize_or_keep():
         try:
             cfg = hydra_compose("train", chosen)
         except ERRORS:
             cfg = hydra_compose("train", [])
     node = OmegaConf.select(cfg, parent) if parent else cfg  # None where there is no such node
-    return [str(k) for k in node if not str(k).startswith("_")] if isinstance(node, DictConfig) else []
+    if not isinstance(node, DictConfig):
+        return []
+    parts = [part for part in node.values() if isinstance(part, DictConfig) and "_target_" in part and parent]
+    inside = [k for part in parts for k in part]  # each of these has a short name; see short_keys.py
+    return [k for k in dict.fromkeys([*map(str, node), *map(str, inside)]) if not k.startswith("_")]
 
 
 class initialize_or_keep:  # noqa: N801 - reads as a word of the with statement
@@ -191,7 +192,7 @@ class Composer:
         self._parser = OverridesParser.create()
         self._parsed: dict[str, Override] = {}
         self._chosen: dict[tuple[str, ...], DictConfig] = {}
-        self._forms: dict[tuple[tuple[str, ...], ...], Form] = {}
+        self._templates: dict[tuple[tuple[str, ...], ...], Template] = {}
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """What `compose` gives for the same words, but for `reproduction`, which is left out; raises as it does."""
@@ -209,12 +210,12 @@ class Composer:
             if not fits(values, self._of(groups)):
                 return plain(self._with_values(groups, values))
             # Taken out while it is filled: after a refusal it would hold half of the values.
-            form = self._forms.pop(kind, None) or Form(self._with_values(groups, values))
-            found = form.filled(values)
+            template = self._templates.pop(kind, None) or Template(self._with_values(groups, values))
+            settings = template.filled(values)
         except ERRORS as error:
             raise explain(error, overrides) from error
-        self._forms[kind] = form
-        return found
+        self._templates[kind] = template
+        return settings
 
     def _sorted(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
         """The words that choose components, and the others, parsed."""
@@ -240,10 +241,7 @@ class Composer:
 
     def _with_values(self, groups: tuple[str, ...], values: list[Override]) -> DictConfig:
         cfg = copy.deepcopy(self._of(groups))
-        OmegaConf.set_struct(cfg, True)
-        # Hydra's own way to put values on top of a composed configuration; it has no public name.
-        ConfigLoaderImpl._apply_overrides_to_config(values, cfg)
-        OmegaConf.set_struct(cfg, None)
+        put(values, cfg)
         return cfg
 
     def _is_group(self, override: Override) -> bool:

@@ -2,14 +2,29 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
-from repro.paths import conf_dir
+from repro.paths import conf_dir, conf_dirs, experiments_dir, own_conf
 
 # Groups whose options are built from a _target_, and all groups.
-COMPONENTS = ("dataset", "task", "architecture", "activation", "initialization", "normalization", "backward",
-              "optimizer", "schedule", "weight", "annealing", "curriculum", "procedure", "hessian")  # fmt: skip
+COMPONENTS = (
+    "dataset",
+    "task",
+    "architecture",
+    "activation",
+    "initialization",
+    "normalization",
+    "backward",
+    "optimizer",
+    "schedule",
+    "weight",
+    "annealing",
+    "curriculum",
+    "procedure",
+    "hessian",
+)
 OPTIONAL = ("weight", "annealing", "curriculum", "hessian")  # null unless one is chosen
 GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 
@@ -19,6 +34,7 @@ CAPABILITIES = {
     "draws_noise": "an activation's values are random in training",
     "by_batch": "a normalization takes statistics over a batch",
     "one_a_sample": "a task predicts one number a sample",
+    "writes_text": "a task predicts a text a sample",
     "needs_closure": "an optimizer asks for the loss as often as it likes",
     "watches": "a schedule goes by a metric",
 }
@@ -64,17 +80,29 @@ def _without(node: Mapping[str, Any], known: Mapping[str, Any], prefix: str) -> 
     return kept
 
 
+def option_files(group: str) -> dict[str, Path]:
+    """The file of every option of a group by the option's name: repro's own, papers', the working folder's `conf/`."""
+    if group == "experiment":
+        root = experiments_dir()
+        return {path.relative_to(root).with_suffix("").as_posix(): path for path in sorted(root.glob("*/*.yaml"))}
+    own = own_conf()
+    files: dict[str, Path] = {}
+    for folder in (root / group for root in [*conf_dirs(), *([own] if own else [])]):
+        for path in folder.rglob("*.yaml"):
+            files.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+    return dict(sorted(files.items()))
+
+
 @cache
 def own_option(group: str, option: str) -> dict[str, Any]:
-    """The settings in repro's own file of an option by dotted name, references unresolved; {} if there is no file."""
+    """The settings in the file of an option that comes with repro, by dotted name, references unresolved; or {}."""
     from omegaconf import OmegaConf  # `repro list` does without
 
     from repro.config.yaml_files import load
 
-    file = conf_dir() / group / f"{option}.yaml"
-    if not file.is_file():
-        return {}
-    settings: Any = OmegaConf.to_container(load(file), resolve=False)
+    files = [folder / group / f"{option}.yaml" for folder in conf_dirs()]
+    file = next((file for file in files if file.is_file()), None)
+    settings: Any = OmegaConf.to_container(load(file), resolve=False) if file else {}
     return flatten(settings) if isinstance(settings, Mapping) else {}
 
 

@@ -16,9 +16,23 @@ from repro.config.groups import COMPONENTS, without_addresses
 NUMBERS = 1
 
 # What a run is called, where it runs and where it puts things; none of it moves a number.
-NOT_SCIENTIFIC = {"device", "threads", "results_dir", "data_dir", "dataset.data_dir", "force", "trusted", "variant",
-                  "experiment", "choices", "reproduction", "trainer.checkpoint_seconds", "trainer.channels_last",
-                  "trainer.compile", "tensorboard"}  # fmt: skip
+NOT_SCIENTIFIC = {
+    "device",
+    "threads",
+    "results_dir",
+    "data_dir",
+    "dataset.data_dir",
+    "force",
+    "trusted",
+    "variant",
+    "experiment",
+    "choices",
+    "reproduction",
+    "trainer.checkpoint_seconds",
+    "trainer.channels_last",
+    "trainer.compile",
+    "tensorboard",
+}
 
 
 def identity(settings: Mapping[str, Any]) -> str:
@@ -53,11 +67,11 @@ def _source_hash(package: str) -> str:
     files = (
         [Path(spec.origin)] if spec.origin and not folders else [f for d in folders for f in sorted(d.rglob("*.py"))]
     )
-    found = hashlib.sha256()
+    total = hashlib.sha256()
     for file in files:
         if file.is_file():
-            found.update(file.read_bytes())
-    return found.hexdigest()
+            total.update(file.read_bytes())
+    return total.hexdigest()
 
 
 def _scientific(value: Any, key: str = "") -> Any:

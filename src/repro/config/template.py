@@ -7,20 +7,20 @@ few numbers. What is filled in goes through Hydra's and OmegaConf's own assignme
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.override_parser.types import Override, OverrideType
-from omegaconf import DictConfig, ListConfig, Node, OmegaConf, ValueNode
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
+from repro.config.internals import children, is_reference, is_single, put
 from repro.config.run import plain
 
 _PRIMITIVE = (bool, int, float, str, type(None))
 
 
-class Form:
+class Template:
     """A composed configuration in which some values can be set again and again."""
 
     def __init__(self, cfg: DictConfig) -> None:
-        """Takes a configuration to which the first values have been applied; it becomes the form's own.
+        """Takes a configuration to which the first values have been applied; it becomes the template's own.
 
         Raises:
             UserError: a value is missing.
@@ -35,36 +35,34 @@ class Form:
         """What `plain` gives for the configuration with other values of the same settings.
 
         Raises:
-            HydraException, OmegaConfBaseException: as when the values are applied to a fresh configuration. The form
-                must not be used any more.
+            HydraException, OmegaConfBaseException: as when the values are applied to a fresh configuration; the
+                template must not be used any more.
         """
         for one in values:
             key, value = one.key_or_group, one.value()
             if key in self._filled and _same(self._filled[key], value):
                 continue
-            OmegaConf.set_struct(self._cfg, True)
-            ConfigLoaderImpl._apply_overrides_to_config([one], self._cfg)
-            OmegaConf.set_struct(self._cfg, None)
+            put([one], self._cfg)
             self._filled[key] = value
             *above, last = key.split(".")
             _at(self._plain, above)[last] = OmegaConf.select(self._cfg, key)
         for path, parent in self._references:
             value = parent[path[-1]]
             is_node = isinstance(value, (DictConfig, ListConfig))
-            found = OmegaConf.to_container(value, resolve=True) if is_node else value
-            _at(self._plain, path[:-1])[path[-1]] = found
+            plain_value = OmegaConf.to_container(value, resolve=True) if is_node else value
+            _at(self._plain, path[:-1])[path[-1]] = plain_value
         copied: dict[str, Any] = _copied(self._plain)
         return copied
 
 
 def fits(values: Sequence[Override], cfg: DictConfig) -> bool:
-    """Whether values may be filled into a form made of a configuration that they have not yet been applied to.
+    """Whether values may be filled into a template made of a configuration that they have not yet been applied to.
 
     They do where each is a single value in place of a single value: then setting it once more undoes what was set
     before, and touches nothing else. Mappings merge, lists and references to other settings reach further.
     """
     keys = [one.key_or_group for one in values]
-    return len(set(keys)) == len(keys) and all(_is_single(one) and _is_leaf(cfg, one.key_or_group) for one in values)
+    return len(set(keys)) == len(keys) and all(_is_single(one) and is_single(cfg, one.key_or_group) for one in values)
 
 
 def _is_single(one: Override) -> bool:
@@ -74,29 +72,12 @@ def _is_single(one: Override) -> bool:
     return type(value) in _PRIMITIVE and not (isinstance(value, str) and ("${" in value or value == "???"))
 
 
-def _is_leaf(cfg: DictConfig, key: str) -> bool:
-    node: Node | None = cfg
-    for part in key.split("."):
-        if not isinstance(node, DictConfig) or node._is_none() or node._is_interpolation():
-            return False
-        found = node._get_node(part, validate_access=False)
-        node = found if isinstance(found, Node) else None
-    return isinstance(node, ValueNode) and not node._is_interpolation()
-
-
-def _references(node: DictConfig | ListConfig, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+def _references(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     """Path and parent of every value that is looked up elsewhere."""
-    if node._is_none() or node._is_interpolation():
-        return
-    children: Iterator[tuple[Any, Any]] = (
-        ((i, node._get_node(i)) for i in range(len(node)))
-        if isinstance(node, ListConfig)
-        else ((key, node._get_node(key)) for key in node)
-    )
-    for key, child in children:
-        if child._is_interpolation():
+    for key, child in children(node):
+        if is_reference(child):
             yield (*path, key), node
-        elif isinstance(child, (DictConfig, ListConfig)):
+        else:
             yield from _references(child, (*path, key))
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from repro.datasets.from_arrays import Options, Raw, divide, finish
 from repro.datasets.images import Augmentation
-from repro.datasets.protocol import Data
+from repro.datasets.memory import Data
 from repro.datasets.splits import check_size
 from repro.datasets.store.files import joined
 from repro.errors import UserError
@@ -76,8 +76,9 @@ def unpack_archive(archive: bytes) -> list[bytes]:
         with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as tar:
             return [_member(tar, name) for name in MEMBERS]
     except tarfile.TarError as error:
-        raise UserError(f"cifar-10-binary.tar.gz is no readable archive ({error}); "
-                        "fetch it anew: repro data fetch cifar10") from error  # fmt: skip
+        raise UserError(
+            f"cifar-10-binary.tar.gz is no readable archive ({error}); fetch it anew: repro data fetch cifar10"
+        ) from error
 
 
 def _member(tar: tarfile.TarFile, name: str) -> bytes:
@@ -87,8 +88,10 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
         info = tarfile.TarInfo(name)
         info.type = tarfile.DIRTYPE  # refused below like anything else that is no plain file
     if not info.isreg() or info.size > MOST_BYTES or (stream := tar.extractfile(info)) is None:
-        raise UserError(f"cifar-10-binary.tar.gz has no file {name} of at most {MOST_BYTES} bytes; "
-                        "fetch it anew: repro data fetch cifar10")  # fmt: skip
+        raise UserError(
+            f"cifar-10-binary.tar.gz has no file {name} of at most {MOST_BYTES} bytes; "
+            "fetch it anew: repro data fetch cifar10"
+        )
     return stream.read()
 
 
@@ -99,11 +102,14 @@ def parse_rows(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         UserError: the bytes are not whole rows, or a label is no class.
     """
     if not data or len(data) % ROW:
-        raise UserError(f"CIFAR-10 data have {len(data)} bytes, no multiple of {ROW}; they are truncated: "
-                        "repro data fetch cifar10")  # fmt: skip
+        raise UserError(
+            f"CIFAR-10 data have {len(data)} bytes, no multiple of {ROW}; they are truncated: repro data fetch cifar10"
+        )
     rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, ROW)
     labels = rows[:, 0].astype(np.int64)
     if labels.max() >= CLASSES:
-        raise UserError(f"CIFAR-10 data have label {labels.max()}, allowed: 0 to {CLASSES - 1}; "
-                        "they are damaged: repro data fetch cifar10")  # fmt: skip
+        raise UserError(
+            f"CIFAR-10 data have label {labels.max()}, allowed: 0 to {CLASSES - 1}; "
+            "they are damaged: repro data fetch cifar10"
+        )
     return rows[:, 1:].reshape(-1, *SHAPE), labels

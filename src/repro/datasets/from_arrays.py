@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from repro.datasets.images import Augmentation, Images, Normalization
+from repro.datasets.memory import Data, Split
 from repro.datasets.preprocessing import Affine, Floats, check_preprocessing, fit
-from repro.datasets.protocol import Data, Split
 from repro.datasets.splits import check_count, check_seed, check_share, check_subset, cut, keep
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
@@ -64,12 +64,7 @@ class Raw:
 
 
 def divide(
-    x: NDArray[Any],
-    y: NDArray[Any],
-    valid_size: int | float,
-    test_size: int | float,
-    seed: int,
-    unit: float = 1.0,
+    x: NDArray[Any], y: NDArray[Any], valid_size: int | float, test_size: int | float, seed: int, unit: float = 1.0
 ) -> Raw:
     """Split samples at random; classes (whole numbers in y) keep their shares in every split."""
     parts = cut(y, valid_size, test_size, seed, stratified=_classes(y))

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from repro.datasets.memory import Shuffled
+from repro.datasets.memory import Shuffled, Split
 from repro.datasets.preprocessing import ROTATIONS, Affine
-from repro.datasets.protocol import Batch, Feed, Order, Split, Stateless
+from repro.datasets.protocol import Batch, Feed, Order, Stateless
 from repro.datasets.splits import check_count
 from repro.errors import UserError
 from repro.seeds import generator
@@ -72,8 +72,10 @@ class Augmentation:
             check_count("crop", self.crop)
         if self.on and preprocessing in ROTATIONS:
             option = "crop" if self.crop else "flip"
-            raise UserError(f"{option} needs pixels, and after preprocessing={preprocessing} there are none; "
-                            f"use channels, say, or leave {option}=null")  # fmt: skip
+            raise UserError(
+                f"{option} needs pixels, and after preprocessing={preprocessing} there are none; "
+                f"use channels, say, or leave {option}=null"
+            )
 
     def check_size(self, shape: Sequence[int]) -> None:
         """Raise a `UserError` where a window could miss images (n, channels, height, width) altogether."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from repro.datasets.from_arrays import Options, Raw, divide, finish
 from repro.datasets.images import Augmentation
-from repro.datasets.protocol import Data
+from repro.datasets.memory import Data
 from repro.datasets.splits import check_size
 from repro.datasets.store.files import contents
 from repro.errors import UserError
@@ -54,8 +54,10 @@ def samples(images: bytes, labels: bytes) -> tuple[NDArray[np.uint8], NDArray[np
     """Images, shape (n, 1, height, width), and classes, shape (n,), of a pair of idx files."""
     x, y = parse_idx(images), parse_idx(labels)
     if x.ndim != 3 or y.ndim != 1 or len(x) != len(y):
-        raise UserError(f"idx files do not belong together: images {x.shape}, labels {y.shape}; "
-                        "fetch both anew: repro data fetch mnist")  # fmt: skip
+        raise UserError(
+            f"idx files do not belong together: images {x.shape}, labels {y.shape}; "
+            "fetch both anew: repro data fetch mnist"
+        )
     return x[:, None], y.astype(np.int64)
 
 
@@ -71,6 +73,8 @@ def parse_idx(data: bytes) -> NDArray[np.uint8]:
     start = 4 + 4 * axes
     shape = struct.unpack(f">{axes}I", data[4:start]) if len(data) >= start else ()
     if len(shape) != axes or len(data) - start != int(np.prod(shape, dtype=np.int64)):
-        raise UserError(f"idx file is truncated or too long: {len(data)} bytes, its header says shape "
-                        f"{shape}; fetch it anew: repro data fetch mnist")  # fmt: skip
+        raise UserError(
+            f"idx file is truncated or too long: {len(data)} bytes, its header says shape "
+            f"{shape}; fetch it anew: repro data fetch mnist"
+        )
     return np.frombuffer(data, dtype=np.uint8, offset=start).reshape(shape)

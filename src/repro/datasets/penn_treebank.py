@@ -17,8 +17,9 @@ TOKENS = {"train": 929_589, "valid": 73_760, "test": 82_430}
 TYPES = 10_000
 
 
-def penn_treebank(window: int, subset: int | None, held_out: int | None, min_count: int | None,
-                  data_dir: str | None) -> Text:  # fmt: skip
+def penn_treebank(
+    window: int, subset: int | None, held_out: int | None, min_count: int | None, data_dir: str | None
+) -> Text:
     """929,589 / 73,760 / 82,430 tokens of 10,000 types, lower case, numbers N, each line ended by <eos>.
 
     Types are numbered by their first appearance in train, then valid, then test.

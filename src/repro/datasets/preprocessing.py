@@ -49,8 +49,10 @@ def check_preprocessing(kind: str, components: int | None = None) -> None:
         return
     check_count("components", components)
     if kind not in ROTATIONS:
-        raise UserError(f"components={components} goes with preprocessing={' or '.join(ROTATIONS)} only, "
-                        f"not with {kind}; set it to null")  # fmt: skip
+        raise UserError(
+            f"components={components} goes with preprocessing={' or '.join(ROTATIONS)} only, "
+            f"not with {kind}; set it to null"
+        )
 
 
 def fit(x: Floats, kind: str, components: int | None = None) -> Transform:
@@ -92,12 +94,15 @@ def fit(x: Floats, kind: str, components: int | None = None) -> Transform:
     return Affine(mean.reshape(shape), scale.reshape(shape))
 
 
-def _by_channel(shape: tuple[int, ...], mean: Floats, scale: Floats, least: Floats,
-                most: Floats) -> tuple[Floats, Floats, Floats, Floats]:  # fmt: skip
+def _by_channel(
+    shape: tuple[int, ...], mean: Floats, scale: Floats, least: Floats, most: Floats
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Statistics (channels,) of whole channels from those of every feature, (channels · height · width,)."""
     if len(shape) != 4:
-        raise UserError(f"preprocessing=channels needs images (channels, height, width), but an input has shape "
-                        f"{shape[1:]}; use standardize")  # fmt: skip
+        raise UserError(
+            f"preprocessing=channels needs images (channels, height, width), but an input has shape "
+            f"{shape[1:]}; use standardize"
+        )
     mean, scale, least, most = (v.reshape(shape[1], -1) for v in (mean, scale, least, most))
     middle = mean.mean(axis=1)
     # Variance is that within features plus that between their means.

@@ -1,19 +1,18 @@
-"""What a data set is to the rest of the program: tensors in memory, or a generator of batches."""
+"""What a data set is to the rest of the program: a maker of batches, whether they lie in memory or are generated."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 
 from repro.errors import UserError
-from repro.storage.metrics import SPLITS
+from repro.model.trees import Tree, mapped, samples
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs and targets of one step.
+    """Inputs and targets of one step, each a tensor or a tree of tensors (`repro.model.trees`).
 
     Attributes:
         x: inputs; a training batch has a leading replica axis, one of evaluation is shared by all replicas.
@@ -21,9 +20,17 @@ class Batch:
         fresh: whether a recurrent net starts from its initial state; False carries the state on from the batch before.
     """
 
-    x: Tensor
-    y: Tensor
+    x: Tree
+    y: Tree
     fresh: bool = True
+
+    def __len__(self) -> int:
+        """Samples, or replicas of a training batch."""
+        return samples(self.x)
+
+    def part(self, which: slice | int) -> "Batch":
+        """Some of the samples, or what one replica gets of a training batch."""
+        return Batch(mapped(lambda v: v[which], self.x), mapped(lambda v: v[which], self.y), self.fresh)
 
 
 class Feed(Protocol):
@@ -68,7 +75,7 @@ class Dataset(Protocol):
         outputs: classes, or values to predict per sample.
         name: public name, as in `dataset=NAME`.
         source: which files were read, in words; empty for data that are bundled or generated.
-        shape: of one input, or of one step of a sequence; () for tokens.
+        shape: of one input, or of one step of a sequence; () for tokens; a tree of shapes where inputs are a tree.
         tokens: size of the vocabulary where inputs are tokens (int64), else None.
         sizes: samples of each split; None where there is no end to them.
     """
@@ -78,7 +85,7 @@ class Dataset(Protocol):
     source: str
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> Any: ...
 
     @property
     def tokens(self) -> int | None: ...
@@ -120,8 +127,9 @@ class Order:
     def size(self, dataset: str) -> int:
         """Samples of a batch of data without end; raises a `UserError` where a batch is to be all of them."""
         if self.batch_size is None:
-            raise UserError(f"dataset={dataset} has no end, so a batch cannot be all of it; "
-                            "set trainer.batch_size to a number")  # fmt: skip
+            raise UserError(
+                f"dataset={dataset} has no end, so a batch cannot be all of it; set trainer.batch_size to a number"
+            )
         return self.batch_size
 
     def level(self, name: str, kind: type) -> Any:
@@ -150,66 +158,3 @@ class Stateless:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Nothing to restore."""
-
-
-@dataclass(frozen=True)
-class Split:
-    """One part of a data set.
-
-    Attributes:
-        x: inputs, float32 or, of images, bytes (uint8), shape (n, features) or (n, channels, height, width).
-        y: classes, int64, shape (n,), or values to predict, float32, shape (n, targets).
-    """
-
-    x: Tensor
-    y: Tensor
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def to(self, device: torch.device, dtype: torch.dtype = torch.float32) -> "Split":
-        """The same on a device; what is real gets this type."""
-        return Split(*(v.to(device, dtype if v.is_floating_point() else v.dtype) for v in (self.x, self.y)))
-
-
-@dataclass(frozen=True)
-class Data:
-    """A whole data set in memory; a split of size 0 is an empty tensor of the right shape.
-
-    Attributes:
-        train: the only split that statistics are taken from.
-        valid: for early stopping and choosing settings.
-        test: for the number that is reported.
-        outputs: classes, or values to predict per sample.
-        name: public name, as in `dataset=NAME`.
-        source: which files were read, in words; empty for data that are bundled or generated.
-        make_feed: what makes batches of the splits where inputs are not yet what a net takes; None = `Shuffled`.
-    """
-
-    train: Split
-    valid: Split
-    test: Split
-    outputs: int
-    name: str
-    source: str = ""
-    make_feed: Callable[[dict[str, Split], Order], Feed] | None = None
-    tokens: int | None = field(default=None, init=False)
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one input."""
-        return tuple(self.train.x.shape[1:])
-
-    @property
-    def sizes(self) -> dict[str, int | None]:
-        """Samples of each split."""
-        return {name: len(getattr(self, name).x) for name in SPLITS}
-
-    def feed(self, order: Order) -> Feed:
-        """Batches in random order, every sample once an epoch."""
-        from repro.datasets.memory import Shuffled
-
-        order.without_curriculum(self.name)
-        splits = {name: getattr(self, name).to(order.device, order.dtype) for name in SPLITS}
-        make = self.make_feed or (lambda splits, order: Shuffled(splits, order.seeds, order.batch_size))
-        return make(splits, order)

@@ -42,8 +42,9 @@ def check_size(option: str, value: int | float) -> None:
         return
     if isinstance(value, float) and 0 <= value < 1:
         return
-    raise UserError(f"{option} must be a number of samples (0, 1, 2 ...) or a share of them between 0 and 1, "
-                    f"not {value!r}")  # fmt: skip
+    raise UserError(
+        f"{option} must be a number of samples (0, 1, 2 ...) or a share of them between 0 and 1, not {value!r}"
+    )
 
 
 def check_subset(subset: int | None) -> None:
@@ -78,32 +79,14 @@ def cut(
     n = len(y)
     valid, test = count("valid_size", valid_size, n), count("test_size", test_size, n)
     if valid + test >= n:
-        raise UserError(f"valid_size {valid_size} and test_size {test_size} leave no training sample of {n}; "
-                        "make them smaller")  # fmt: skip
+        raise UserError(
+            f"valid_size {valid_size} and test_size {test_size} leave no training sample of {n}; make them smaller"
+        )
     labels = y if stratified else np.zeros(n, dtype=np.int64)
     rng = np.random.default_rng([seed, 0])
     in_test, rest = draw(labels, test, rng)
     in_valid, left = draw(labels[rest], valid, rng)
     return rest[left], rest[in_valid], in_test
-
-
-def cut_plainly(n: int, test_size: int | float, seed: int) -> tuple[Indices, Indices]:
-    """Indices of the training and test samples, those of scikit-learn's `train_test_split(random_state=seed)`.
-
-    Args:
-        n: samples in all.
-        test_size: number of samples, or their share of all, rounded up.
-        seed: of the random choice.
-
-    Raises:
-        UserError: nothing would be left for training.
-    """
-    check_size("test_size", test_size)
-    test = math.ceil(test_size * n) if isinstance(test_size, float) else int(test_size)
-    if test >= n:
-        raise UserError(f"test_size {test_size} leaves no training sample of {n}; make it smaller")
-    order = np.random.RandomState(seed).permutation(n)
-    return order[test:], order[:test]
 
 
 def keep(y: NDArray[Any], subset: int | None, seed: int, stratified: bool) -> Indices:

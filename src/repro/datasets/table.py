@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from repro.datasets.from_arrays import Options, divide, finish
-from repro.datasets.protocol import Data
+from repro.datasets.memory import Data
 from repro.datasets.splits import check_size
 from repro.errors import UserError, unknown
 
@@ -75,12 +75,10 @@ def _read(path: str, separator: str) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             frame = pd.read_csv(path, sep=separator, skipinitialspace=True, index_col=False, low_memory=False)
     except pd.errors.EmptyDataError as error:
-        raise UserError(f"table {path} is empty; it needs a line of column names and a row for each sample"
-                        ) from error  # fmt: skip
+        raise UserError(f"table {path} is empty; it needs a line of column names and a row for each sample") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, UnicodeDecodeError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"table {path} is no CSV file in UTF-8 with {separator!r} between columns: {reason}"
-                        ) from error  # fmt: skip
+        raise UserError(f"table {path} is no CSV file in UTF-8 with {separator!r} between columns: {reason}") from error
     except PermissionError as error:
         raise UserError(f"table {path} cannot be read: permission denied") from error
     if len(frame) < LEAST_ROWS:
@@ -110,11 +108,7 @@ class _Sheet:
         column = self.frame[name]
         if column.isna().any():
             raise self._bad(
-                name,
-                column.isna().to_numpy(),
-                "no value",
-                "fill it in or take the row out",
-                "class or number",
+                name, column.isna().to_numpy(), "no value", "fill it in or take the row out", "class or number"
             )
         if kind == "auto":
             kind = "regression" if pd.api.types.is_float_dtype(column.dtype) else "classification"
@@ -122,12 +116,16 @@ class _Sheet:
             return self._numbers(name, "or set dataset.kind=classification")[:, None], 1
         names, codes = np.unique(column.to_numpy(), return_inverse=True)
         if len(names) < 2:
-            raise UserError(f"target {name!r} of table {self.path} is {names[0]!r} in every row; "
-                            "classification needs two classes or more")  # fmt: skip
+            raise UserError(
+                f"target {name!r} of table {self.path} is {names[0]!r} in every row; "
+                "classification needs two classes or more"
+            )
         if len(names) > len(column) // 2:
-            raise UserError(f"target {name!r} of table {self.path} has {len(names)} classes in {len(column)} "
-                            "rows, too few rows a class; if it holds values to predict, set "
-                            "dataset.kind=regression")  # fmt: skip
+            raise UserError(
+                f"target {name!r} of table {self.path} has {len(names)} classes in {len(column)} "
+                "rows, too few rows a class; if it holds values to predict, set "
+                "dataset.kind=regression"
+            )
         return codes.astype(np.int64), len(names)
 
     def _numbers(self, name: str, cure: str) -> NDArray[np.float64]:
@@ -144,5 +142,7 @@ class _Sheet:
 
     def _bad(self, name: str, where: NDArray[np.bool_], what: str, cure: str, needed: str = "number") -> UserError:
         row = int(np.flatnonzero(where)[0]) + 1
-        return UserError(f"column {name!r} of table {self.path} has {what} in row {row} below the header, "
-                         f"where a {needed} is needed; {cure}")  # fmt: skip
+        return UserError(
+            f"column {name!r} of table {self.path} has {what} in row {row} below the header, "
+            f"where a {needed} is needed; {cure}"
+        )

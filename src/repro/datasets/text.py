@@ -65,8 +65,10 @@ class Windows(Stateless):
         for name in ("train", "valid"):
             length = self.streams[name].shape[1]
             if length <= text.window and len(text.splits[name]):
-                raise UserError(f"trainer.batch_size={streams} streams of {length} tokens are too short for windows of "
-                                f"dataset.window={text.window} and the token after; take fewer or shorter")  # fmt: skip
+                raise UserError(
+                    f"trainer.batch_size={streams} streams of {length} tokens are too short for windows of "
+                    f"dataset.window={text.window} and the token after; take fewer or shorter"
+                )
         self.per_epoch = (self.streams["train"].shape[1] - 1) // text.window
 
     def batch(self, step: int) -> Batch:

@@ -70,7 +70,7 @@ def _linear_layers(objective: Objective) -> list[_Linear]:
     handles = [m.register_forward_pre_hook(note(name)) for name, m in modules.items()]
     try:
         with torch.no_grad():
-            objective.output(objective.theta, objective.batches[0].x[:2])
+            objective.output(objective.theta, objective.batches[0].part(slice(2)).x)
     finally:
         for handle in handles:
             handle.remove()
@@ -118,8 +118,8 @@ def _between_layers(objective: Objective, layers: Sequence[_Linear], matrix: Ten
     widest = max(layer.places.shape[1] for layer in layers)
     size = max(1, MEMORY // (8 * 4 * units * (units + widest)))
     for batch in objective.batches:
-        for first in range(0, len(batch.x), size):
-            _add(objective, layers, Batch(batch.x[first : first + size], batch.y[first : first + size]), matrix)
+        for first in range(0, len(batch), size):
+            _add(objective, layers, batch.part(slice(first, first + size)), matrix)
     matrix /= objective.samples
 
 
@@ -131,11 +131,11 @@ def _add(objective: Objective, layers: Sequence[_Linear], batch: Batch, matrix: 
         seen = _Seen()
         with _nudged(objective.module, nudges, seen):
             output = functional_call(objective.module, (named, objective.buffers), (batch.x,))
-        return objective.task.measure(output, batch.y)["loss"] * len(batch.x), seen.inputs
+        return objective.task.measure(output, batch.y)["loss"] * len(batch), seen.inputs
 
-    zeros = {layer.name: batch.x.new_zeros(len(batch.x), len(layer.places)) for layer in layers}
-    found: Any = vjp(grad(run, has_aux=True), zeros)
-    (errors, inputs), back = found
+    zeros = {layer.name: objective.theta.new_zeros(len(batch), len(layer.places)) for layer in layers}
+    pullback: Any = vjp(grad(run, has_aux=True), zeros)
+    (errors, inputs), back = pullback
     with_bias = {name: torch.cat([value, torch.ones_like(value[:, :1])], 1) for name, value in inputs.items()}
     for m, later in enumerate(layers):
         # Of a unit's error and of an input, the derivatives by every earlier pre-activation.
@@ -154,8 +154,13 @@ def _add(objective: Objective, layers: Sequence[_Linear], batch: Batch, matrix: 
                     matrix[row[:, None, None], layer.places[None]] += block.permute(2, 0, 1)
 
 
-def _derivatives(back: Callable[..., tuple[dict[str, Tensor]]], errors: dict[str, Tensor], inputs: dict[str, Tensor],
-                 name: str, of_error: bool) -> dict[str, Tensor]:  # fmt: skip
+def _derivatives(
+    back: Callable[..., tuple[dict[str, Tensor]]],
+    errors: dict[str, Tensor],
+    inputs: dict[str, Tensor],
+    name: str,
+    of_error: bool,
+) -> dict[str, Tensor]:
     """Derivatives of every column of a layer's errors, or inputs, by all pre-activations, (columns, samples, units)."""
     of = (errors if of_error else inputs)[name]
     basis = torch.eye(of.shape[1], dtype=of.dtype, device=of.device)
@@ -165,5 +170,5 @@ def _derivatives(back: Callable[..., tuple[dict[str, Tensor]]], errors: dict[str
         asked[0 if of_error else 1][name] = column.expand_as(of)
         return back(tuple(asked))[0]
 
-    found: dict[str, Tensor] = vmap(pull)(basis)
-    return found
+    products: dict[str, Tensor] = vmap(pull)(basis)
+    return products

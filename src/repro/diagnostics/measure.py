@@ -17,12 +17,13 @@ def of_backward(layers: list[Layer], traces: Traces, exact: Traces, wanted: Iter
     for layer in layers:
         for name in COMPARED:
             if name in wanted and layer.weight is not None:
-                pair = (found.weight_gradient[layer.weight] for found in (traces, exact))
+                pair = (traces_of.weight_gradient[layer.weight] for traces_of in (traces, exact))
                 yield from ((layer.name, layer.depth, *row) for row in REGISTRY[name].rows(*pair))
 
 
-def of_layers(layers: list[Layer], traces: Traces, parameters: Mapping[str, Tensor], wanted: Iterable[str],
-              bins: int) -> Iterator[Row]:  # fmt: skip
+def of_layers(
+    layers: list[Layer], traces: Traces, parameters: Mapping[str, Tensor], wanted: Iterable[str], bins: int
+) -> Iterator[Row]:
     """Every wanted quantity of every layer, and the vanishing ratio of the model.
 
     The ratio compares hidden layers; in a recurrent net it compares the first step with the last, in the last layer.
@@ -38,12 +39,12 @@ def of_layers(layers: list[Layer], traces: Traces, parameters: Mapping[str, Tens
         for quantity in chosen:
             if (values := seen.get(quantity.reads)) is None:
                 continue
-            found = list(quantity.rows(values))
-            yield from ((layer.name, layer.depth, *row) for row in found)
+            rows = list(quantity.rows(values))
+            yield from ((layer.name, layer.depth, *row) for row in rows)
             if quantity.name == "gradient_norm" and layer.weight:
-                norms.append(found[0][1])
+                norms.append(rows[0][1])
             if quantity.name == "gradient_through_time":
-                in_time = dict(enumerate(one for _, one in found))
+                in_time = dict(enumerate(one for _, one in rows))
     ends = (norms[0], norms[-1]) if norms else (in_time[0], in_time[len(in_time) - 1]) if in_time else None
     if ends is not None:
         yield "model", 0, "vanishing_ratio", vanishing_ratio(*ends)
@@ -59,13 +60,13 @@ def _seen(layer: Layer, traces: Traces, parameters: Mapping[str, Tensor]) -> dic
         "beta": parameters.get(layer.beta or ""),
         "through_time": traces.through_time.get(layer.through_time or ""),
     }
-    if layer.site is not None:
-        out = traces.out[layer.site].double()  # once for all that need it
+    if layer.nonlinearity is not None:
+        out = traces.out[layer.nonlinearity].double()  # once for all that need it
         own |= {
             "activations": out,
             "units": out.flatten(1, 2) if out.dim() == 4 else out,  # steps of time count as samples
-            "saturated": traces.saturated[layer.site],
-            "gradient": traces.gradient[layer.site],
-            "noise": traces.noise.get(layer.site),
+            "saturated": traces.saturated[layer.nonlinearity],
+            "gradient": traces.gradient[layer.nonlinearity],
+            "noise": traces.noise.get(layer.nonlinearity),
         }
     return own

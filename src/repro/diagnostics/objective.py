@@ -15,6 +15,7 @@ from repro.diagnostics.probe import exactly
 from repro.errors import UserError
 from repro.model.architectures.recurrence import is_recurrent, unfuse
 from repro.model.layers import BinaryConvolution, BinaryLinear
+from repro.model.trees import Tree, leaves, mapped, samples
 from repro.tasks import Task
 
 Values = dict[str, Tensor]
@@ -44,15 +45,17 @@ class Objective:
         if is_recurrent(module):
             raise UserError("a Hessian is for nets without a state, and this one reads sequences; leave hessian=null")
         if any(isinstance(part, BinaryLinear | BinaryConvolution) for part in module.modules()):
-            raise UserError("the loss is flat in binary weights wherever it is smooth, so that its Hessian says "
-                            "nothing; leave out weight=binary, or hessian")  # fmt: skip
+            raise UserError(
+                "the loss is flat in binary weights wherever it is smooth, so that its Hessian says "
+                "nothing; leave out weight=binary, or hessian"
+            )
         self.module = copy.deepcopy(module).double().eval()
         unfuse(self.module)
         self._exact = ExitStack()
         self._exact.enter_context(exactly(self.module))  # the copy is nobody else's, and stays so
         self.task = task
         self.batches = [_double(batch) for batch in batches]
-        self.samples = sum(len(batch.x) for batch in self.batches)
+        self.samples = sum(len(batch) for batch in self.batches)
         self.names = [name for name, _ in self.module.named_parameters()]
         self.shapes = [p.shape for _, p in self.module.named_parameters()]
         self.sizes = [p.numel() for _, p in self.module.named_parameters()]
@@ -77,14 +80,14 @@ class Objective:
         parts = torch.split(theta, self.sizes)
         return {n: part.view(shape) for n, part, shape in zip(self.names, parts, self.shapes, strict=True)}
 
-    def output(self, theta: Tensor, x: Tensor) -> Tensor:
+    def output(self, theta: Tensor, x: Tree) -> Tensor:
         """The net's output (samples, ...)."""
         out: Tensor = functional_call(self.module, (self.named(theta), self.buffers), (x,))
         return out
 
     def summed(self, theta: Tensor, batch: Batch) -> Tensor:
         """The sum of a batch's losses; the objective is the mean over all batches."""
-        return self.task.measure(self.output(theta, batch.x), batch.y)["loss"] * len(batch.x)
+        return self.task.measure(self.output(theta, batch.x), batch.y)["loss"] * len(batch)
 
     def scores(self) -> dict[str, float]:
         """Loss and metrics on the whole training split."""
@@ -92,7 +95,7 @@ class Objective:
         with torch.no_grad():
             for batch in self.batches:
                 for name, value in self.task.measure(self.output(self.theta, batch.x), batch.y).items():
-                    sums[name] = sums.get(name, 0.0) + float(value) * len(batch.x)
+                    sums[name] = sums.get(name, 0.0) + float(value) * len(batch)
         return {name: value / self.samples for name, value in sums.items()}
 
     def gradient(self) -> Tensor:
@@ -110,10 +113,10 @@ class Objective:
         return total / self.samples
 
     def _pull(self, batch: Batch) -> Callable[[Tensor], Tensor]:
-        found: Any = vjp(grad(partial(self.summed, batch=batch)), self.theta)
+        pullback: Any = vjp(grad(partial(self.summed, batch=batch)), self.theta)
 
         def pull(vector: Tensor) -> Tensor:
-            product: Tensor = found[1](vector)[0]
+            product: Tensor = pullback[1](vector)[0]
             return product
 
         return vmap(pull)
@@ -121,10 +124,10 @@ class Objective:
     def block(self, batch: Batch) -> int:
         """How many products of a batch are taken at once."""
         if self._width is None:
-            self._width = self._values_per_sample(batch.x[:2])
-        return max(1, MEMORY // (8 * ARRAYS * self._width * len(batch.x)))
+            self._width = self._values_per_sample(batch.part(slice(2)).x)
+        return max(1, MEMORY // (8 * ARRAYS * self._width * len(batch)))
 
-    def _values_per_sample(self, x: Tensor) -> int:
+    def _values_per_sample(self, x: Tree) -> int:
         seen: list[int] = []
         parts = [part for part in self.module.modules() if not list(part.children())]
         handles = [part.register_forward_hook(lambda _m, _a, out: seen.append(out.numel())) for part in parts]
@@ -134,17 +137,21 @@ class Objective:
         finally:
             for handle in handles:
                 handle.remove()
-        return max(sum(seen), x.numel()) // len(x)
+        return max(sum(seen), sum(v.numel() for v in leaves(x))) // samples(x)
 
     def sample_gradients(self) -> Iterator[Tensor]:
         """Gradients of single samples' losses, (samples of a block, count), block by block."""
-        single = vmap(grad(lambda theta, x, y: self.summed(theta, Batch(x[None], y[None]))), in_dims=(None, 0, 0))
+
+        def alone(theta: Tensor, x: Tree, y: Tree) -> Tensor:
+            return self.summed(theta, Batch(*(mapped(lambda v: v[None], tree) for tree in (x, y))))
+
+        single = vmap(grad(alone), in_dims=(None, 0, 0))
         size = max(1, MEMORY // (8 * 2 * self.count))
         for batch in self.batches:
-            for first in range(0, len(batch.x), size):
-                yield single(self.theta, batch.x[first : first + size], batch.y[first : first + size])
+            for first in range(0, len(batch), size):
+                block = batch.part(slice(first, first + size))
+                yield single(self.theta, block.x, block.y)
 
 
 def _double(batch: Batch) -> Batch:
-    x, y = (v.double() if v.is_floating_point() else v for v in (batch.x, batch.y))
-    return Batch(x, y)
+    return Batch(*(mapped(lambda v: v.double() if v.is_floating_point() else v, tree) for tree in (batch.x, batch.y)))

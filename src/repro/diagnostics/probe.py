@@ -1,7 +1,7 @@
 """One pass of a fixed probe batch through a model, with every layer's activations and gradients kept.
 
 Written as a pure function of parameters and buffers, so that `torch.func.vmap` carries it over to stacked replicas.
-A site that is used at every step of time is looked at in all of them: time follows the samples' axis.
+A nonlinearity that is used at every step of time is looked at in all of them: time follows the samples' axis.
 """
 
 from collections import defaultdict
@@ -19,6 +19,7 @@ from repro.model.activations.nonlinearity import under
 from repro.model.architectures.recurrence import call, call_functional, unfuse
 from repro.model.backward import exact
 from repro.model.layers import FeedbackConvolution, FeedbackLinear
+from repro.model.trees import Tree
 from repro.tasks import Task
 
 Values = dict[str, Tensor]
@@ -32,7 +33,7 @@ class Layer:
         name: dotted name of the module that holds it, e.g. "hidden.0"; of the part, where a layer has several.
         depth: 1 for the layer next to the input.
         weight: name of its weight among the parameters; None where it has none.
-        site: name of its nonlinearity among the modules; None where it has none.
+        nonlinearity: name of its nonlinearity among the modules; None where it has none.
         p: name of that nonlinearity's p among the parameters; None where it has none.
         beta: name of its β likewise.
         through_time: name of the place where its hidden state passes at each step; None where it has none.
@@ -41,7 +42,7 @@ class Layer:
     name: str
     depth: int
     weight: str | None = None
-    site: str | None = None
+    nonlinearity: str | None = None
     p: str | None = None
     beta: str | None = None
     through_time: str | None = None
@@ -56,7 +57,7 @@ class Pass:
         last: of the last prediction in time.
         out: activations.
         saturated: whether the slope at the pre-activation is small.
-        noise: standard deviation of the noise, of noisy sites.
+        noise: standard deviation of the noise, of noisy nonlinearities.
         single_sign: whether all inputs of a linear layer have one sign (zeros go with either), by its weight's name,
             (samples, [steps]).
     """
@@ -71,12 +72,12 @@ class Pass:
 
 @dataclass(frozen=True)
 class Traces:
-    """What a probe found, by the name of the site or parameter; tensors carry a leading replica axis.
+    """What a probe found, by the name of the nonlinearity or parameter; tensors carry a leading replica axis.
 
     Attributes:
         out: activations, (replicas, samples, [steps,] units, ...).
         saturated: whether the slope at the pre-activation is small, same shape.
-        noise: standard deviation of the noise, of noisy sites, same shape.
+        noise: standard deviation of the noise, of noisy nonlinearities, same shape.
         single_sign: whether all inputs of a linear layer have one sign, by its weight's name, (replicas, samples, ...).
         gradient: of the mean loss with respect to the pre-activation, same shape.
         weight_gradient: of the mean loss with respect to each weight, (replicas, *weight).
@@ -92,7 +93,7 @@ class Traces:
     through_time: Values
 
 
-def call_order(module: nn.Module, x: Tensor) -> list[str]:
+def call_order(module: nn.Module, x: Tree) -> list[str]:
     """The layers with weights by name, in the order in which a pass of `x` first calls them; nothing is changed."""
     called: dict[str, None] = {}
 
@@ -125,37 +126,37 @@ def layers_of(module: nn.Module, order: Sequence[str] | None = None) -> list[Lay
         order: of the layers, from `call_order`, those that are never called left out; None = as the net holds them.
 
     A module that holds one weighted layer and at most one nonlinearity is one layer; of one that holds more (an LSTM
-    layer) every part is told separately, at the same depth.
+    layer) every part counts separately, at the same depth.
     """
     weights: dict[str, list[str]] = defaultdict(list)
-    sites: dict[str, list[str]] = defaultdict(list)
+    nonlinearities: dict[str, list[str]] = defaultdict(list)
     for name, part in module.named_modules():
         if isinstance(part, Nonlinearity) and _holder(name):
-            sites[_holder(name)].append(name)
+            nonlinearities[_holder(name)].append(name)
     held = [name for name, part in module.named_modules() if _weighted(part)]
     for name in held if order is None else order:
         weights[_holder(name)].append(name)
     parameters = {name for name, _ in module.named_parameters()}
-    found: list[Layer] = []
+    layers: list[Layer] = []
     depth = 0
     for holder, names in weights.items():
-        own = sites[holder]
+        own = nonlinearities[holder]
         if len(own) > 1:
             depth += 1
-            found += [_layer(name, depth, parameters, weight=name) for name in names]
-            found += [_layer(name, depth, parameters, site=name) for name in own]
+            layers += [_layer(name, depth, parameters, weight=name) for name in names]
+            layers += [_layer(name, depth, parameters, nonlinearity=name) for name in own]
             if isinstance(getattr(module.get_submodule(holder), "hidden", None), nn.Identity):
-                found.append(Layer(f"{holder}.hidden", depth, through_time=f"{holder}.hidden"))
+                layers.append(Layer(f"{holder}.hidden", depth, through_time=f"{holder}.hidden"))
             continue
         for i, name in enumerate(names):
             depth += 1
             shown = holder if holder and len(names) == 1 else name
-            found.append(_layer(shown, depth, parameters, weight=name, site=own[0] if own and not i else None))
+            layers.append(_layer(shown, depth, parameters, weight=name, nonlinearity=own[0] if own and not i else None))
     outermost = [name for name, part in module.named_modules() if isinstance(part, Nonlinearity) and not _holder(name)]
     for beta in (f"{name}.function.beta" for name in outermost):
         if beta in parameters:  # the output layer's, whose activation is not looked at
-            found[-1] = replace(found[-1], beta=beta)
-    return found
+            layers[-1] = replace(layers[-1], beta=beta)
+    return layers
 
 
 def passages_of(layers: Iterable[Layer]) -> list[str]:
@@ -163,9 +164,11 @@ def passages_of(layers: Iterable[Layer]) -> list[str]:
     return [layer.through_time for layer in layers if layer.through_time is not None]
 
 
-def _layer(name: str, depth: int, parameters: set[str], weight: str | None = None, site: str | None = None) -> Layer:
-    p, beta = (own if (own := f"{site}.function.{symbol}") in parameters else None for symbol in ("p", "beta"))
-    return Layer(name, depth, weight and f"{weight}.weight", site, p, beta)
+def _layer(
+    name: str, depth: int, parameters: set[str], weight: str | None = None, nonlinearity: str | None = None
+) -> Layer:
+    p, beta = (own if (own := f"{nonlinearity}.function.{symbol}") in parameters else None for symbol in ("p", "beta"))
+    return Layer(name, depth, weight and f"{weight}.weight", nonlinearity, p, beta)
 
 
 def _holder(name: str) -> str:
@@ -201,12 +204,12 @@ def _watched(module: nn.Module, passages: Collection[str], nudges: Values, seen:
         return nudge
 
     def after(name: str) -> Callable[..., Any]:
-        def note(site: nn.Module, args: tuple[Any, ...], out: Tensor) -> None:
+        def note(nonlinearity: nn.Module, args: tuple[Any, ...], out: Tensor) -> None:
             seen.out[name].append(out)
-            if isinstance(site, Nonlinearity):
-                seen.saturated[name].append(site.saturated(args[0].detach(), seen.mapped))
-                if isinstance(site.function, Noisy):
-                    seen.noise[name].append(site.function.noise_std(args[0]).detach())
+            if isinstance(nonlinearity, Nonlinearity):
+                seen.saturated[name].append(nonlinearity.saturated(args[0].detach(), seen.mapped))
+                if isinstance(nonlinearity.function, Noisy):
+                    seen.noise[name].append(nonlinearity.function.noise_std(args[0]).detach())
 
         return note
 
@@ -232,8 +235,9 @@ def _watched(module: nn.Module, passages: Collection[str], nudges: Values, seen:
             part.fused = True
 
 
-def one_pass(module: nn.Module, passages: Collection[str], task: Task, x: Tensor, y: Tensor,
-             mapped: bool) -> Callable[..., Any]:  # fmt: skip
+def one_pass(
+    module: nn.Module, passages: Collection[str], task: Task, x: Tree, y: Tree, mapped: bool
+) -> Callable[..., Any]:
     """One replica's pass of a batch, as a function of nudges, parameters and buffers.
 
     Args:
@@ -243,7 +247,7 @@ def one_pass(module: nn.Module, passages: Collection[str], task: Task, x: Tensor
         mapped: whether the pass will run under `torch.func.vmap`.
 
     Returns:
-        A function whose results are the fields of a `Pass`. A nudge is added to its site's pre-activation: the
+        A function whose results are the fields of a `Pass`. A nudge is added to its nonlinearity's pre-activation: the
         gradient with respect to a nudge of zero is that with respect to the pre-activation.
     """
 
@@ -261,8 +265,14 @@ def one_pass(module: nn.Module, passages: Collection[str], task: Task, x: Tensor
     return run
 
 
-def trace(run: Callable[..., Any], shapes: Mapping[str, torch.Size], parameters: Values, buffers: Values,
-          weights: Iterable[str], passages: Iterable[str]) -> Traces:  # fmt: skip
+def trace(
+    run: Callable[..., Any],
+    shapes: Mapping[str, torch.Size],
+    parameters: Values,
+    buffers: Values,
+    weights: Iterable[str],
+    passages: Iterable[str],
+) -> Traces:
     """Activations and gradients of a pass, with the replica axis if the pass has one.
 
     Args:
@@ -279,15 +289,19 @@ def trace(run: Callable[..., Any], shapes: Mapping[str, torch.Size], parameters:
     wanted = {k: values[k].requires_grad_() for k in weights}
     seen = Pass(*run(nudges, values, buffers))
     through = [name for name in passages if name in nudges]
-    sites = [name for name in nudges if name not in through]
+    nonlinearities = [name for name in nudges if name not in through]
     followed = torch.autograd.grad(seen.last.sum(), [nudges[k] for k in through], retain_graph=True) if through else ()
-    asked = [*(nudges[k] for k in sites), *wanted.values()]
+    asked = [*(nudges[k] for k in nonlinearities), *wanted.values()]
     gradients = torch.autograd.grad(seen.loss.sum(), asked, materialize_grads=True)
     return Traces(
-        {k: v.detach() for k, v in seen.out.items()}, seen.saturated, seen.noise, seen.single_sign,
-        dict(zip(sites, gradients[: len(sites)], strict=True)),
-        dict(zip(wanted, gradients[len(sites) :], strict=True)), dict(zip(through, followed, strict=True)),
-    )  # fmt: skip
+        {k: v.detach() for k, v in seen.out.items()},
+        seen.saturated,
+        seen.noise,
+        seen.single_sign,
+        dict(zip(nonlinearities, gradients[: len(nonlinearities)], strict=True)),
+        dict(zip(wanted, gradients[len(nonlinearities) :], strict=True)),
+        dict(zip(through, followed, strict=True)),
+    )
 
 
 @contextmanager
@@ -304,8 +318,9 @@ def exactly(module: nn.Module) -> Iterator[None]:
             layer.aligned = False
 
 
-def shapes_of(module: nn.Module, passages: Collection[str], parameters: Values, buffers: Values,
-              x: Tensor) -> dict[str, torch.Size]:  # fmt: skip
+def shapes_of(
+    module: nn.Module, passages: Collection[str], parameters: Values, buffers: Values, x: Tree
+) -> dict[str, torch.Size]:
     """The shape of every place's input on the batch, with the axis of time where it is used more than once."""
     shapes: dict[str, list[torch.Size]] = defaultdict(list)
 

@@ -88,8 +88,10 @@ class Exact:
         """The matrix must fit into memory."""
         wanted, have = MATRICES * 8 * objective.count**2, _memory(objective.theta.device)
         if wanted > have:
-            raise UserError(f"the Hessian of {objective.count:,} parameters needs {wanted / 2**30:,.0f} GB of memory, "
-                            f"and there are {have / 2**30:.0f}; take hessian=slq or hessian=lanczos")  # fmt: skip
+            raise UserError(
+                f"the Hessian of {objective.count:,} parameters needs {wanted / 2**30:,.0f} GB of memory, "
+                f"and there are {have / 2**30:.0f}; take hessian=slq or hessian=lanczos"
+            )
 
     def measure(self, objective: Objective, seed: int, last: bool) -> Iterator[Found]:
         """See `Method`."""
@@ -128,8 +130,10 @@ class Lanczos:
     def check(self, objective: Objective) -> None:
         """There must be more eigenvalues than are wanted."""
         if 2 * self.extremes >= objective.count:
-            raise UserError(f"hessian.extremes={self.extremes} at each end are all of the {objective.count} "
-                            "eigenvalues; take hessian=exact")  # fmt: skip
+            raise UserError(
+                f"hessian.extremes={self.extremes} at each end are all of the {objective.count} "
+                "eigenvalues; take hessian=exact"
+            )
 
     def measure(self, objective: Objective, seed: int, last: bool) -> Iterator[Found]:
         """See `Method`."""
@@ -145,12 +149,15 @@ class Lanczos:
         start = np.random.default_rng(seed).standard_normal(size)
         kept = min(size, max(2 * self.extremes + 1, KRYLOV))
         try:
-            ends = [np.sort(eigsh(operator, self.extremes, which=end, v0=start, ncv=kept, return_eigenvectors=False))
-                    for end in ("SA", "LA")]  # fmt: skip
+            ends = [
+                np.sort(eigsh(operator, self.extremes, which=end, v0=start, ncv=kept, return_eigenvectors=False))
+                for end in ("SA", "LA")
+            ]
         except ArpackNoConvergence as error:
-            raise UserError(f"Lanczos found {len(error.eigenvalues)} of {self.extremes} eigenvalues at one end and "
-                            "cannot tell the next ones apart; lower hessian.extremes, or take hessian=exact"
-                            ) from error  # fmt: skip
+            raise UserError(
+                f"Lanczos found {len(error.eigenvalues)} of {self.extremes} eigenvalues at one end and "
+                "cannot tell the next ones apart; lower hessian.extremes, or take hessian=exact"
+            ) from error
         yield from _ends(float(ends[0][0]), float(ends[1][-1]))
         yield Found("gamma_structural", None, structural(objective))
         yield from _common(objective)
@@ -179,9 +186,11 @@ class Quadrature:
         self.probes, self.steps = whole("hessian.probes", probes, 2), whole("hessian.steps", steps, 2)
         self.tolerances = _tolerances(tolerances)
         if (least := min(self.tolerances)) < LEAST_QUADRATURE:
-            raise UserError(f"hessian.tolerances holds {least:g}, and slq cannot say how many eigenvalues are that "
-                            f"small: its nodes stand for clusters of them; take {LEAST_QUADRATURE:g} or more, or "
-                            "hessian=exact")  # fmt: skip
+            raise UserError(
+                f"hessian.tolerances holds {least:g}, and slq cannot say how many eigenvalues are that "
+                f"small: its nodes stand for clusters of them; take {LEAST_QUADRATURE:g} or more, or "
+                "hessian=exact"
+            )
 
     def check(self, objective: Objective) -> None:
         """Any net will do."""

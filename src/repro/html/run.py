@@ -50,8 +50,10 @@ def run_page(folder: Path) -> str:
 
 
 def _figures(folder: Path, summary: Mapping[str, Any]) -> list[Figure]:
-    return [Figure(drawing.name, drawing.caption, address(drawing.svg.encode()), (), captioned=True)
-            for drawing in details.draw(folder, summary)]  # fmt: skip
+    return [
+        Figure(drawing.name, drawing.caption, address(drawing.svg.encode()), (), captioned=True)
+        for drawing in details.draw(folder, summary)
+    ]
 
 
 def _layers(folder: Path, summary: Mapping[str, Any]) -> Table | None:
@@ -70,8 +72,8 @@ def _indices(folder: Path) -> Table | None:
     for (method, quantity), own in rows.groupby(["method", "quantity"], sort=False):
         values = [float(value) for value in own["value"] if finite(float(value))]
         if values:
-            found = estimate(values)
-            shown = with_interval(found.value, found.interval, found.n) if len(own) > 1 else number(found.value)
+            mean = estimate(values)
+            shown = with_interval(mean.value, mean.interval, mean.n) if len(own) > 1 else number(mean.value)
             lines.append((quantity, shown, method))
     columns = ["quantity", "value", "method"]
     return _table(f"Spectrum of the Hessian at step {rows['step'].max()}", pd.DataFrame(lines, columns=columns))

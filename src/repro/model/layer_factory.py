@@ -72,6 +72,8 @@ def image_shape(name: str, shape: tuple[int, ...]) -> tuple[int, int, int]:
         shape: of one input.
     """
     if len(shape) != 3:
-        raise UserError(f"architecture={name} needs images (channels, height, width), but an input has shape {shape}; "
-                        "use architecture=mlp or a data set of images")  # fmt: skip
+        raise UserError(
+            f"architecture={name} needs images (channels, height, width), but an input has shape {shape}; "
+            "use architecture=mlp or a data set of images"
+        )
     return shape

@@ -41,18 +41,18 @@ def over_seeds(rows: pd.DataFrame, by: str, spread: Spread = "range") -> Band:
         spread: "range" gives the median between least and greatest; "interval" the mean in its 95 % interval.
     """
     finite = rows[np.isfinite(rows["value"])]
-    found: list[tuple[float, float, float, float, int]] = []
+    points: list[tuple[float, float, float, float, int]] = []
     for place, values in finite.groupby(by, sort=True)["value"]:
-        found.append((float(str(place)), *_center(values.tolist(), spread), len(values)))
-    columns = np.array(found, dtype=float).reshape(-1, 5).T
+        points.append((float(str(place)), *_center(values.tolist(), spread), len(values)))
+    columns = np.array(points, dtype=float).reshape(-1, 5).T
     return Band(columns[0], columns[1], columns[2], columns[3], columns[4].astype(int))
 
 
 def _center(values: list[float], spread: Spread) -> tuple[float, float, float]:
     if spread == "range":
         return float(np.median(values)), min(values), max(values)
-    found = estimate(values)
-    return (found.value, *(found.interval or (found.value, found.value)))
+    mean = estimate(values)
+    return (mean.value, *(mean.interval or (mean.value, mean.value)))
 
 
 def curve(
@@ -179,8 +179,16 @@ def heat_map(
         )
         ink = INK if empty or _luminance(color) > 0.45 else "white"
         behind = {"bbox": {"facecolor": "#F0F0F0", "edgecolor": "none", "pad": 1.0}} if empty else {}
-        ax.text(x, y - (0.14 if entry.note else 0), entry.text, color=ink, ha="center", va="center",
-                fontsize=6.5 if empty else 8, **behind)  # fmt: skip
+        ax.text(
+            x,
+            y - (0.14 if entry.note else 0),
+            entry.text,
+            color=ink,
+            ha="center",
+            va="center",
+            fontsize=6.5 if empty else 8,
+            **behind,
+        )
         ax.text(x, y + 0.24, entry.note, color=ink, ha="center", va="center", fontsize=5.5)
     ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
     ax.set_xticks(range(len(columns)), [str(c) for c in columns])
@@ -198,7 +206,7 @@ def _luminance(color: Any) -> float:
 def error_bars(
     ax: Axes,
     at: Sequence[float],
-    found: Sequence[Estimate],
+    estimates: Sequence[Estimate],
     *,
     label: str,
     color: Any,
@@ -211,8 +219,8 @@ def error_bars(
         at: place of each.
         across: values on the horizontal axis, places on the vertical one.
     """
-    means = np.array([f.value for f in found])
-    ends = [f.interval or (f.value, f.value) for f in found]
+    means = np.array([f.value for f in estimates])
+    ends = [f.interval or (f.value, f.value) for f in estimates]
     # Rounding may put an end on the wrong side of the mean by one unit in the last place.
     below = np.maximum(means - [e[0] for e in ends], 0)
     above = np.maximum([e[1] for e in ends] - means, 0)

@@ -132,16 +132,16 @@ def _profiles(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
 def _histograms(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
     layers = one_a_row(survivors(layers, summary))
     stds = healthy(layers[layers["quantity"] == "activation_std"])
-    found = {step: read_histograms(layers[layers["step"] == step]) for step in _chosen(stds["step"])}
-    found = {step: histograms for step, histograms in found.items() if len(histograms.depth)}
-    if not found:
+    histograms_by_step = {step: read_histograms(layers[layers["step"] == step]) for step in _chosen(stds["step"])}
+    histograms_by_step = {step: histograms for step, histograms in histograms_by_step.items() if len(histograms.depth)}
+    if not histograms_by_step:
         return
     names = dict(sorted(set(zip(stds["depth"].tolist(), stds["layer"].tolist(), strict=True))))
-    fig = figure(max(3.0, TEXT * len(found) / STEPS), min(8.0, 1.2 + 0.3 * len(names)))
+    fig = figure(max(3.0, TEXT * len(histograms_by_step) / STEPS), min(8.0, 1.2 + 0.3 * len(names)))
     first: Axes | None = None
-    for column, (step, own) in enumerate(found.items(), 1):
-        ax = fig.add_subplot(1, len(found), column, sharey=first)
-        activations(ax, own, found.values(), stds[stds["step"] == step])
+    for column, (step, own) in enumerate(histograms_by_step.items(), 1):
+        ax = fig.add_subplot(1, len(histograms_by_step), column, sharey=first)
+        activations(ax, own, histograms_by_step.values(), stds[stds["step"] == step])
         ax.set_title(f"step {step}")
         first = depth_axis(ax, names, first)
     yield "Histograms of every layer's activations over training, with their standard deviations", fig
@@ -156,8 +156,14 @@ def _spectrum(spectrum: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
         fig = figure(TEXT, 2.8)
         ax = fig.subplots()
         over = values["step"].nunique() > 1
-        ax.plot(values["epoch" if over else "index"], values["value"], ".", color=BLUE, markersize=2.5,
-                rasterized=len(values) > POINTS)  # fmt: skip
+        ax.plot(
+            values["epoch" if over else "index"],
+            values["value"],
+            ".",
+            color=BLUE,
+            markersize=2.5,
+            rasterized=len(values) > POINTS,
+        )
         if blocks.spans_decades(values["value"].abs()):
             _signed(ax.yaxis, values["value"])
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
@@ -200,8 +206,16 @@ def _predictions(predictions: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
             ax = fig.subplots()
             ends = [float(pairs.min().min()), float(pairs.max().max())]
             ax.plot(ends, ends, color=QUIET, linewidth=0.8)
-            ax.plot(pairs["target"], pairs["predicted"], "o", markersize=2.5, alpha=0.5, color=BLUE, markeredgewidth=0,
-                    rasterized=len(pairs) > POINTS)  # fmt: skip
+            ax.plot(
+                pairs["target"],
+                pairs["predicted"],
+                "o",
+                markersize=2.5,
+                alpha=0.5,
+                color=BLUE,
+                markeredgewidth=0,
+                rasterized=len(pairs) > POINTS,
+            )
             ax.set(xlabel="target", ylabel="predicted")
             yield f"Predictions for the {split} samples against their targets{of}", fig
 

@@ -47,6 +47,11 @@ class Tables:
         return read(self.folder / "predictions.csv.gz")
 
     @cached_property
+    def texts(self) -> pd.DataFrame:
+        """texts.csv.gz: one row a run, seed and sample, of the runs that wrote theirs."""
+        return read(self.folder / "texts.csv.gz")
+
+    @cached_property
     def spectrum(self) -> pd.DataFrame:
         """spectrum.csv.gz: one row a run, seed, step and eigenvalue, of the runs that wrote theirs."""
         return _numbers(read(self.folder / "spectrum.csv.gz"))
@@ -96,7 +101,9 @@ def further_tables(script: Path, tables: Tables) -> dict[str, pd.DataFrame]:
 def _load(script: Path) -> ModuleType:
     if not script.is_file():
         raise UserError(f"no script {script}; an experiment's figures are drawn by a script beside its YAML file")
-    spec = importlib.util.spec_from_file_location(f"repro_figures_{script.stem}", script)
+    # By the name that it would be imported by, so that it can import from its paper's other modules.
+    name = f"repro.experiments.{script.parent.name}.{script.stem}"
+    spec = importlib.util.spec_from_file_location(name, script)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)

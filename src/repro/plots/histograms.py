@@ -122,15 +122,7 @@ def ridges(ax: Axes, shares: dict[int, np.ndarray], edges: np.ndarray, *, color:
     """
     for depth, values in shares.items():
         base = depth - 0.45
-        ax.stairs(
-            base + 0.9 * heights(values),
-            edges,
-            baseline=base,
-            fill=True,
-            color=color,
-            alpha=0.85,
-            linewidth=0,
-        )
+        ax.stairs(base + 0.9 * heights(values), edges, baseline=base, fill=True, color=color, alpha=0.85, linewidth=0)
         ax.axhline(base, color=color, linewidth=0.4, alpha=0.6)
     ax.set_xlim(edges[0], edges[-1])
 

@@ -19,8 +19,15 @@ from repro.text.run import divergence, headline, survivors
 
 SPLITS = {"train": BLUE, "valid": GREEN, "test": VERMILLION}
 # Letters for a slide rather than a page.
-LARGE = {"font.size": 10, "axes.labelsize": 10, "axes.titlesize": 11, "legend.fontsize": 9,
-         "xtick.labelsize": 9, "ytick.labelsize": 9, "savefig.dpi": 160}  # fmt: skip
+LARGE = {
+    "font.size": 10,
+    "axes.labelsize": 10,
+    "axes.titlesize": 11,
+    "legend.fontsize": 9,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "savefig.dpi": 160,
+}
 BINS = 60
 STEPS_SHOWN = 5
 # Beyond this a linear axis needs a power of ten written above it.
@@ -119,7 +126,7 @@ def _layers(fig: Figure, layers: pd.DataFrame, hidden: pd.DataFrame, metrics: in
     """The panels that share an axis of depth, layer 1 at the bottom; returns the axes left for the metrics."""
     steps = sorted(hidden["step"].unique().tolist())
     pictures = {step: read_histograms(layers[layers["step"] == step]) for step in dict.fromkeys((steps[0], steps[-1]))}
-    pictures = {step: found for step, found in pictures.items() if len(found.depth)}
+    pictures = {step: histograms for step, histograms in pictures.items() if len(histograms.depth)}
     gradients = hidden[hidden["quantity"] == "gradient_norm"]
     columns = len(pictures) + (not gradients.empty)
     grid = fig.add_gridspec(metrics, 1 + columns, width_ratios=[1.35, *[1.0] * columns], wspace=0.08)
@@ -155,7 +162,7 @@ def depth_axis(ax: Axes, names: Mapping[int, str], first: Axes | None) -> Axes:
 
 def activations(ax: Axes, own: Histograms, all_: Iterable[Histograms], stds: pd.DataFrame) -> None:
     """Histograms of every layer, on the bins that suit all the measurements shown, with standard deviations beside."""
-    ends = [found.outermost() for found in all_]
+    ends = [histograms.outermost() for histograms in all_]
     low, high = min(e[0] for e in ends), max(e[1] for e in ends)
     pad = 0.04 * (high - low) or 0.5
     edges = np.linspace(low - pad, high + pad, BINS + 1)
@@ -169,8 +176,16 @@ def activations(ax: Axes, own: Histograms, all_: Iterable[Histograms], stds: pd.
     every = 1 + len(means) // 48
     for depth, value in means.items():
         if int(str(depth)) % every == 0:
-            ax.text(1.01, float(str(depth)), f"{value:.2g}", transform=ax.get_yaxis_transform(), ha="left", va="center",
-                    fontsize=size, color=BLUE)  # fmt: skip
+            ax.text(
+                1.01,
+                float(str(depth)),
+                f"{value:.2g}",
+                transform=ax.get_yaxis_transform(),
+                ha="left",
+                va="center",
+                fontsize=size,
+                color=BLUE,
+            )
     ax.text(1.01, 1.0, "std", transform=ax.transAxes, ha="left", va="bottom", fontsize=8, color=BLUE)
 
 
@@ -181,8 +196,15 @@ def _gradients(ax: Axes, rows: pd.DataFrame, steps: Sequence[int]) -> None:
     for step, color in zip(chosen, colors if len(chosen) > 1 else [GREEN], strict=True):
         own = shown[shown["step"] == step]
         ends = step in (chosen[0], chosen[-1])
-        blocks.profile(ax, own[own["value"] > 0], label=str(step), color=color, upright=True,
-                       linewidth=1.8 if ends else 1.1, markersize=4.5 if ends and len(own) < 60 else 2.5)  # fmt: skip
+        blocks.profile(
+            ax,
+            own[own["value"] > 0],
+            label=str(step),
+            color=color,
+            upright=True,
+            linewidth=1.8 if ends else 1.1,
+            markersize=4.5 if ends and len(own) < 60 else 2.5,
+        )
         vanished = sorted(own.loc[own["value"] == 0, "depth"].unique())
         if vanished:  # zeros lie infinitely far to the left
             ax.plot(

@@ -18,8 +18,17 @@ def places(runs: pd.DataFrame, setting: str) -> list[float]:
     return sorted(float(value) for value in runs[setting].dropna().unique())
 
 
-def sweep(ax: Axes, runs: pd.DataFrame, setting: str, metric: str, at: Sequence[float], *, label: str, color: Any,
-          **style: Any) -> None:  # fmt: skip
+def sweep(
+    ax: Axes,
+    runs: pd.DataFrame,
+    setting: str,
+    metric: str,
+    at: Sequence[float],
+    *,
+    label: str,
+    color: Any,
+    **style: Any,
+) -> None:
     """Mean and interval of a column of the runs table at each value of a setting, evenly spaced so that 0 has a place.
 
     A cross at the lower edge tells that some of the seeds diverged; they are left out of the mean.
@@ -29,18 +38,18 @@ def sweep(ax: Axes, runs: pd.DataFrame, setting: str, metric: str, at: Sequence[
         at: the values on the axis.
         style: as in `blocks.error_bars`.
     """
-    found, where = [], []
+    estimates, where = [], []
     for place, value in enumerate(at):
         own = runs[runs[setting] == value]
         lost = own["status"] == "diverged"  # what was measured in them on the way says nothing of the end
         values = [float(v) for v in own.loc[~lost, metric] if np.isfinite(v)]
         if values:
             where.append(place)
-            found.append(estimate(values))
+            estimates.append(estimate(values))
         if lost.any():
             mark_diverged(ax, place, color)
     if len(runs):
-        blocks.error_bars(ax, where, found, label=label, color=color, **{"fmt": "o-", "markersize": 4, **style})
+        blocks.error_bars(ax, where, estimates, label=label, color=color, **{"fmt": "o-", "markersize": 4, **style})
     ax.set_xticks(range(len(at)), [f"{value:g}" for value in at])
     ax.set_xlim(-0.4, len(at) - 0.6)
 
@@ -48,8 +57,15 @@ def sweep(ax: Axes, runs: pd.DataFrame, setting: str, metric: str, at: Sequence[
 def mark_diverged(ax: Axes, place: float, color: Any) -> None:
     """A cross at the lower edge, above those that stand there already."""
     there = sum(line.get_gid() == f"diverged {place:g}" for line in ax.lines)
-    ax.plot([place], [0.03 + 0.05 * there], "x", color=color, transform=ax.get_xaxis_transform(), clip_on=False,
-            gid=f"diverged {place:g}")  # fmt: skip
+    ax.plot(
+        [place],
+        [0.03 + 0.05 * there],
+        "x",
+        color=color,
+        transform=ax.get_xaxis_transform(),
+        clip_on=False,
+        gid=f"diverged {place:g}",
+    )
 
 
 def add_quantity(

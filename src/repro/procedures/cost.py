@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,11 @@ from repro.errors import UserError, whole
 from repro.model.activations.nonlinearity import under
 from repro.model.architectures.recurrence import is_recurrent
 from repro.model.backward import Function, Rule, exact, linear
+from repro.model.trees import leaves
 from repro.storage.metrics import COST, Metric
 from repro.training.prepare import Prepared
 from repro.training.replicas import Single
-from repro.training.work import Rows, Scored
+from repro.training.work import Rows, Scored, Untrained
 
 
 class Passing(torch.autograd.Function):
@@ -66,10 +67,10 @@ class Cost:
             raise UserError("procedure=cost is for nets without a state; take architecture=mlp, say")
         if torch.get_num_threads() > 1:
             raise UserError("procedure=cost counts processor time, which several threads add to; take threads=1")
-        return Turns(learner, prepared.feed.batch(0), self.repeats, self.warm_up)
+        return Turns(learner, prepared.feed.batch(0).part(0), self.repeats, self.warm_up)
 
 
-class Turns:
+class Turns(Untrained):
     """One step a turn: every rule once. The tables get medians over turns of the ratios within a turn.
 
     cost_backward_ratio: seconds of a backward pass, `passing` over exact; cost_step_ratio: of forward and backward
@@ -110,18 +111,21 @@ class Turns:
             return None
         forward, backward = (np.array(self.turns)[:, i::2] for i in (0, 1))  # (turns, rules)
         both = forward + backward
-        return self._note({
-            "backward_ratio": statistics.median(backward[:, 1] / backward[:, 0]),
-            "step_ratio": statistics.median(both[:, 1] / both[:, 0]),
-            "trained_ratio": statistics.median(both[:, 2] / both[:, 0]),
-            "backward_milliseconds": 1000 * statistics.median(backward[:, 0]),
-            "step_milliseconds": 1000 * statistics.median(both[:, 0]),
-        })  # fmt: skip
+        return self._note(
+            {
+                "backward_ratio": statistics.median(backward[:, 1] / backward[:, 0]),
+                "step_ratio": statistics.median(both[:, 1] / both[:, 0]),
+                "trained_ratio": statistics.median(both[:, 2] / both[:, 0]),
+                "backward_milliseconds": 1000 * statistics.median(backward[:, 0]),
+                "step_milliseconds": 1000 * statistics.median(both[:, 0]),
+            }
+        )
 
-    def _note(self, found: Mapping[str, float]) -> Scored:
-        self.rows.curves += [(self.learner.seeds[0], self.step, float(self.step), COST, k, float(v))
-                             for k, v in found.items()]  # fmt: skip
-        return {(COST, name): np.array([value]) for name, value in found.items()}
+    def _note(self, measured: Mapping[str, float]) -> Scored:
+        self.rows.curves += [
+            (self.learner.seeds[0], self.step, float(self.step), COST, k, float(v)) for k, v in measured.items()
+        ]
+        return {(COST, name): np.array([value]) for name, value in measured.items()}
 
     def _turn(self) -> list[float]:
         return [seconds for rule in RULES for seconds in self._timed(rule)]
@@ -136,11 +140,11 @@ class Turns:
         return forward, backward
 
     def _loss(self) -> Tensor:
-        return self.learner.task.measure(self.learner.call(self.batch.x[0], ())[0], self.batch.y[0])["loss"]
+        return self.learner.task.measure(self.learner.call(self.batch.x, ())[0], self.batch.y)["loss"]
 
     def _clocked(self, work: Callable[[], Any]) -> tuple[Any, float]:
         """On a CPU its own time, which other programs disturb less; on a GPU the time until it has finished."""
-        if self.batch.x.is_cuda:
+        if leaves(self.batch.x)[0].is_cuda:
             torch.cuda.synchronize()
             began = time.perf_counter()
             done = work()
@@ -153,23 +157,18 @@ class Turns:
     def _kept(self, rule: Rule) -> int:
         """Bytes that the graph of a forward pass holds on to, each tensor's memory counted once, weights left out."""
         own = {p.untyped_storage().data_ptr() for p in self.learner.parameters.values()}
-        found: dict[int, int] = {}
+        sizes: dict[int, int] = {}
 
         def note(tensor: Tensor) -> Tensor:
             memory = tensor.untyped_storage()
             if memory.data_ptr() not in own:
-                found[memory.data_ptr()] = memory.nbytes()
+                sizes[memory.data_ptr()] = memory.nbytes()
             return tensor
 
         with under(self.learner.module, rule), torch.autograd.graph.saved_tensors_hooks(note, lambda t: t):
             loss = self._loss()
             del loss
-        return sum(found.values())
-
-    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Nothing is predicted."""
-        del split
-        yield from ()
+        return sum(sizes.values())
 
     def state(self) -> dict[str, Any]:
         """See `Work`."""

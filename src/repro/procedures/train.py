@@ -26,8 +26,9 @@ class Train:
             optimizer = make_optimizer(parts.optimizer, list(learner.weights.values()), rest, prepared.device)
         _check_monitor(prepared)
         curvature = None if parts.hessian is None else Curvature(parts.hessian, learner, prepared.feed)
-        return Loop(learner, prepared.feed, optimizer, parts.schedule, parts.annealing, run.trainer, run.diagnostics,
-                    curvature)  # fmt: skip
+        return Loop(
+            learner, prepared.feed, optimizer, parts.schedule, parts.annealing, run.trainer, run.diagnostics, curvature
+        )
 
 
 def _check_monitor(prepared: Prepared) -> None:
@@ -44,5 +45,7 @@ def _check_monitor(prepared: Prepared) -> None:
     if trainer.monitor not in known:
         raise unknown("metric in trainer.monitor", trainer.monitor, known)
     if watched and better(trainer.monitor, task.metrics) is None:
-        raise UserError(f"trainer.monitor={trainer.monitor} is neither better high nor low, so that nothing can "
-                        "wait for it; take another metric")  # fmt: skip
+        raise UserError(
+            f"trainer.monitor={trainer.monitor} is neither better high nor low, so that nothing can "
+            "wait for it; take another metric"
+        )

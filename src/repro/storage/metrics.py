@@ -33,9 +33,7 @@ class Metric:
 LOSS = Metric("loss", "nats, or the targets' unit squared", "lower", "what is minimized, averaged over predictions")
 ACCURACY = Metric("accuracy", "1", "higher", "share of right predictions")
 PERPLEXITY = Metric("perplexity", "1", "lower", "e to the mean loss")
-BIT_ERROR = Metric("bit_error", "1", "lower", "share of wrong bits")
-ZERO_RESIDUALS = Metric("zero_residuals", "1", "higher", "share of outputs that are what they should be")
-REGISTRY = {m.name: m for m in (LOSS, ACCURACY, PERPLEXITY, BIT_ERROR, ZERO_RESIDUALS)}
+REGISTRY = {m.name: m for m in (LOSS, ACCURACY, PERPLEXITY)}
 
 
 def better(name: str, declared: Iterable[Metric] = ()) -> Literal["lower", "higher"] | None:

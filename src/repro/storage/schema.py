@@ -5,8 +5,9 @@ CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
 LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
 SPECTRUM = ("run", "seed", "step", "epoch", "method", "quantity", "index", "value", "error")
 PREDICTIONS = ("run", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
-SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS, "spectrum": SPECTRUM}
-WHERE_ASKED_FOR = frozenset({"predictions", "spectrum"})
+TEXTS = ("run", "seed", "step", "split", "sample", "target", "predicted")
+SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS, "spectrum": SPECTRUM, "texts": TEXTS}
+WHERE_ASKED_FOR = frozenset({"predictions", "spectrum", "texts"})
 FLOATS = frozenset({"epoch", "value", "error", "input_0", "input_1"})
 
 # Of a study, collected: the runs' columns before and behind settings and metrics.

@@ -79,15 +79,15 @@ class Table:
     def _mend(self) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            found = os.pread(descriptor, len(self._header), 0)
-            if found == self._header:
+            header = os.pread(descriptor, len(self._header), 0)
+            if header == self._header:
                 os.ftruncate(descriptor, _whole_lines_size(descriptor))
-            elif self._header.startswith(found):  # new, or killed while it wrote the header
+            elif self._header.startswith(header):  # new, or killed while it wrote the header
                 os.ftruncate(descriptor, 0)
                 write_all(descriptor, self._header)
         finally:
             os.close(descriptor)
-        if not self._header.startswith(found):
+        if not self._header.startswith(header):
             raise UserError(
                 f"{self.path} holds other columns than {','.join(self.columns)}; "
                 "it is no table of this version: move it away, or train again with force=true"
@@ -153,9 +153,9 @@ def _whole_lines_size(descriptor: int, block: int = 65536) -> int:
     end = os.fstat(descriptor).st_size
     while end > 0:
         start = max(0, end - block)
-        found = os.pread(descriptor, end - start, start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
+        last = os.pread(descriptor, end - start, start).rfind(b"\n")
+        if last >= 0:
+            return start + last + 1
         end = start
     return 0
 
@@ -227,18 +227,18 @@ def _with_words(file: io.BufferedIOBase, words: Sequence[bytes], block: int = 1 
     """The header and the whole lines with one of the words, block by block."""
     yield file.readline()
     rest = b""
-    while found := file.read(block):
-        found = rest + found
-        end = found.rfind(b"\n") + 1
-        found, rest = found[:end], found[end:]
+    while chunk := file.read(block):
+        chunk = rest + chunk
+        end = chunk.rfind(b"\n") + 1
+        chunk, rest = chunk[:end], chunk[end:]
         ends: dict[int, int] = {}
         for word in words:  # from word to word, since most lines have none of them
-            at = found.find(word)
+            at = chunk.find(word)
             while at >= 0:
-                after = found.find(b"\n", at) + 1
-                ends[found.rfind(b"\n", 0, at) + 1] = after
-                at = found.find(word, after)
-        yield b"".join(found[begin : ends[begin]] for begin in sorted(ends))
+                after = chunk.find(b"\n", at) + 1
+                ends[chunk.rfind(b"\n", 0, at) + 1] = after
+                at = chunk.find(word, after)
+        yield b"".join(chunk[begin : ends[begin]] for begin in sorted(ends))
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -73,22 +73,22 @@ class Events:
             shutil.rmtree(self.folder, ignore_errors=True)
         lines = whole_lines(self._table.path)
         next(lines)
-        found = self._records(line for line in lines if int(line[self._step]) <= step)
+        records = self._records(line for line in lines if int(line[self._step]) <= step)
         for seed, file in self._files.items():
-            write_atomic(file, _beginning() + found.get(seed, b""))
+            write_atomic(file, _beginning() + records.get(seed, b""))
 
     def _records(self, rows: Iterable[Sequence[Any]]) -> Mapping[int, bytes]:
         """Encoded scalars by seed."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        found: dict[int, list[bytes]] = {}
+        records: dict[int, list[bytes]] = {}
         for row in rows:
             tag = "/".join(str(row[i]) for i in self._names)
             if not tag.startswith(BINS):
                 value = Summary.Value(tag=tag, simple_value=float(row[self._value]))
                 record = _record(step=int(row[self._step]), summary=Summary(value=[value]))
-                found.setdefault(int(row[self._seed]), []).append(record)
-        return {seed: b"".join(records) for seed, records in found.items()}
+                records.setdefault(int(row[self._seed]), []).append(record)
+        return {seed: b"".join(own) for seed, own in records.items()}
 
 
 def _beginning() -> bytes:

@@ -22,7 +22,7 @@ TABLES = ("runs.csv", *(f"{name}.csv.gz" for name in SERIES))
 RUN_FILES = ("done.json", "failed.json", "summary.json", "provenance.json", *(f"{name}.csv" for name in SERIES))
 # A spectrum's rows with an index are single eigenvalues; the others are in the curves as well.
 SINGLE = collected("spectrum").index("index")
-# What is told of each run beside the published tables; machine, times and arguments stay with the raw run.
+# What is written of each run beside the published tables; machine, times and arguments stay with the raw run.
 PROVENANCE = ("commit", "dirty", "versions", "device", "threads")
 STATES = ("done", "diverged", "failed", "missing", "stale")
 
@@ -81,8 +81,8 @@ def status(expected: Mapping[str, Expected], runs_csv: Path) -> pd.DataFrame:
 
 def counts(runs: pd.DataFrame) -> dict[str, int]:
     """How many runs of a `status` table are done, diverged, failed, missing and stale; all five keys."""
-    found = Counter(runs["status"])
-    return {state: found[state] for state in STATES}
+    number = Counter(runs["status"])
+    return {state: number[state] for state in STATES}
 
 
 def collect(
@@ -170,8 +170,15 @@ class _Gathering:
             before = table_parts.Before(self._previous / path.name, self._memory.parts[name])
         series = _Series(self._previous / path.name, collected(name), self.kept, self._expected)
         unchanged = self.kept | self._unchanged
-        return table_parts.write(path, collected(name), labels, before, unchanged.__contains__, series.text,
-                           needed=name not in WHERE_ASKED_FOR)  # fmt: skip
+        return table_parts.write(
+            path,
+            collected(name),
+            labels,
+            before,
+            unchanged.__contains__,
+            series.text,
+            needed=name not in WHERE_ASKED_FOR,
+        )
 
 
 class _Series:
@@ -202,9 +209,9 @@ class _Series:
 def _look(entry: Expected, files: str, state: str | None, fresh: bool) -> Seen:
     """Read a run; its rows only where they are wanted."""
     path = entry.folder / "provenance.json"
-    found = read_json(path) if path.exists() else None
-    rows = _run_rows(entry, found or {}) if fresh else None
-    return Seen(files, state, rows, found and {k: v for k, v in found.items() if k in PROVENANCE})
+    provenance = read_json(path) if path.exists() else None
+    rows = _run_rows(entry, provenance or {}) if fresh else None
+    return Seen(files, state, rows, provenance and {k: v for k, v in provenance.items() if k in PROVENANCE})
 
 
 def _run_rows(entry: Expected, provenance: Mapping[str, Any]) -> list[Row]:
@@ -248,13 +255,13 @@ def _write_runs(
 def _metrics(rows: Mapping[str, list[Row]], kept: set[str], settings: set[str]) -> list[str]:
     """The metric columns, sorted. Earlier tables may hold settings that are no longer swept: those go."""
     fixed = {*HEAD, *TAIL, *settings}
-    found = {name for run in rows if run not in kept for row in rows[run] for name in row} - fixed
-    old = {name for run in kept for row in rows[run] for name in row} - fixed - found
+    names = {name for run in rows if run not in kept for row in rows[run] for name in row} - fixed
+    old = {name for run in kept for row in rows[run] for name in row} - fixed - names
     for name in old:
         values = {row.get(name, "") for run in kept for row in rows[run]} - {""}
         if "." not in name and values and all(map(is_number, values)):
-            found.add(name)
-    return sorted(found, key=_metric_order)
+            names.add(name)
+    return sorted(names, key=_metric_order)
 
 
 def _metric_order(name: str) -> tuple[int, int, str]:
@@ -329,5 +336,5 @@ def _previous_series(path: Path, columns: Sequence[str], kept: Collection[str]) 
 
 
 def _worst(states: Iterable[str]) -> str:
-    found = set(states)
-    return next((state for state in ("failed", "diverged") if state in found), "done")
+    seen = set(states)
+    return next((state for state in ("failed", "diverged") if state in seen), "done")

@@ -1,9 +1,8 @@
-"""What tables were made from, so that the same need not be read again; kept beside them, not published.
+"""What tables were made from, so that the same need not be read again; kept in the user's cache.
 
 A run counts as unchanged only while size, times and inode of all its files are what they were when it was read. It is
 looked at before it is read: what changes afterwards differs the next time. Files younger than `SETTLED` are not
-trusted at all, since a clock's tick may hide a second change. A memory that is damaged, or was kept by other code,
-counts as none.
+trusted at all, since a clock's tick may hide a second change.
 """
 
 import hashlib
@@ -16,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from repro.datasets.store.files import cache_root
 from repro.paths import PACKAGE
-from repro.storage.files import write_atomic
+from repro.storage.cache import Cache
 
-NAME = ".collected.jsonl"
 SETTLED = 2_000_000_000  # nanoseconds: two seconds, the coarsest clock of a file system in use
 # Whatever these do to a run's files, they may do differently in another version.
 CODE = ("study/collect", "study/collect_cache", "study/table_parts", "storage/tables", "storage/files")
@@ -62,31 +61,29 @@ class Memory:
 
     @classmethod
     def read(cls, folder: Path) -> "Memory":
-        """The memory kept in a folder; an empty one where there is none that can be trusted."""
-        try:
-            digest, text = (folder / NAME).read_text(encoding="utf-8").splitlines()
-            if json.loads(digest) != _digest(text):
-                return cls()
-            kept = json.loads(text)
-        except (OSError, ValueError):
+        """What is remembered of a folder; nothing where there is nothing that can be trusted."""
+        key = str(folder.resolve())
+        kept = _cache().read([key]).get(key)
+        if kept is None:
             return cls()
         ways = kept["ways"]
-        runs = {run: Seen(stamp, state, rows, None if way is None else ways[way])
-                for run, (stamp, state, rows, way) in kept["runs"].items()}  # fmt: skip
+        runs = {
+            run: Seen(stamp, state, rows, None if way is None else ways[way])
+            for run, (stamp, state, rows, way) in kept["runs"].items()
+        }
         return cls(kept["content"], runs, kept["tables"], kept["parts"])
 
     def write(self, folder: Path) -> None:
-        """Keep it."""
+        """Remember it."""
         ways: dict[str, int] = {}  # thousands of runs came about in the same few ways
         runs = {}
         for run, seen in self.runs.items():
             text = None if seen.provenance is None else json.dumps(seen.provenance)
             way = None if text is None else ways.setdefault(text, len(ways))
             runs[run] = (seen.stamp, seen.state, seen.rows, way)
-        content = {"content": self.content, "ways": [json.loads(way) for way in ways], "runs": runs,
-                   "tables": self.tables, "parts": self.parts}  # fmt: skip
-        text = json.dumps(content)
-        write_atomic(folder / NAME, f"{json.dumps(_digest(text))}\n{text}\n")
+        ordered = [json.loads(way) for way in ways]
+        kept = {"content": self.content, "ways": ordered, "runs": runs, "tables": self.tables, "parts": self.parts}
+        _cache().write({str(folder.resolve()): kept})
 
     def left(self, path: Path) -> bool:
         """Whether a table is as it was left."""
@@ -96,10 +93,10 @@ class Memory:
 def stamp(path: Path | str) -> Stamp | None:
     """Size, times and inode of a file; None where there is none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - ten thousand folders are looked at by their names
+        status = os.stat(path)  # noqa: PTH116 - ten thousand folders are looked at by their names
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def stamp_of(folder: Path, names: Iterable[str], now: int, seeds: Sequence[int]) -> str:
@@ -126,8 +123,8 @@ def content_of(scale: str, runs: Iterable[tuple[str, str, Mapping[str, Any], str
     return total.hexdigest()
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256((_code() + text).encode()).hexdigest()
+def _cache() -> Cache:
+    return Cache(cache_root(), "collected", _code())
 
 
 @cache

@@ -190,8 +190,10 @@ def with_variant(words: list[str]) -> list[str]:
     experiment = load(given["experiment"])
     name = given.get("variant", next(iter(experiment.variants)))
     if "," in name and set(name.split(",")) <= set(experiment.variants):
-        raise UserError(f"variant={name} names several and a command trains one; give one at a time, or train all "
-                        f"with: repro reproduce {experiment.name}")  # fmt: skip
+        raise UserError(
+            f"variant={name} names several and a command trains one; give one at a time, or train all "
+            f"with: repro reproduce {experiment.name}"
+        )
     if name not in experiment.variants:
         raise unknown(f"variant of {experiment.name}", name, experiment.variants)
     own = [f"experiment={experiment.name}", f"variant={name}", *experiment.variants[name]]

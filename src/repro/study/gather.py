@@ -127,8 +127,8 @@ class Paper:
 
 def count(claims: Iterable[Claim]) -> dict[str, int]:
     """How many claims have which verdict; every verdict is there."""
-    found = Counter(claim.verdict for claim in claims)
-    return {verdict: found[verdict] for verdict in VERDICTS}
+    counts = Counter(claim.verdict for claim in claims)
+    return {verdict: counts[verdict] for verdict in VERDICTS}
 
 
 def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, drawings: bool = True) -> list[Paper]:
@@ -198,12 +198,13 @@ def claims_in(folder: Path) -> tuple[Claim, ...]:
     if not path.is_file():
         return ()
     table = read(path)
-    found = []
-    for cells, source, note in zip(tables.cells(tables.ledger(table)), _words(table, "source"), _words(table, "note"),
-                                   strict=True):  # fmt: skip
+    claims = []
+    for cells, source, note in zip(
+        tables.cells(tables.ledger(table)), _words(table, "source"), _words(table, "note"), strict=True
+    ):
         says, published, ours, scale, verdict = cells
-        found.append(Claim(says, published, ours, scale, verdict, source, note))
-    return tuple(found)
+        claims.append(Claim(says, published, ours, scale, verdict, source, note))
+    return tuple(claims)
 
 
 def _words(table: pd.DataFrame, column: str) -> list[str]:
@@ -215,16 +216,19 @@ def _told(runs: pd.DataFrame) -> str:
     """Number of runs, variants and seeds in a sentence."""
     seeds = sorted(runs["seed"].astype(int).unique())
     per_setting = runs.groupby("run")["seed"].nunique().max() if len(runs) else 0
-    said = [_many(len(runs), "run"), _many(runs["variant"].nunique(), "variant")]
+    parts = [_many(len(runs), "run"), _many(runs["variant"].nunique(), "variant")]
     if seeds:
         in_a_row = len(seeds) > 2 and seeds == list(range(seeds[0], seeds[-1] + 1))
-        said.append(f"seeds {seeds[0]} to {seeds[-1]}" if in_a_row else
-                    f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}")  # fmt: skip
+        parts.append(
+            f"seeds {seeds[0]} to {seeds[-1]}"
+            if in_a_row
+            else f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
+        )
     if per_setting > 1:
-        said.append(f"up to {per_setting} seeds trained at once")
+        parts.append(f"up to {per_setting} seeds trained at once")
     lost = runs["status"].value_counts()
-    said += [f"{lost[state]:,} {state}" for state in ("diverged", "failed") if lost.get(state, 0)]
-    return ", ".join(said)
+    parts += [f"{lost[state]:,} {state}" for state in ("diverged", "failed") if lost.get(state, 0)]
+    return ", ".join(parts)
 
 
 def _many(n: int, noun: str) -> str:
@@ -273,8 +277,13 @@ def _ways(provenance: Mapping[str, Any]) -> Iterable[Way]:
 
 def uncaptioned(papers: Iterable[Paper]) -> list[str]:
     """Figures that no paper's page shows, as "<paper>/<experiment>/<figure>"."""
-    return [f"{section.name}/{figure.name}" for paper in papers for section in paper.sections
-            for figure in section.figures if not figure.captioned]  # fmt: skip
+    return [
+        f"{section.name}/{figure.name}"
+        for paper in papers
+        for section in paper.sections
+        for figure in section.figures
+        if not figure.captioned
+    ]
 
 
 def check_anything(papers: Sequence[Paper], results_dir: Path) -> None:

@@ -67,15 +67,15 @@ def gather(plan: Plan) -> None:
 
     The caller holds the lock of the plan's folder.
     """
-    told = collect.collect(plan.expected, plan.folder, plan.scale)
-    _gather_provenance(plan, told)
+    provenances = collect.collect(plan.expected, plan.folder, plan.scale)
+    _gather_provenance(plan, provenances)
 
 
-def _gather_provenance(plan: Plan, told: dict[str, dict[str, Any]]) -> None:
+def _gather_provenance(plan: Plan, provenances: dict[str, dict[str, Any]]) -> None:
     """One entry for each way in which runs came about: code, versions, device, threads, and the runs' ids."""
     path = plan.folder / "provenance.json"
     before = read_json(path)["ways"] if path.exists() else []
-    by_run = {run: {k: v for k, v in way.items() if k != "runs"} for way in before for run in way["runs"]} | told
+    by_run = {run: {k: v for k, v in way.items() if k != "runs"} for way in before for run in way["runs"]} | provenances
     ways: dict[str, dict[str, Any]] = {}
     for run in plan.expected:
         if run in by_run:
@@ -91,18 +91,19 @@ def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
     runs, curves = read(folder / "runs.csv"), read(folder / "curves.csv.gz") if with_curves else None
     layers = _layers(folder / "layers.csv.gz", quantities) if quantities else None
     paper, _, name = experiment.name.partition("/")
-    claims = verdicts.judge(experiment.claims, runs, layers, curves, paper=paper, experiment=name,
-                            variants=list(experiment.variants))  # fmt: skip
+    claims = verdicts.judge(
+        experiment.claims, runs, layers, curves, paper=paper, experiment=name, variants=list(experiment.variants)
+    )
     verdicts.write_claims(folder / "claims.csv", claims)
     return claims
 
 
 def _layers(path: Path, quantities: set[str]) -> pd.DataFrame:
     """The rows of the quantities that claims look at; the whole table where it lacks one, for the error's sake."""
-    found = read(path, only=("quantity", quantities))
-    if set(found["quantity"]) != quantities:
+    table = read(path, only=("quantity", quantities))
+    if set(table["quantity"]) != quantities:
         return read(path)
-    return found.astype({"value": float})  # a few quantities may have whole numbers only
+    return table.astype({"value": float})  # a few quantities may have whole numbers only
 
 
 def illustrate(experiment: Experiment, folder: Path, out: Path | None = None) -> list[Path]:

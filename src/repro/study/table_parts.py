@@ -118,9 +118,9 @@ def write(
     kept: list[tuple[list[tuple[str, str, int]], int, int]] = []
     for number, labels in enumerate(parts or [[]]):
         head = csv_line(columns) if number == 0 else ""
-        found = before.whole(labels, len(head)) if all(unchanged(run) for run, _ in labels) else None
-        if found is not None:
-            part, data = found
+        unchanged_part = before.whole(labels, len(head)) if all(unchanged(run) for run, _ in labels) else None
+        if unchanged_part is not None:
+            part, data = unchanged_part
             packed.append(data)
             kept.append((part.runs, part.size, part.header))
             continue

@@ -10,10 +10,11 @@ from torch.nn import functional
 from repro.datasets.protocol import Batch
 from repro.errors import UserError
 from repro.model.architectures.recurrence import State
+from repro.model.trees import Tree, samples
 from repro.storage.metrics import ACCURACY, LOSS, PERPLEXITY, Metric
 from repro.tasks.cross_entropy import SummedCrossEntropy
 
-Call = Callable[[Tensor, State], tuple[Tensor, State]]
+Call = Callable[[Tree, State], tuple[Tensor, State]]
 """One net in evaluation mode: inputs and a state to outputs and the state after them."""
 
 COUNT = "count"
@@ -53,7 +54,7 @@ class Task:
 
     def count(self, target: Tensor) -> int | Tensor:
         """Predictions in a batch, the weight of its means among those of other batches."""
-        return len(target)
+        return samples(target)
 
     def evaluate(self, call: Call, batch: Batch, state: State) -> tuple[dict[str, Tensor], State]:
         """What a batch adds to the sums of its split, for one net; they are added up in what type they have.
@@ -90,6 +91,10 @@ class Task:
         """One number a sample out of outputs (..., samples, outputs): the class with the greatest."""
         return output.argmax(-1)
 
+    def texts(self, call: Call, batch: Batch) -> list[tuple[str, str]]:
+        """What is wanted and what the net says, of every sample of a batch, by a task that declares `writes_text`."""
+        raise NotImplementedError
+
     def last(self, output: Tensor, target: Tensor) -> Tensor:
         """The loss of the last prediction in time, whose gradient is followed backwards through a recurrent net."""
         return self.measure(output, target)["loss"]
@@ -104,11 +109,14 @@ class Classification(Task):
         """Class numbers are needed, shape (samples,)."""
         if target.is_floating_point():
             use = "task=recall" if target.dim() == 3 else "task=regression"
-            raise UserError(f"task=classification needs classes, but the targets of dataset {dataset} are numbers; "
-                            f"use {use}")  # fmt: skip
+            raise UserError(
+                f"task=classification needs classes, but the targets of dataset {dataset} are numbers; use {use}"
+            )
         if target.dim() > 1:
-            raise UserError(f"task=classification needs one class a sample, but dataset {dataset} has one a step; "
-                            "use task=language_model or task=sequence")  # fmt: skip
+            raise UserError(
+                f"task=classification needs one class a sample, but dataset {dataset} has one a step; "
+                "use task=language_model or task=sequence"
+            )
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Loss and accuracy of logits (batch, classes) against class numbers (batch,)."""
@@ -124,11 +132,15 @@ class Regression(Task):
     def check(self, target: Tensor, dataset: str) -> None:
         """Real numbers are needed, shape (samples, columns)."""
         if not torch.is_floating_point(target):
-            raise UserError(f"task=regression needs numbers, but the targets of dataset {dataset} are classes; "
-                            "use task=classification")  # fmt: skip
+            raise UserError(
+                f"task=regression needs numbers, but the targets of dataset {dataset} are classes; "
+                "use task=classification"
+            )
         if target.dim() > 2:
-            raise UserError(f"task=regression needs one row of numbers a sample, but dataset {dataset} has one a step; "
-                            "use task=recall")  # fmt: skip
+            raise UserError(
+                f"task=regression needs one row of numbers a sample, but dataset {dataset} has one a step; "
+                "use task=recall"
+            )
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Loss of outputs (batch, columns) against targets of the same shape."""
@@ -163,8 +175,10 @@ class Sequence(Task):
     def check(self, target: Tensor, dataset: str) -> None:
         """Class numbers are needed, shape (samples, steps)."""
         if target.is_floating_point() or target.dim() != 2:
-            raise UserError(f"this task needs one class a step, and dataset {dataset} has none; "
-                            "use task=classification, task=regression or task=recall")  # fmt: skip
+            raise UserError(
+                f"this task needs one class a step, and dataset {dataset} has none; "
+                "use task=classification, task=regression or task=recall"
+            )
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """Means over predictions of logits (batch, steps, classes) against (batch, steps); 0 where there are none."""

@@ -43,8 +43,8 @@ class Finished:
 
     def values(self, metric: str) -> dict[int, float]:
         """A final metric by seed, where it is finite."""
-        found = {int(seed): own.get(metric) for seed, own in self.summary["metrics"].items()}
-        return {seed: float(value) for seed, value in sorted(found.items()) if value is not None and finite(value)}
+        values = {int(seed): own.get(metric) for seed, own in self.summary["metrics"].items()}
+        return {seed: float(value) for seed, value in sorted(values.items()) if value is not None and finite(value)}
 
 
 def load(folders: Sequence[Path]) -> list[Finished]:
@@ -107,8 +107,8 @@ def at_the_end(runs: Sequence[Finished], metrics: Sequence[str]) -> pd.DataFrame
 def _told(values: Sequence[float]) -> str:
     if not values:
         return f"{ABSENT} (n=0)"
-    found = estimate(values)
-    return with_interval(found.value, found.interval, found.n)
+    mean = estimate(values)
+    return with_interval(mean.value, mean.interval, mean.n)
 
 
 def to_first(run: Finished, first: Finished, metric: str) -> Estimate | None:
@@ -125,7 +125,9 @@ def differences_to_first(runs: Sequence[Finished], metrics: Sequence[str]) -> pd
     first, rows = runs[0], []
     for run in runs[1:]:
         if run.seeds == first.seeds:
-            found = {metric: to_first(run, first, metric) for metric in metrics}
-            rows.append({"run": run.id} | {m: with_interval(f.value, f.interval, f.n) if f else f"{ABSENT} (n=0)"
-                                           for m, f in found.items()})  # fmt: skip
+            ratios = {metric: to_first(run, first, metric) for metric in metrics}
+            rows.append(
+                {"run": run.id}
+                | {m: with_interval(f.value, f.interval, f.n) if f else f"{ABSENT} (n=0)" for m, f in ratios.items()}
+            )
     return pd.DataFrame(rows, columns=["run", *metrics])

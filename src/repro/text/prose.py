@@ -1,13 +1,20 @@
 """What people wrote: a paper's page and the comment at the head of an experiment file, in pieces."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-_IMAGE = re.compile(r"!\[([^\]]*)\]\(([^)\s]+)\)")
-_INLINE = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*(?!\*)|\*(.+?)\*|\[([^\]]*)\]\([^)\s]*\)", re.DOTALL)
+MARKDOWN = MarkdownIt("commonmark", {"html": False})  # HTML in a page is shown as it was typed
+for _rule in ("link_open", "link_close"):
+    MARKDOWN.add_render_rule(_rule, lambda *_: "")
+MARKDOWN.add_render_rule("image", lambda _, tokens, i, *__: escape(tokens[i].content))
+MARKERS = MarkdownIt("commonmark")  # where comments are blocks of their own
 
 
 @dataclass(frozen=True)
@@ -45,47 +52,42 @@ class Head:
 def read_page(path: Path) -> Page:
     """A paper's page in pieces; of a paper without one, its folder's name."""
     paper = path.parent.name
-    text = path.read_text(encoding="utf-8") if path.is_file() else f"# {paper}\n"
-    blocks = [block.strip() for block in re.split(r"\n\s*\n", text)]
-    titles = [block.removeprefix("# ") for block in blocks if block.startswith("# ")]
-    intro = next((block for block in blocks if block[:1] not in ("#", "")), "")
-    captions: dict[str, str] = {}
-    for alt, target in _IMAGE.findall(text):
-        found = re.search(rf"results/{re.escape(paper)}/([^/]+/[^/]+)\.svg$", target)
-        if found:
-            captions.setdefault(found[1], " ".join(alt.split()))
-    headings, findings = {}, {}
-    for part in re.split(r"^#+ ", text, flags=re.MULTILINE):
-        for name in re.findall(r"<!-- /results:([^\s/]+) -->", part)[:1]:
-            headings[name] = part.partition("\n")[0].strip()
-            findings[name] = _finding(part.partition(f"<!-- /results:{name} -->")[2])
-    return Page(titles[0] if titles else paper, markup(intro), captions, headings, findings)
+    blocks = MARKERS.parse(path.read_text(encoding="utf-8") if path.is_file() else f"# {paper}\n")
+    captions = dict(_captions(blocks, paper))
+    title, intro, heading, experiment = "", "", "", ""
+    headings: dict[str, str] = {}
+    prose: dict[str, list[str]] = {}
+    for opening, block in pairwise(blocks):
+        if opening.type == "heading_open":
+            title, heading, experiment = title or block.content, block.content, ""
+        elif block.type == "html_block" and (end := re.match(r"<!-- /results:([^\s/]+) -->", block.content)):
+            experiment = end[1]
+            headings[experiment], prose[experiment] = heading, []
+        elif opening.type == "paragraph_open" and opening.level == 0:
+            intro = intro or block.content
+            if experiment and block.content[0] not in "!|":
+                prose[experiment].append(block.content)
+    return Page(title or paper, markup(intro), captions, headings, {name: _finding(own) for name, own in prose.items()})
 
 
-def _finding(text: str) -> Markup:
+def _captions(blocks: list[Token], paper: str) -> Iterator[tuple[str, str]]:
+    """Name and alternative text of every figure of a page, the first text where it is shown twice."""
+    seen: set[str] = set()
+    for image in (part for block in blocks for part in block.children or () if part.type == "image"):
+        figure = re.search(rf"results/{re.escape(paper)}/([^/]+/[^/]+)\.svg$", str(image.attrs["src"]))
+        if figure and figure[1] not in seen:
+            seen.add(figure[1])
+            yield figure[1], " ".join(image.content.split())
+
+
+def _finding(paragraphs: list[str]) -> Markup:
     """The first paragraph after an experiment's table that begins in bold, else the first one."""
-    blocks = [block.strip() for block in re.split(r"\n\s*\n", text)]
-    prose = [block for block in blocks if block and block[0] not in "!|<#-"]
-    return markup(next((block for block in prose if block.startswith("**")), prose[0] if prose else ""))
+    return markup(next((text for text in paragraphs if text.startswith("**")), "".join(paragraphs[:1])))
 
 
 def markup(text: str) -> Markup:
-    """Markdown's bold, italic and code as HTML, everything else escaped; a link becomes its words."""
-    out, last = Markup(""), 0
-    text = " ".join(text.split())
-    for found in _INLINE.finditer(text):
-        out += escape(text[last : found.start()])
-        code, bold, italic, link = found.groups()
-        if code is not None:
-            out += Markup("<code>{}</code>").format(code)
-        elif bold is not None:
-            out += Markup("<strong>{}</strong>").format(markup(bold))
-        elif italic is not None:
-            out += Markup("<em>{}</em>").format(markup(italic))
-        else:
-            out += escape(link)
-        last = found.end()
-    return out + escape(text[last:])
+    """Markdown of one paragraph as HTML, what is HTML already escaped; a link becomes its words."""
+    return Markup(MARKDOWN.renderInline(" ".join(text.split())))
 
 
 def read_head(yaml: str) -> Head:

@@ -94,12 +94,12 @@ def divergence(summary: Mapping[str, Any]) -> str:
 
 
 def _diverged(summary: Mapping[str, Any]) -> list[str]:
-    said = divergence(summary)
-    if not said:
+    ending = divergence(summary)
+    if not ending:
         return []
     partial = len(summary["diverged_at_step"]) < len(summary["seeds"])
     reason = "their loss was no longer finite" if len(summary["seeds"]) > 1 else "the loss was no longer finite"
-    return [f"{said}: {reason}{'; left out of all means below' if partial else ''}"]
+    return [f"{ending}: {reason}{'; left out of all means below' if partial else ''}"]
 
 
 def scores(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -117,8 +117,8 @@ def _hessian(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
     for name in names:
         kind = name.removeprefix("hessian_")
         if kind.startswith(("gamma_", "alpha_", "lambda_")) and not kind.endswith(("_low", "_high")):
-            said = kind.replace("gamma_", "γ ").replace("alpha_", "α ").replace("lambda_", "λ ")
-            lines.append(_line(f"Hessian, {said}", _mean([own[name] for own in metrics.values() if name in own])))
+            index = kind.replace("gamma_", "γ ").replace("alpha_", "α ").replace("lambda_", "λ ")
+            lines.append(_line(f"Hessian, {index}", _mean([own[name] for own in metrics.values() if name in own])))
     return lines
 
 
@@ -133,8 +133,8 @@ def _mean(values: Sequence[float]) -> str:
         return number(numbers[0]) if numbers else "not finite"
     if not numbers:
         return with_interval(math.nan, None, 0)
-    found = estimate(numbers)
-    return with_interval(found.value, found.interval, found.n)
+    mean = estimate(numbers)
+    return with_interval(mean.value, mean.interval, mean.n)
 
 
 def survivors(rows: pd.DataFrame, summary: Mapping[str, Any]) -> pd.DataFrame:
@@ -173,8 +173,11 @@ def _vanishing(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:
         values = rows.loc[rows["step"] == step, "value"].tolist()
         lines.append(_line(f"vanishing ratio, step {step}", _mean(values)))
     in_time = layers["quantity"].str.startswith("gradient_through_time").any()
-    what = "gradient at the window's first step over that at its last" if in_time else (
-        "the first hidden layer's gradient norm over the last's")  # fmt: skip
+    what = (
+        "gradient at the window's first step over that at its last"
+        if in_time
+        else ("the first hidden layer's gradient norm over the last's")
+    )
     lines[0] += f"   ({what})"
     return lines
 

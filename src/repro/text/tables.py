@@ -120,8 +120,8 @@ def _mean(values: Sequence[Any]) -> str:
     numbers = [float(value) for value in values if finite(value)]
     if not numbers:
         return with_interval(math.nan, None, 0)
-    found = estimate(numbers)
-    return with_interval(found.value, found.interval, found.n)
+    mean = estimate(numbers)
+    return with_interval(mean.value, mean.interval, mean.n)
 
 
 def _shown(value: Any) -> str:
@@ -134,8 +134,16 @@ def _text(header: list[str], body: list[list[str]], numeric: list[bool]) -> str:
     align = ["right" if right else "left" for right in numeric]
     # A cell of this one control character would make tabulate draw a rule in place of its row.
     body = [[cell.replace(SEPARATING_LINE, r"\x01") for cell in row] for row in body]
-    written = tabulate(body, header, "simple", colalign=align if body else None, headersalign=align,
-                       maxcolwidths=_CELL_WIDTH, maxheadercolwidths=_CELL_WIDTH, disable_numparse=True)  # fmt: skip
+    written = tabulate(
+        body,
+        header,
+        "simple",
+        colalign=align if body else None,
+        headersalign=align,
+        maxcolwidths=_CELL_WIDTH,
+        maxheadercolwidths=_CELL_WIDTH,
+        disable_numparse=True,
+    )
     return str(written)
 
 

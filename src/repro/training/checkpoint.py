@@ -28,8 +28,10 @@ def save(folder: Path, run_id: str, state: dict[str, Any]) -> None:
             latest.replace(previous)
         fresh.replace(latest)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        raise UserError(f"cannot write a checkpoint to {folder}: {error}; free space there or choose another "
-                        "results_dir; the same command then resumes") from error  # fmt: skip
+        raise UserError(
+            f"cannot write a checkpoint to {folder}: {error}; free space there or choose another "
+            "results_dir; the same command then resumes"
+        ) from error
 
 
 def load(folder: Path, run_id: str) -> dict[str, Any] | None:

@@ -36,5 +36,5 @@ class Curvature:
 
         objective = self.objective.at(own(learner.parameters), own(learner.buffers))
         whole = self.method.seeds is None or replica < self.method.seeds
-        found = self.method.measure(objective, learner.seeds[replica], last and whole)
-        return (one for one in found if whole or one.place is None)
+        measured = self.method.measure(objective, learner.seeds[replica], last and whole)
+        return (one for one in measured if whole or one.place is None)

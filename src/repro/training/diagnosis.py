@@ -50,8 +50,9 @@ def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = 
         raise UserError(f"the run in {folder} did not train; there is no net to look at")
     state = checkpoint.load(folder, run.id)
     if state is None:
-        raise UserError(f"{folder} has no checkpoint.pt, which holds the trained weights; train the run again with "
-                        "force=true")  # fmt: skip
+        raise UserError(
+            f"{folder} has no checkpoint.pt, which holds the trained weights; train the run again with force=true"
+        )
     loop.restore(state)
     loop.rows.spectrum.clear()
     loop.measure_curvature()
@@ -60,9 +61,9 @@ def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = 
     lines = [(run.id, *row) for row in loop.rows.spectrum]
     with FileLock(folder / ".lock"):
         _replace(folder / "spectrum.csv", lines)
-        told = read_json(folder / "provenance.json")
-        diagnoses = [*told.get("diagnoses", []), {"hessian": dict(hessian), **began}]
-        write_json(folder / "provenance.json", told | {"diagnoses": diagnoses})
+        before = read_json(folder / "provenance.json")
+        diagnoses = [*before.get("diagnoses", []), {"hessian": dict(hessian), **began}]
+        write_json(folder / "provenance.json", before | {"diagnoses": diagnoses})
     return lines
 
 

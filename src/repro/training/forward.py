@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from repro.errors import UserError
 from repro.model.architectures.recurrence import State, call
+from repro.model.trees import Tree, leaves, mapped
 
-Call = Callable[[Tensor, State], tuple[Tensor, State]]
+Call = Callable[[Tree, State], tuple[Tensor, State]]
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ def forward(module: nn.Module, how: Execution) -> Call:
 
 
 def _mixed(run: Call, dtype: torch.dtype) -> Call:
-    def cast(x: Tensor, state: State) -> tuple[Tensor, State]:
-        with torch.autocast(x.device.type, dtype):
+    def cast(x: Tree, state: State) -> tuple[Tensor, State]:
+        with torch.autocast(leaves(x)[0].device.type, dtype):
             output, state = run(x, state)
         return output.float(), state  # so that loss and metrics are taken in float32
 
@@ -63,8 +64,9 @@ def _mixed(run: Call, dtype: torch.dtype) -> Call:
 
 
 def _channels_last(run: Call) -> Call:
-    def laid_out(x: Tensor, state: State) -> tuple[Tensor, State]:
-        return run(x.contiguous(memory_format=torch.channels_last), state)
+    def laid_out(x: Tree, state: State) -> tuple[Tensor, State]:
+        images = torch.channels_last
+        return run(mapped(lambda v: v.contiguous(memory_format=images) if v.dim() == 4 else v, x), state)
 
     return laid_out
 
@@ -88,5 +90,7 @@ def check_compiler(device: torch.device) -> None:
             torch.compile(add)(torch.zeros(2, device=device))
     except Exception as error:  # whatever torch, Triton or the C++ compiler come up with
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise UserError(f"trainer.compile: torch.compile does not work here ({reason}); install a C++ compiler "
-                        "such as g++, or leave it null") from error  # fmt: skip
+        raise UserError(
+            f"trainer.compile: torch.compile does not work here ({reason}); install a C++ compiler "
+            "such as g++, or leave it null"
+        ) from error

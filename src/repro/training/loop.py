@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from repro.diagnostics.measure import Row, of_backward, of_layers
 from repro.diagnostics.quantities import COMPARED, update_ratio
 from repro.diagnostics.schedule import measured_steps
 from repro.model.architectures.recurrence import State
+from repro.model.trees import Tree, leaves, mapped, samples
 from repro.schedules.annealing import Annealing
 from repro.schedules.rate import Patience, Plateau, Schedule
 from repro.storage.metrics import HESSIAN, SCHEDULE, SPLITS, better
@@ -42,9 +44,17 @@ class Loop:
         curvature: how the Hessian is looked at, or None.
     """
 
-    def __init__(self, learner: Learner, feed: Feed, optimizer: torch.optim.Optimizer, schedule: Schedule,
-                 annealing: Annealing | None, trainer: TrainerConfig,
-                 diagnostics: DiagnosticsConfig, curvature: Curvature | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        learner: Learner,
+        feed: Feed,
+        optimizer: torch.optim.Optimizer,
+        schedule: Schedule,
+        annealing: Annealing | None,
+        trainer: TrainerConfig,
+        diagnostics: DiagnosticsConfig,
+        curvature: Curvature | None = None,
+    ) -> None:
         self.learner, self.feed, self.optimizer = learner, feed, optimizer
         self.seeds, self.metrics = learner.seeds, learner.task.metrics
         self.parameters = sum(p.numel() for p in learner.parameters.values()) // len(self.seeds)
@@ -179,8 +189,8 @@ class Loop:
 
     def _gathered(self, split: str, sums: Mapping[str, Tensor]) -> Scored:
         """The task's metrics of a split; none of one without batches."""
-        found = self.learner.task.finish({k: v.cpu().numpy() for k, v in sums.items()}) if sums else {}
-        return {(split, name): values for name, values in found.items()}
+        metrics = self.learner.task.finish({k: v.cpu().numpy() for k, v in sums.items()}) if sums else {}
+        return {(split, name): values for name, values in metrics.items()}
 
     def _watch(self, scored: Mapping[tuple[str, str], np.ndarray]) -> None:
         """Early stopping and the plateau schedule, for a single replica."""
@@ -212,13 +222,24 @@ class Loop:
         """Seed, step, split, sample, first two inputs, target and prediction of every sample of a split."""
         first = 0
         for batch in self.feed.batches(split):
-            inputs = functional.pad(batch.x.flatten(1)[:, :2].double(), (0, 1), value=math.nan)[:, :2].tolist()
+            first_two = leaves(batch.x)[0].flatten(1)[:, :2].double()
+            inputs = functional.pad(first_two, (0, 1), value=math.nan)[:, :2].tolist()
             predicted = self.learner.predict(batch.x).tolist()
             targets = (batch.y if batch.y.dim() == 1 else batch.y[:, 0]).tolist()
             for i, seed in self._alive():
                 rows = zip(inputs, targets, predicted[i], strict=True)
                 yield from ((seed, self.step, split, first + n, *x, y, p) for n, (x, y, p) in enumerate(rows))
-            first += len(batch.x)
+            first += len(batch)
+
+    def texts(self, split: str) -> Iterator[tuple[Any, ...]]:
+        """Seed, step, split, sample, what was wanted and what the net says, of every sample of a split."""
+        first = 0
+        for batch in self.feed.batches(split):
+            texts = self.learner.texts(batch)
+            for i, seed in self._alive():
+                for n, pair in enumerate(texts[i], first):
+                    yield (seed, self.step, split, n, *(" ".join(text.splitlines()) for text in pair))
+            first += len(batch)
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)
@@ -227,34 +248,46 @@ class Loop:
         epoch = self.step / self.per_epoch
         self.rows.curves += [(seed, self.step, epoch, split, metric, float(values[i])) for i, seed in self._alive()]
 
-    def _note_layers(self, found: Iterable[Row]) -> None:
-        rows, epoch, alive = list(found), self.step / self.per_epoch, list(self._alive())
+    def _note_layers(self, measured: Iterable[Row]) -> None:
+        rows, epoch, alive = list(measured), self.step / self.per_epoch, list(self._alive())
         # One copy from the device for all of them.
         values = torch.stack([row[-1] for row in rows]).tolist() if rows else []
-        self.rows.layers += [(seed, self.step, epoch, *row[:-1], value[i])
-                             for row, value in zip(rows, values, strict=True) for i, seed in alive]  # fmt: skip
+        self.rows.layers += [
+            (seed, self.step, epoch, *row[:-1], value[i])
+            for row, value in zip(rows, values, strict=True)
+            for i, seed in alive
+        ]
 
     def measure_curvature(self) -> None:
         """Note down what there is to say of the Hessian at the present step."""
         curvature, epoch = self.curvature, self.step / self.per_epoch
         assert curvature is not None
         for replica, seed in self._alive():
-            found = list(curvature.measure(replica, last=self.step == self.total))
-            self.rows.spectrum += [(seed, self.step, epoch, curvature.method.name, *one) for one in found]
-            self.rows.curves += [(seed, self.step, epoch, HESSIAN, one.quantity, one.value)
-                                 for one in found if one.place is None]  # fmt: skip
+            measured = list(curvature.measure(replica, last=self.step == self.total))
+            self.rows.spectrum += [(seed, self.step, epoch, curvature.method.name, *one) for one in measured]
+            self.rows.curves += [
+                (seed, self.step, epoch, HESSIAN, one.quantity, one.value) for one in measured if one.place is None
+            ]
 
     def state(self) -> dict[str, Any]:
         """Everything that training needs to go on as if it had never stopped, in plain containers."""
         return {
-            "step": self.step, "seconds": self.seconds, "stopped": self.stopped, "diverged": dict(self.diverged),
-            "stopping": vars(self.stopping), "plateau": vars(self.plateau),
-            "scale": getattr(self.schedule, "scale", None), "sums": self.sums, "counted": self.counted,
-            "feed": self.feed.state(), "carried": list(self.learner.carried),
+            "step": self.step,
+            "seconds": self.seconds,
+            "stopped": self.stopped,
+            "diverged": dict(self.diverged),
+            "stopping": vars(self.stopping),
+            "plateau": vars(self.plateau),
+            "scale": getattr(self.schedule, "scale", None),
+            "sums": self.sums,
+            "counted": self.counted,
+            "feed": self.feed.state(),
+            "carried": list(self.learner.carried),
             "optimizer": self.optimizer.state_dict(),
             "parameters": {k: v.detach() for k, v in self.learner.parameters.items()},
-            "buffers": self.learner.buffers, "noise": [g.get_state() for g in self.learner.noise.generators],
-        }  # fmt: skip
+            "buffers": self.learner.buffers,
+            "noise": [g.get_state() for g in self.learner.noise.generators],
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where `state()` was taken."""
@@ -278,10 +311,11 @@ class Loop:
             source.set_state(saved_state)
 
 
-def counts(task: Task, target: Tensor) -> Tensor | int:
+def counts(task: Task, target: Tree) -> Tensor | int:
     """Predictions in targets (replicas, ...): the same number for all, or one a replica."""
-    first = task.count(target[0])
-    return first if isinstance(first, int) else torch.stack([first, *map(torch.as_tensor, map(task.count, target[1:]))])
+    each = (task.count(mapped(itemgetter(i), target)) for i in range(samples(target)))
+    first = next(each)
+    return first if isinstance(first, int) else torch.stack([first, *map(torch.as_tensor, each)])
 
 
 def evaluate(learner: Learner, batches: Iterable[Batch]) -> dict[str, Tensor]:
@@ -289,7 +323,7 @@ def evaluate(learner: Learner, batches: Iterable[Batch]) -> dict[str, Tensor]:
     sums: dict[str, Tensor] = {}
     state: State = ()
     for batch in batches:
-        found, state = learner.evaluate(batch, () if batch.fresh else state)
-        for name, value in found.items():
+        own, state = learner.evaluate(batch, () if batch.fresh else state)
+        for name, value in own.items():
             sums[name] = sums.get(name, 0) + value
     return sums

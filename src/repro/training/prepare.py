@@ -20,6 +20,7 @@ from repro.model.initialization import initialize
 from repro.model.layer_factory import LayerFactory
 from repro.model.layers import Plain
 from repro.model.normalization import none
+from repro.model.trees import Tree, mapped
 from repro.seeds import generator
 from repro.training.forward import Execution, check_compiler
 from repro.training.replicas import Learner, learner
@@ -65,8 +66,9 @@ class Prepared:
             UserError: they cannot be built, or do not fit into memory.
         """
         try:
-            nets = models(self.run, self.components, self.data)
-            order = call_order(nets[0], example(self.run, self.data))
+            blank = blank_inputs(self.feed)
+            nets = models(self.run, self.components, self.data, blank)
+            order = call_order(nets[0], blank)
             return learner(nets, self.run.seeds, self.components.task, self.device, execution(self.run), order)
         except (MemoryError, RuntimeError) as error:
             if "memory" not in str(error):
@@ -129,8 +131,17 @@ def components(run: Run) -> Components:
         factory = LayerFactory(
             part("activation"), part("backward") or exact, part("normalization") or none, part("weight")
         )
-    built = Components(part("procedure"), factory, part("initialization"), part("optimizer"), part("schedule"),
-                       part("task"), part("annealing"), part("curriculum"), part("hessian"))  # fmt: skip
+    built = Components(
+        part("procedure"),
+        factory,
+        part("initialization"),
+        part("optimizer"),
+        part("schedule"),
+        part("task"),
+        part("annealing"),
+        part("curriculum"),
+        part("hessian"),
+    )
     _try(built)
     if run.trainer.compile:
         check_compiler(device_of(run.settings["device"]))
@@ -177,23 +188,24 @@ def read_data(run: Run, parts: Components, device: torch.device) -> tuple[Datase
     """Read the data set and check that it suits the task."""
     data: Dataset = build(run.settings["dataset"], "dataset", run.settings["trusted"])
     trainer = run.trainer
-    order = Order(run.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs, parts.curriculum,
-                  execution(run).dtype)  # fmt: skip
+    order = Order(
+        run.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs, parts.curriculum, execution(run).dtype
+    )
     feed = data.feed(order)
     probe = feed.probe(2)
     if parts.task is not None:
         parts.task.check(probe.y, data.name)
-    if len(probe.x) < 2 and declares(run.settings, "normalization", "by_batch"):
+    if len(probe) < 2 and declares(run.settings, "normalization", "by_batch"):
         raise UserError("normalization=batch needs 2 or more training samples")
     return data, feed
 
 
-def models(run: Run, parts: Components, data: Dataset) -> list[nn.Module]:
-    """One network a seed, initialized from that seed alone."""
-    return list(_models(run, parts, data))
+def models(run: Run, parts: Components, data: Dataset, x: Tree = None) -> list[nn.Module]:
+    """One network a seed, initialized from that seed alone; `x` as for `settle`."""
+    return list(_models(run, parts, data, x))
 
 
-def _models(run: Run, parts: Components, data: Dataset) -> Iterator[nn.Module]:
+def _models(run: Run, parts: Components, data: Dataset, x: Tree) -> Iterator[nn.Module]:
     for seed in run.seeds:
         # torch's layers fill themselves from the global generator; what they draw is overwritten below.
         tokens = {"tokens": data.tokens} if takes(run.settings["architecture"], "tokens") else {}
@@ -209,33 +221,44 @@ def _models(run: Run, parts: Components, data: Dataset) -> Iterator[nn.Module]:
             )
         assert parts.layer_factory is not None
         if "activation" not in parts.layer_factory.asked_for and (word := next(given("activation", run.settings), "")):
-            raise UserError(f"this architecture has no place for an activation, so that {word} has no meaning; "
-                            "leave it out")  # fmt: skip
-        settle(module, parts.layer_factory, example(run, data))
+            raise UserError(
+                f"this architecture has no place for an activation, so that {word} has no meaning; leave it out"
+            )
+        settle(module, parts.layer_factory, x)
         with explained("initialization"):
             initialize(module, parts.initialization, generator(seed, "initialization"))
         yield module
 
 
-def example(run: Run, data: Dataset) -> Tensor:
-    """Inputs of the data's shape, all zero, for a pass that only shows in which order layers are called."""
-    steps = (2,) if declares(run.settings, "dataset", "sequential") else ()
-    return torch.zeros(2, *steps, *data.shape, dtype=torch.int64 if data.tokens else torch.get_default_dtype())
+def blank_inputs(feed: Feed) -> Tree:
+    """Inputs as a run's net takes them, all zero, for a pass that only shows in which order layers are called."""
+
+    def zeros(v: Tensor) -> Tensor:
+        return torch.zeros(v.shape, dtype=torch.get_default_dtype() if v.is_floating_point() else v.dtype)
+
+    return mapped(zeros, feed.probe(2).x)
 
 
-def settle(module: nn.Module, factory: LayerFactory, x: Tensor | None = None) -> None:
-    """Give every nonlinearity the rule of its depth; an architecture must have got its layers from the make."""
+def settle(module: nn.Module, factory: LayerFactory, x: Tree = None) -> None:
+    """Give every nonlinearity the rule of its depth; an architecture must have got its layers from the make.
+
+    Depths are by the order in which a pass of `x` calls the layers, or where there is none, as the net holds them.
+    """
     for part in module.modules():
         if type(part) in (nn.Linear, nn.Conv2d) and not isinstance(factory.weights, Plain):
-            raise UserError(f"this architecture makes a {type(part).__name__} by itself, which weight=binary and "
-                            "backward=feedback_alignment cannot replace; leave them out")  # fmt: skip
+            raise UserError(
+                f"this architecture makes a {type(part).__name__} by itself, which weight=binary and "
+                "backward=feedback_alignment cannot replace; leave them out"
+            )
     layers = layers_of(module, None if x is None else call_order(module, x))
-    depths = {layer.site: layer.depth for layer in layers}
+    depths = {layer.nonlinearity: layer.depth for layer in layers}
     deepest = max((layer.depth for layer in layers), default=0)
-    sites = [(depths.get(n, deepest), m) for n, m in module.named_modules() if isinstance(m, Nonlinearity)]
-    last = max((depth for depth, site in sites if site.rule is factory.rule), default=0)
+    nonlinearities = [(depths.get(n, deepest), m) for n, m in module.named_modules() if isinstance(m, Nonlinearity)]
+    last = max((depth for depth, nonlinearity in nonlinearities if nonlinearity.rule is factory.rule), default=0)
     if isinstance(factory.rule, LinearAbove) and factory.rule.depth >= last:
-        raise UserError(f"backward.depth={factory.rule.depth} leaves no activation above it to be linear; "
-                        f"the deepest one of this net is at {last}")  # fmt: skip
-    for depth, site in sites:
-        site.rule = at_depth(site.rule, depth)
+        raise UserError(
+            f"backward.depth={factory.rule.depth} leaves no activation above it to be linear; "
+            f"the deepest one of this net is at {last}"
+        )
+    for depth, nonlinearity in nonlinearities:
+        nonlinearity.rule = at_depth(nonlinearity.rule, depth)

@@ -16,6 +16,7 @@ from repro.diagnostics.probe import Layer, Traces, exactly, layers_of, one_pass,
 from repro.errors import UserError
 from repro.model.activations.noise import NoiseSource, attach_noise
 from repro.model.architectures.recurrence import State, call_functional, initial_state, is_recurrent, unfuse
+from repro.model.trees import Tree, leaves
 from repro.seeds import generator
 from repro.tasks import Task
 from repro.training.captured import TensorFunction, record, recordable
@@ -75,8 +76,11 @@ class Learner(Protocol):
             The sums, and the state after this batch.
         """
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tree) -> Tensor:
         """What the task reads from the outputs, in evaluation mode, (replicas, samples), of a batch shared by all."""
+
+    def texts(self, batch: Batch) -> list[list[tuple[str, str]]]:
+        """The task's texts of a batch shared by all, in evaluation mode, a list for each replica."""
 
     def set_noise(self, c: float) -> None:
         """Set the scale of every noisy unit's noise."""
@@ -84,15 +88,21 @@ class Learner(Protocol):
     def exactly(self) -> AbstractContextManager[None]:
         """Within it a probe finds the gradients of exact back-propagation, whatever the backward rule."""
 
-    def probe(self, x: Tensor, y: Tensor) -> Traces:
+    def probe(self, x: Tree, y: Tree) -> Traces:
         """Activations and gradients in training mode, on a batch that all replicas share.
 
         Draws from generators of its own and works on copies of the buffers: training goes on as if nothing had been.
         """
 
 
-def learner(modules: list[nn.Module], seeds: Sequence[int], task: Task, device: torch.device,
-            how: Execution = PLAIN, order: Sequence[str] | None = None) -> Learner:  # fmt: skip
+def learner(
+    modules: list[nn.Module],
+    seeds: Sequence[int],
+    task: Task,
+    device: torch.device,
+    how: Execution = PLAIN,
+    order: Sequence[str] | None = None,
+) -> Learner:
     """The learner for these modules, one a seed, which must be alike in everything but their values.
 
     Args:
@@ -130,8 +140,10 @@ class _Net:
         """See `Learner`."""
         units = [m for m in self.module.modules() if hasattr(m, "noise") and hasattr(m, "c")]
         if not units:
-            raise UserError("annealing sets activation.c, and this net has no unit with one; "
-                            "take activation=noisy_tanh with noise nan, nah or nanil, or annealing=null")  # fmt: skip
+            raise UserError(
+                "annealing sets activation.c, and this net has no unit with one; "
+                "take activation=noisy_tanh with noise nan, nah or nanil, or annealing=null"
+            )
         for unit in units:
             unit.c = c  # type: ignore[assignment]
 
@@ -166,8 +178,15 @@ class Single(_Net):
 
     stacked = False
 
-    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource,
-                 how: Execution = PLAIN, order: Sequence[str] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        modules: list[nn.Module],
+        seeds: Sequence[int],
+        task: Task,
+        noise: NoiseSource,
+        how: Execution = PLAIN,
+        order: Sequence[str] | None = None,
+    ) -> None:
         (self.module,) = modules
         self.module.train()
         self.call = forward(self.module, how)
@@ -183,10 +202,10 @@ class Single(_Net):
         """See `Learner`."""
         for parameter in self.parameters.values():
             parameter.grad = None
-        x, y = batch.x[0], batch.y[0]
-        output, state = self.call(x, () if batch.fresh else tuple(v[0] for v in self.carried))
-        scores = self.task.measure(output, y)
-        torch.autograd.backward(self.task.objective(scores, y))
+        own = batch.part(0)
+        output, state = self.call(own.x, () if batch.fresh else tuple(v[0] for v in self.carried))
+        scores = self.task.measure(output, own.y)
+        torch.autograd.backward(self.task.objective(scores, own.y))
         self.carried = tuple(v.detach().unsqueeze(0) for v in state)
         return {k: v.detach().unsqueeze(0) for k, v in scores.items()}
 
@@ -196,21 +215,25 @@ class Single(_Net):
             sums, state = self.task.evaluate(self.call, batch, state)
             return {k: v.unsqueeze(0) for k, v in sums.items()}, state
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tree) -> Tensor:
         """See `Learner`."""
         with _for_evaluation(self.module):
             return self.task.read(self.call(x, ())[0]).unsqueeze(0)
 
-    def probe(self, x: Tensor, y: Tensor) -> Traces:
+    def texts(self, batch: Batch) -> list[list[tuple[str, str]]]:
+        """See `Learner`."""
+        with _for_evaluation(self.module):
+            return [self.task.texts(self.call, batch)]
+
+    def probe(self, x: Tree, y: Tree) -> Traces:
         """See `Learner`."""
         if self.shapes is None:
             with _own_noise(self.noise, self.seeds):
                 self.shapes = shapes_of(self.module, self.passages, self.parameters, copy.deepcopy(self.buffers), x)
         run = one_pass(self.module, self.passages, self.task, x, y, mapped=False)
         with _own_noise(self.noise, self.seeds):
-            found = trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights,
-                         self.passages)  # fmt: skip
-        return Traces(*({k: v.unsqueeze(0) for k, v in part.items()} for part in vars(found).values()))
+            traces = trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights, self.passages)
+        return Traces(*({k: v.unsqueeze(0) for k, v in part.items()} for part in vars(traces).values()))
 
 
 class Stacked(_Net):
@@ -221,8 +244,14 @@ class Stacked(_Net):
 
     stacked = True
 
-    def __init__(self, modules: list[nn.Module], seeds: Sequence[int], task: Task, noise: NoiseSource,
-                 order: Sequence[str] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        modules: list[nn.Module],
+        seeds: Sequence[int],
+        task: Task,
+        noise: NoiseSource,
+        order: Sequence[str] | None = None,
+    ) -> None:
         self.module = modules[0].train()
         self.seeds, self.task, self.noise = seeds, task, noise
         parameters, buffers = stack_module_state(modules)
@@ -240,13 +269,12 @@ class Stacked(_Net):
         self._own = vmap(self._one, in_dims=(0, 0, 0, 0, 0), randomness="error")
         self._differentiated = vmap(grad(self._loss, has_aux=True), randomness="error")
 
-    def _one(self, parameters: Scores, buffers: Scores, x: Tensor, y: Tensor,
-             state: State) -> tuple[Tensor, Scores, State]:  # fmt: skip
+    def _one(self, parameters: Scores, buffers: Scores, x: Tree, y: Tree, state: State) -> tuple[Tensor, Scores, State]:
         output, state = call_functional(self.module, (parameters, buffers), x, state)
         scores = self.task.measure(output, y)
         return self.task.objective(scores, y), scores, state
 
-    def _loss(self, parameters: Scores, buffers: Scores, x: Tensor, y: Tensor) -> tuple[Tensor, Scores]:
+    def _loss(self, parameters: Scores, buffers: Scores, x: Tree, y: Tree) -> tuple[Tensor, Scores]:
         objective, scores, _ = self._one(parameters, buffers, x, y, ())
         return objective, scores
 
@@ -260,8 +288,8 @@ class Stacked(_Net):
         x, y = batch.x, batch.y
         for parameter in self.parameters.values():
             parameter.grad = None  # first, so that the new ones find the same place, which is still in the cache
-        if not self.recordable:
-            return self._by_autograd(x, y, self._state(x.shape[1], () if batch.fresh else self.carried))
+        if not (self.recordable and isinstance(x, Tensor) and isinstance(y, Tensor)):
+            return self._by_autograd(x, y, self._state(leaves(x)[0].shape[1], () if batch.fresh else self.carried))
         inputs = (*self.parameters.values(), *self.buffers.values(), x, y)
         with torch.no_grad():
             results = self._function(inputs)(*inputs)
@@ -272,7 +300,7 @@ class Stacked(_Net):
             parameter.grad = gradient.contiguous()  # as fused optimizers need it
         return dict(zip(self.names, scores, strict=True))
 
-    def _by_autograd(self, x: Tensor, y: Tensor, state: State) -> Scores:
+    def _by_autograd(self, x: Tree, y: Tree, state: State) -> Scores:
         objective, scores, state = self._own(self.parameters, self.buffers, x, y, state)
         torch.autograd.backward(objective.sum())
         self.carried = tuple(v.detach() for v in state)
@@ -308,15 +336,24 @@ class Stacked(_Net):
             return self.task.evaluate(partial(call_functional, self.module, (parameters, buffers)), batch, state)
 
         with _for_evaluation(self.module):
-            return vmap(one, randomness="error")(self.parameters, self.buffers, self._state(len(batch.x), state))
+            return vmap(one, randomness="error")(self.parameters, self.buffers, self._state(len(batch), state))
 
-    def predict(self, x: Tensor) -> Tensor:
+    def predict(self, x: Tree) -> Tensor:
         """See `Learner`."""
         with _for_evaluation(self.module):
             outputs = vmap(lambda p, b: call_functional(self.module, (p, b), x)[0])(self.parameters, self.buffers)
             return self.task.read(outputs)
 
-    def probe(self, x: Tensor, y: Tensor) -> Traces:
+    def texts(self, batch: Batch) -> list[list[tuple[str, str]]]:
+        """See `Learner`; one replica after the other, since decoding goes by what has been said."""
+        tensors = [
+            ({k: v[i] for k, v in self.parameters.items()}, {k: v[i] for k, v in self.buffers.items()})
+            for i in range(len(self.seeds))
+        ]
+        with _for_evaluation(self.module):
+            return [self.task.texts(partial(call_functional, self.module, own), batch) for own in tensors]
+
+    def probe(self, x: Tree, y: Tree) -> Traces:
         """See `Learner`."""
         if self.shapes is None:
             one = [{k: v.detach()[0].clone() for k, v in d.items()} for d in (self.parameters, self.buffers)]
@@ -325,5 +362,4 @@ class Stacked(_Net):
             self.shapes = {k: torch.Size((len(self.seeds), *shape)) for k, shape in shapes.items()}
         run = vmap(one_pass(self.module, self.passages, self.task, x, y, mapped=True), randomness="error")
         with _own_noise(self.noise, self.seeds):
-            return trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights,
-                         self.passages)  # fmt: skip
+            return trace(run, self.shapes, self.parameters, copy.deepcopy(self.buffers), self.weights, self.passages)

@@ -15,11 +15,12 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
+from repro.config.groups import declares
 from repro.config.run import Run
 from repro.errors import UserError
 from repro.storage.files import read_json, write_atomic, write_json
 from repro.storage.locks import LOCK, locked
-from repro.storage.schema import CURVES, LAYERS, PREDICTIONS, SPECTRUM
+from repro.storage.schema import CURVES, LAYERS, SERIES, SPECTRUM
 from repro.storage.tables import Log, Table, write
 from repro.storage.tensorboard import Events, check_installed
 from repro.training import checkpoint
@@ -111,8 +112,9 @@ def _carry_out(prepared: Prepared, work: Work) -> Outcome:
         write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
     if splits := run.diagnostics.predictions:
-        rows = ((run.id, *row) for split in splits for row in work.predictions(split))
-        write(run.folder / "predictions.csv", PREDICTIONS, rows)
+        name = "texts" if declares(run.settings, "task", "writes_text") else "predictions"
+        lines = work.texts if name == "texts" else work.predictions
+        write(run.folder / f"{name}.csv", SERIES[name], ((run.id, *row) for split in splits for row in lines(split)))
     write_json(run.folder / "provenance.json", began | {"finished": now()})
     summary = summarize(run, run.folder, work, prepared.data, describe(device))
     write_json(run.folder / "summary.json", summary)
@@ -125,8 +127,10 @@ def _copies(run: Run, tables: list[Table]) -> list[Log]:
     if not run.settings["tensorboard"]:
         return []
     folder, (curves, layers) = run.folder / "tensorboard", tables[:2]
-    return [Events(folder / "curves", curves, ("split", "metric"), run.seeds),
-            Events(folder / "layers", layers, ("quantity", "layer"), run.seeds)]  # fmt: skip
+    return [
+        Events(folder / "curves", curves, ("split", "metric"), run.seeds),
+        Events(folder / "layers", layers, ("quantity", "layer"), run.seeds),
+    ]
 
 
 def _advance_to_end(run: Run, work: Work, tables: list[Table], copies: list[Log], fresh: bool) -> None:
@@ -149,8 +153,9 @@ def _advance_to_end(run: Run, work: Work, tables: list[Table], copies: list[Log]
                     saved = time.monotonic()
                 if stop:
                     how = "the same command" + (" without force=true" if run.settings["force"] else "")
-                    raise Interrupted(f"interrupted at step {work.step} of {work.total}; saved in {run.folder}; "
-                                      f"{how} resumes there")  # fmt: skip
+                    raise Interrupted(
+                        f"interrupted at step {work.step} of {work.total}; saved in {run.folder}; {how} resumes there"
+                    )
         _save(run, work, tables, copies)  # kept after the end too: it holds the trained weights
     finally:
         progress.close()
@@ -167,8 +172,10 @@ def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:
     """Rows that a checkpoint follows are there: a power failure may have kept the one and lost the others."""
     wanted = state["sizes"].get(table.path.name, 0) if state is not None and "sizes" in state else 0
     if table.size < wanted:
-        raise UserError(f"{table.path} has lost rows ({table.size} bytes, {wanted} when its checkpoint was written); "
-                        "train the run again with force=true")  # fmt: skip
+        raise UserError(
+            f"{table.path} has lost rows ({table.size} bytes, {wanted} when its checkpoint was written); "
+            "train the run again with force=true"
+        )
 
 
 def _flush(run: Run, work: Work, tables: list[Table], copies: list[Log]) -> None:

@@ -39,7 +39,7 @@ def summarize(run: Run, folder: Path, work: Work, data: Dataset | None, device: 
             for seed, status in statuses.items()
         },
         "settings": {k: v for k, v in flatten(run.settings).items() if not k.startswith("reproduction")},
-    }  # fmt: skip
+    }
 
 
 def metrics_of(
@@ -47,26 +47,23 @@ def metrics_of(
 ) -> dict[str, float]:
     """`<split>_<metric>` at the end, `best_<split>_<metric>`, test at the best valid, and the vanishing ratio."""
     own = curves[(curves["seed"] == seed) & (curves["metric"] != "learning_rate")]
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     best_steps: dict[str, Any] = {}
     for (split, metric), rows in own.groupby(["split", "metric"], sort=True):
         name, values = f"{split}_{metric}", rows.set_index("step")["value"]
-        found[name] = float(values.iloc[-1])
+        metrics[name] = float(values.iloc[-1])
         way = better(str(metric), declared)
         if split not in SPLITS or way is None:  # a setting over time, say: neither better nor worse
             continue
         lower = way == "lower"
-        found[f"best_{name}"] = float(values.min() if lower else values.max())
+        metrics[f"best_{name}"] = float(values.min() if lower else values.max())
         best_steps[name] = values.idxmin() if lower else values.idxmax()
     for name, step in best_steps.items():
         if name.startswith("valid_"):
             metric = name.removeprefix("valid_")
             at = own[(own["split"] == "test") & (own["metric"] == metric) & (own["step"] == step)]["value"]
-            found |= {f"test_{metric}_at_best_valid": float(value) for value in at}
+            metrics |= {f"test_{metric}_at_best_valid": float(value) for value in at}
     ratios = layers[(layers["seed"] == seed) & (layers["quantity"] == "vanishing_ratio")]["value"]
     if len(ratios):
-        found["first_vanishing_ratio"], found["vanishing_ratio"] = (
-            float(ratios.iloc[0]),
-            float(ratios.iloc[-1]),
-        )
-    return found
+        metrics["first_vanishing_ratio"], metrics["vanishing_ratio"] = (float(ratios.iloc[0]), float(ratios.iloc[-1]))
+    return metrics

@@ -67,6 +67,9 @@ class Work(Protocol):
     def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
         """Lines of predictions.csv for a split."""
 
+    def texts(self, split: str) -> Iterator[tuple[Any, ...]]:
+        """Lines of texts.csv for a split."""
+
     def state(self) -> dict[str, Any]:
         """Everything that is needed to go on as if nothing had been, in plain containers."""
 
@@ -106,11 +109,22 @@ def from_rows(function: Callable[..., Iterator[Measured]]) -> Callable[..., Any]
     return procedure
 
 
-class Once:
-    """The work of a function that finds all its rows in one go, seed by seed; interrupted, it starts anew."""
+class Untrained:
+    """The part of `Work` that is the same where nothing is trained: there is nothing to predict with."""
 
     parameters, per_epoch = 0, 1
     metrics: Sequence[Metric] = ()
+
+    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
+        """None."""
+        del split
+        yield from ()
+
+    texts = predictions
+
+
+class Once(Untrained):
+    """The work of a function that finds all its rows in one go, seed by seed; interrupted, it starts anew."""
 
     def __init__(self, name: str, prepared: Any, function: Callable[..., Iterator[Measured]]) -> None:
         self.name, self.seeds, self.data, self.function = name, prepared.run.seeds, prepared.data, function
@@ -127,20 +141,16 @@ class Once:
         began = time.perf_counter()
         last: dict[tuple[str, str], list[float]] = {}
         for seed in self.seeds:
-            found = [Measured(*one) for one in self.function(self.data, generator(seed, "noise"))]
-            self.rows.curves += [(seed, one.step, float(one.step), self.name, one.metric, float(one.value))
-                                 for one in found]  # fmt: skip
-            for name, value in {one.metric: float(one.value) for one in found}.items():
+            rows = [Measured(*one) for one in self.function(self.data, generator(seed, "noise"))]
+            self.rows.curves += [
+                (seed, one.step, float(one.step), self.name, one.metric, float(one.value)) for one in rows
+            ]
+            for name, value in {one.metric: float(one.value) for one in rows}.items():
                 last.setdefault((self.name, name), []).append(value)
         # Rows later than the step of a checkpoint count as not yet found.
         self.total = self.step = max([1, *(row[1] for row in self.rows.curves)])
         self.seconds, self.finished = time.perf_counter() - began, True
         return {name: np.array(values) for name, values in last.items()}
-
-    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Nothing is predicted."""
-        del split
-        yield from ()
 
     def state(self) -> dict[str, Any]:
         """See `Work`."""

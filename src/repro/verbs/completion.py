@@ -39,9 +39,23 @@ EXAMPLES = """\
   repro completion fish > ~/.config/fish/completions/repro.fish
 """
 
-ROOT_KEYS = ("seed=", "replicas=", "device=", "threads=", "results_dir=", "data_dir=", "force=", "trusted=",
-             "tensorboard=", "trainer.epochs=", "trainer.batch_size=", "optimizer.lr=", "architecture.depth=",
-             "architecture.width=", "diagnostics.every=")  # fmt: skip
+ROOT_KEYS = (
+    "seed=",
+    "replicas=",
+    "device=",
+    "threads=",
+    "results_dir=",
+    "data_dir=",
+    "force=",
+    "trusted=",
+    "tensorboard=",
+    "trainer.epochs=",
+    "trainer.batch_size=",
+    "optimizer.lr=",
+    "architecture.depth=",
+    "architecture.width=",
+    "diagnostics.every=",
+)
 
 
 def main(words: Sequence[str]) -> int:

@@ -21,15 +21,21 @@ def main(words: Sequence[str]) -> int:
     """Run `repro diagnose RUN`."""
     verb = parser("diagnose", EXAMPLES)
     verb.add_argument("run", help="a run's folder, its id, or a part of the folder's name that no other run has")
-    verb.add_argument("settings", nargs="*", metavar="hessian=METHOD",
-                      help=f"exact, lanczos or slq, and hessian.KEY=VALUE for its settings (repro list hessian); "
-                           f"exact up to {LARGE:,} parameters and slq beyond, if it is not given")  # fmt: skip
+    verb.add_argument(
+        "settings",
+        nargs="*",
+        metavar="hessian=METHOD",
+        help=f"exact, lanczos or slq, and hessian.KEY=VALUE for its settings (repro list hessian); "
+        f"exact up to {LARGE:,} parameters and slq beyond, if it is not given",
+    )
     verb.add_argument("--results-dir", default="results", help="folder of the runs")
     asked = verb.parse_args(words)
     for word in asked.settings:
         if word.partition("=")[0].partition(".")[0] not in ("hessian", "trusted"):
-            raise UserError(f"{word}: the run is trained, and only hessian=METHOD, hessian.KEY=VALUE and "
-                            "trusted=[PACKAGE] can be set now")  # fmt: skip
+            raise UserError(
+                f"{word}: the run is trained, and only hessian=METHOD, hessian.KEY=VALUE and "
+                "trusted=[PACKAGE] can be set now"
+            )
     from repro.verbs.show import check_finished, find
 
     folder = find(asked.run, Path(asked.results_dir))
@@ -73,8 +79,8 @@ def _told(lines: Sequence[tuple[Any, ...]]) -> str:
     table = table[~table["quantity"].str.endswith(("_low", "_high"))]
     rows = []
     for quantity, own in table.groupby("quantity", sort=False):
-        found = estimate(own["value"].tolist())
-        shown = with_interval(found.value, found.interval, found.n)
+        mean = estimate(own["value"].tolist())
+        shown = with_interval(mean.value, mean.interval, mean.n)
         if len(own) == 1:
             error = own["error"].iloc[0]
             shown = number(own["value"].iloc[0]) + ("" if pd.isna(error) else f" ± {number(error)} over probes")

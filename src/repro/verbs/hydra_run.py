@@ -1,10 +1,8 @@
 """Hydra's own command line around one function, which trains one run wherever a launcher has put it."""
 
-import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from repro.config.compose import ERRORS, check_groups, explain, with_choices, without_nulls
+from repro.config.internals import refuse_unknown_flags
 from repro.config.run import resolve
 from repro.errors import UserError
 from repro.paths import conf_dir
@@ -40,8 +39,10 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
     except ERRORS as error:
         raise explain(error, [w for w in words if "=" in w and not w.startswith("-")]) from error
     except OSError as error:  # Hydra makes the sweep's folder
-        raise UserError(f"cannot use {error.filename or 'a file'}: {error.strerror or error}; "
-                        "mend it, or choose another results_dir") from error  # fmt: skip
+        raise UserError(
+            f"cannot use {error.filename or 'a file'}: {error.strerror or error}; "
+            "mend it, or choose another results_dir"
+        ) from error
     finally:
         sys.argv = before
 
@@ -52,19 +53,7 @@ def _checked(words: Sequence[str]) -> list[str]:
     Raises:
         UserError: a flag that Hydra does not have, or has with other values.
     """
-    from hydra._internal.utils import get_args_parser
-
-    said = io.StringIO()
-    try:
-        with redirect_stderr(said):
-            _, flags = get_args_parser().parse_known_args(list(words))
-    except SystemExit as refusal:
-        if refusal.code == 0:  # --version
-            raise
-        reason = said.getvalue().strip().rpartition("error: ")[2]
-        raise UserError(f"{reason}; see: repro train --help") from None
-    if flags:
-        raise UserError(f"unknown flag {flags[0]}; see: repro train --help")
+    refuse_unknown_flags(words)
     check_groups(words)
     return without_nulls([word for word in words if word not in ("experiment=null", "experiment=")])
 
@@ -89,7 +78,7 @@ def job(cfg: DictConfig) -> float | None:
     try:
         outcome = _train(cfg, quiet=True)
     except Exception as error:
-        # One failing run must not end a sweep: it is told at the end, and the exit status says so.
+        # One failing run must not end a sweep: it is reported at the end, and the exit status says so.
         outcome = {"status": "failed", "error": str(error) or type(error).__name__}
     write_json(file, {"overrides": overrides, **outcome})
     return outcome.get("value")

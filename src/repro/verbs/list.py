@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from repro.config.groups import GROUPS
+from repro.config.groups import GROUPS, option_files
 from repro.errors import unknown
-from repro.paths import conf_dir, experiments_dir
+from repro.paths import own_conf
 from repro.verbs.parser import parser
 
 EXAMPLES = """\
@@ -39,12 +39,7 @@ def main(words: Sequence[str]) -> int:
 
 def options(group: str) -> list[tuple[str, str]]:
     """(name, description) of every option of a group, the user's own `conf/` included."""
-    roots = [experiments_dir()] if group == "experiment" else [conf_dir() / group, Path.cwd() / "conf" / group]
-    found: dict[str, str] = {}
-    for root in roots:
-        for path in root.rglob("*.yaml"):
-            found.setdefault(path.relative_to(root).with_suffix("").as_posix(), describe(path))
-    return sorted(found.items())
+    return [(name, describe(path)) for name, path in option_files(group).items()]
 
 
 def describe(path: Path) -> str:
@@ -57,5 +52,5 @@ def describe(path: Path) -> str:
 
 
 def _own_groups() -> Iterator[str]:
-    own = Path.cwd() / "conf"
-    return (f.name for f in sorted(own.iterdir()) if f.is_dir()) if own.is_dir() else iter(())
+    own = own_conf()
+    return (f.name for f in sorted(own.iterdir()) if f.is_dir()) if own else iter(())

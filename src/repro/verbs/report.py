@@ -17,8 +17,12 @@ def main(words: Sequence[str]) -> int:
     verb = parser("report", EXAMPLES)
     verb.add_argument("--results-dir", type=Path, default=Path("results"), help="folder of the tables")
     verb.add_argument("--out", type=Path, help="the page; index.html in the folder of the tables if it is not given")
-    verb.add_argument("--readme", type=Path, metavar="FILE",
-                      help="write no page, but the ledger into this file between its ledger markers")  # fmt: skip
+    verb.add_argument(
+        "--readme",
+        type=Path,
+        metavar="FILE",
+        help="write no page, but the ledger into this file between its ledger markers",
+    )
     asked = verb.parse_args(words)
 
     from repro.errors import UserError

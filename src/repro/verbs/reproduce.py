@@ -85,8 +85,11 @@ def reproduce(plan: Plan, launching: Sequence[str], results_dir: str, force: boo
     before = plan.status()
     done = set() if force else set(before[before["status"].isin(["done", "diverged"])]["run"])
     todo = [run for run in plan.jobs if run not in done]
-    print(f"{plan.experiment.name} at scale {plan.scale}: {len(plan.jobs) - len(todo)} of {len(plan.jobs)} runs there, "
-          f"{len(todo)} to train", flush=True)  # fmt: skip
+    print(
+        f"{plan.experiment.name} at scale {plan.scale}: {len(plan.jobs) - len(todo)} of {len(plan.jobs)} runs there, "
+        f"{len(todo)} to train",
+        flush=True,
+    )
     failed = _train([plan.jobs[run].overrides for run in todo], launching, results_dir) if todo else 0
     publish(plan)
     return failed

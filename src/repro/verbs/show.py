@@ -76,13 +76,15 @@ def find(run: str, results_dir: Path) -> Path:
         raise UserError(f"no run {run!r}: there are no runs in {runs}; train one with: repro train")
     names = {folder.relative_to(runs).as_posix(): folder for folder in folders}
     for fits in (lambda name: name.endswith(f"-{run}") or name == run, lambda name: run in name):
-        found = [name for name in names if fits(name)]
-        if len(found) == 1:
-            return names[found[0]]
-        if found:
-            some = ", ".join(found[:FEW]) + (" ..." if len(found) > FEW else "")
-            raise UserError(f"{len(found)} runs have {run!r} in their name ({some}); "
-                            "give more of the name, its folder included, or an id")  # fmt: skip
+        chosen = [name for name in names if fits(name)]
+        if len(chosen) == 1:
+            return names[chosen[0]]
+        if chosen:
+            some = ", ".join(chosen[:FEW]) + (" ..." if len(chosen) > FEW else "")
+            raise UserError(
+                f"{len(chosen)} runs have {run!r} in their name ({some}); "
+                "give more of the name, its folder included, or an id"
+            )
     raise _no_run(run, runs, names)
 
 

@@ -134,8 +134,8 @@ def _print_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
     for outcome in outcomes:
         row = {"run": " ".join(w for w in outcome["overrides"] if w not in shared), "status": outcome["status"]}
         for name, values in outcome["tested"].items():
-            found = estimate(values)
-            row[name] = with_interval(found.value, found.interval, found.n)
+            mean = estimate(values)
+            row[name] = with_interval(mean.value, mean.interval, mean.n)
         rows.append(row)
     if rows:
         print(tables.table(pd.DataFrame(rows).fillna(""), "text"))

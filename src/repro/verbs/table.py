@@ -32,16 +32,24 @@ def main(words: Sequence[str]) -> int:
     name = "runs.csv" if asked.runs else "claims.csv"
     experiments = select(asked.what)
     paths = [results_folder(asked.results_dir, e, asked.scale) / name for e in experiments]
-    found = [read(path) for path in paths if path.exists()]
-    if not found:
-        others = sorted({s for e in experiments for s in e.reproduction.get("scales", {})
-                         if (results_folder(asked.results_dir, e, s) / name).exists()})  # fmt: skip
+    collected = [read(path) for path in paths if path.exists()]
+    if not collected:
+        others = sorted(
+            {
+                s
+                for e in experiments
+                for s in e.reproduction.get("scales", {})
+                if (results_folder(asked.results_dir, e, s) / name).exists()
+            }
+        )
         there = f" (there at: {', '.join(f'--scale {s}' for s in others)})" if others else ""
-        raise UserError(f"no {name} at scale {asked.scale} in {asked.results_dir}{there}; make it with: "
-                        f"repro reproduce {experiments[0].name} scale={asked.scale}")  # fmt: skip
+        raise UserError(
+            f"no {name} at scale {asked.scale} in {asked.results_dir}{there}; make it with: "
+            f"repro reproduce {experiments[0].name} scale={asked.scale}"
+        )
     if asked.runs:
-        print("\n\n".join(tables.table(tables.summary(runs), asked.format) for runs in found))
+        print("\n\n".join(tables.table(tables.summary(runs), asked.format) for runs in collected))
     else:
-        claims = pd.concat(found, ignore_index=True)
+        claims = pd.concat(collected, ignore_index=True)
         print(tables.table(claims if asked.format == "csv" else tables.ledger(claims), asked.format))
     return 0

@@ -36,10 +36,11 @@ def main(words: Sequence[str]) -> int:
     if "-h" in words or "--help" in words:
         print(HELP)
         return 0
+    from repro.config.short_keys import spelled_out
     from repro.study.experiment import with_variant
     from repro.verbs.sweep import sweep
 
-    expanded = with_variant(list(words))
+    expanded = spelled_out(with_variant(list(words)))
     if "-m" not in words and "--multirun" not in words:
         single(expanded)
         return 0
@@ -51,7 +52,7 @@ def single(words: Sequence[str]) -> None:
     mistakes: list[UserError | BrokenPipeError] = []
 
     def task(cfg: DictConfig) -> float | None:
-        # Hydra announces whatever a job raises; a user's mistake is told in one line, by `repro.cli.main`.
+        # Hydra announces whatever a job raises; a user's mistake is reported in one line, by `repro.cli.main`.
         try:
             return job(cfg)
         except (UserError, BrokenPipeError) as mistake:  # the latter from `repro train | head`, when all is trained

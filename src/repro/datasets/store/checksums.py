@@ -2,10 +2,7 @@
 
 import gzip
 import hashlib
-import json
 import lzma
-import os
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +10,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from repro.errors import UserError
+from repro.storage.cache import Cache
 
 CHUNK = 1 << 20  # bytes read at a time
 
@@ -44,43 +42,29 @@ def digest(path: Path, unpacked: bool) -> str:
     return total.hexdigest()
 
 
-class Stamps:
+class Checksums:
     """Checksums of files that were hashed before, so that 140 MB are not hashed at every start.
 
-    A file counts as unchanged while its path, size and time of change (nanoseconds) are the same. The stamps
-    lie in the cache folder; where that cannot be written nothing is remembered and files are always hashed.
+    A file counts as unchanged while its path, size and time of change (nanoseconds) are the same.
+
+    Args:
+        folder: of the cache that remembers them.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._known = _load(file)
-        self._changed = False
+    def __init__(self, folder: Path) -> None:
+        self._cache = Cache(folder, "checksums")
 
     def digest(self, path: Path, unpacked: bool) -> str:
         """Like `repro.datasets.store.checksums.digest`, from memory where possible."""
         state = path.stat()
         key = f"{path.resolve()}|{'unpacked' if unpacked else 'stored'}"
         stamp = [state.st_size, state.st_mtime_ns]
-        if (known := self._known.get(key)) is not None and known[:2] == stamp:
-            return str(known[2])
-        found = digest(path, unpacked)
-        self._known[key] = [*stamp, found]
-        self._changed = True
-        return found
-
-    def save(self) -> None:
-        """Write the stamps if there are new ones; a folder that cannot be written is no error."""
-        if not self._changed:
-            return
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            # Written aside and renamed: runs that start together never read half a file.
-            handle, name = tempfile.mkstemp(dir=self._file.parent, prefix=self._file.name)
-            with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(self._known, stream, indent=1)
-            Path(name).replace(self._file)
-        except OSError:
-            return
+        known = self._cache.read([key]).get(key)
+        if isinstance(known, dict) and known.get("stamp") == stamp:
+            return str(known["sha256"])
+        checksum = digest(path, unpacked)
+        self._cache.write({key: {"stamp": stamp, "sha256": checksum}})
+        return checksum
 
 
 @contextmanager
@@ -101,13 +85,3 @@ def _open(path: Path, unpacked: bool) -> IO[bytes]:
     if unpacked and path.suffix == ".xz":
         return lzma.open(path, "rb")
     return path.open("rb")
-
-
-def _load(file: Path) -> dict[str, list[int | str]]:
-    try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # none yet, or not ours to read
-        return {}
-    if not isinstance(known, dict):
-        return {}
-    return {key: value for key, value in known.items() if isinstance(value, list) and len(value) == 3}

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.datasets.store.checksums import Stamps, digest, read
+from repro.config.groups import option_files
+from repro.datasets.store.checksums import Checksums, digest, read
 from repro.datasets.store.sources import FOLDERS, REGISTRY, Edition, SourceFile
 from repro.errors import UserError, unknown
-from repro.paths import conf_dir
 from repro.storage.files import write_atomic
 
 DOWNLOAD_TIMEOUT = 60  # seconds without an answer
@@ -91,16 +91,15 @@ def require(name: str, data_dir: str | Path | None = None) -> tuple[Edition, lis
     Raises:
         UserError: a file is missing and cannot be had, or is not the recorded one.
     """
-    edition, found = _locate(name, data_dir)
-    stamps = Stamps(cache_root(data_dir) / "checked.json")
+    edition, files = _locate(name, data_dir)
+    checksums = Checksums(cache_root(data_dir))
     paths = []
-    for one in found:
+    for one in files:
         if one.path is None:
             paths.append(_download(name, one.file, data_dir))
         else:
-            _check(name, one, stamps)
+            _check(name, one, checksums)
             paths.append(one.path)
-    stamps.save()
     return edition, paths
 
 
@@ -195,8 +194,8 @@ def _known(names: Iterable[str]) -> list[str]:
 
 def _descriptions() -> dict[str, str]:
     """Each data set's name and the first line of its configuration file."""
-    files = sorted((conf_dir() / "dataset").glob("*.yaml"))
-    return {path.stem: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for path in files}
+    files = option_files("dataset")
+    return {name: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for name, path in files.items()}
 
 
 def _mirror(name: str) -> Path | None:
@@ -216,12 +215,12 @@ def _locate(name: str, data_dir: str | Path | None) -> tuple[Edition, list[_Foun
     mirror, cache = _mirror(name), _cache(name, data_dir)
     folders = [cache] if mirror is None else [mirror, cache]
     edition = _edition(REGISTRY[name], folders)
-    found = []
+    located = []
     for file in edition.files:
         paths = (_stored(file, folder) for folder in folders)
         path = next((path for path in paths if path is not None), None)
-        found.append(_Found(file, path, mirror is not None and path is not None and mirror in path.parents))
-    return edition, found
+        located.append(_Found(file, path, mirror is not None and path is not None and mirror in path.parents))
+    return edition, located
 
 
 def _edition(editions: Sequence[Edition], folders: Sequence[Path]) -> Edition:
@@ -246,15 +245,17 @@ def _expected(file: SourceFile, path: Path) -> tuple[str, bool]:
     return file.content, True
 
 
-def _check(name: str, one: _Found, stamps: Stamps) -> None:
+def _check(name: str, one: _Found, checksums: Checksums) -> None:
     assert one.path is not None
     expected, unpacked = _expected(one.file, one.path)
-    found = stamps.digest(one.path, unpacked)
-    if found != expected:
+    checksum = checksums.digest(one.path, unpacked)
+    if checksum != expected:
         cure = "replace it there, or unset REPRO_DATA and run" if one.in_mirror else "download it anew"
         size = one.path.stat().st_size
-        raise UserError(f"data file {one.path} ({size} bytes) is not the recorded one: sha256 expected "
-                        f"{expected}, found {found}; {cure}: repro data fetch {name}")  # fmt: skip
+        raise UserError(
+            f"data file {one.path} ({size} bytes) is not the recorded one: sha256 expected "
+            f"{expected}, found {checksum}; {cure}: repro data fetch {name}"
+        )
 
 
 def _verified(name: str, one: _Found) -> Check:
@@ -262,12 +263,12 @@ def _verified(name: str, one: _Found) -> Check:
         return Check(name, one.file.file_name, "missing", f"sha256 {one.file.expected}")
     expected, unpacked = _expected(one.file, one.path)
     try:
-        found = digest(one.path, unpacked)
+        checksum = digest(one.path, unpacked)
     except UserError as error:  # it cannot even be unpacked
         return Check(name, one.file.file_name, "wrong", str(error))
-    if found == expected:
+    if checksum == expected:
         return Check(name, one.file.file_name, "ok", str(one.path))
-    return Check(name, one.file.file_name, "wrong", f"{one.path}: sha256 expected {expected}, found {found}")
+    return Check(name, one.file.file_name, "wrong", f"{one.path}: sha256 expected {expected}, found {checksum}")
 
 
 def _discard_broken(name: str, data_dir: str | Path | None) -> None:
@@ -284,8 +285,9 @@ def _download(name: str, file: SourceFile, data_dir: str | Path | None) -> Path:
     if file.url is None and all(one.url is None for edition in REGISTRY[name] for one in edition.files):
         raise UserError(f"{missing}, and there is no place to download it from; {put}")
     if file.url is None:
-        raise UserError(f"{missing}, where other files of {name} lie; {put}, "
-                        f"or take those away and run: repro data fetch {name}")  # fmt: skip
+        raise UserError(
+            f"{missing}, where other files of {name} lie; {put}, or take those away and run: repro data fetch {name}"
+        )
     import pooch
     from filelock import FileLock
 
@@ -302,10 +304,11 @@ def _download(name: str, file: SourceFile, data_dir: str | Path | None) -> Path:
             f"{put} or, with a network, run: repro data fetch {name}"
         ) from error
     except ValueError as error:  # pooch: the checksum differs
-        found = str(error).partition(" but got ")[2].partition(".")[0] or "another"
-        raise UserError(f"downloading {file.url} gave another file than the recorded one: sha256 expected "
-                        f"{file.expected}, found {found}; nothing was kept; try again later: repro data fetch {name}"
-                        ) from error  # fmt: skip
+        checksum = str(error).partition(" but got ")[2].partition(".")[0] or "another"
+        raise UserError(
+            f"downloading {file.url} gave another file than the recorded one: sha256 expected "
+            f"{file.expected}, found {checksum}; nothing was kept; try again later: repro data fetch {name}"
+        ) from error
     return target
 
 
@@ -317,11 +320,11 @@ def _places(name: str, data_dir: str | Path | None) -> str:
 def _status(name: str, data_dir: str | Path | None) -> Status:
     if name not in REGISTRY:
         return Status(name, "built in", 0, 0, _descriptions()[name])
-    edition, found = _locate(name, data_dir)
-    here = [one for one in found if one.path is not None]
+    edition, files = _locate(name, data_dir)
+    here = [one for one in files if one.path is not None]
     size = sum(one.path.stat().st_size for one in here if one.path is not None)
-    if len(here) < len(found):
-        lost = [one.file.file_name for one in found if one.path is None]
+    if len(here) < len(files):
+        lost = [one.file.file_name for one in files if one.path is None]
         note = f"missing: {', '.join(lost)}; run: repro data fetch {name}"
         return Status(name, "missing", len(here), size, note)
     where = "mirror" if all(one.in_mirror for one in here) else "cache"

@@ -59,25 +59,39 @@ def _idx(name: str, packed: str, content: str) -> SourceFile:
 MNIST = Edition(
     "official files",
     (
-        _idx("train-images-idx3-ubyte", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db"),
-        _idx("train-labels-idx1-ubyte", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-             "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-        _idx("t10k-images-idx3-ubyte", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-             "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7"),
-        _idx("t10k-labels-idx1-ubyte", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-             "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        _idx(
+            "train-images-idx3-ubyte",
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+            "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        ),
+        _idx(
+            "train-labels-idx1-ubyte",
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+            "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        ),
+        _idx(
+            "t10k-images-idx3-ubyte",
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        ),
+        _idx(
+            "t10k-labels-idx1-ubyte",
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+            "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+        ),
     ),
-)  # fmt: skip
+)
 
 CIFAR10 = Edition(
     "official archive",
     (
-        SourceFile("cifar-10-binary.tar",
-                   {".gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
-                   url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),
+        SourceFile(
+            "cifar-10-binary.tar",
+            {".gz": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"},
+            url="https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
+        ),
     ),
-)  # fmt: skip
+)
 
 
 def _batch(name: str, packed: str, content: str) -> SourceFile:
@@ -89,20 +103,38 @@ def _batch(name: str, packed: str, content: str) -> SourceFile:
 CIFAR10_REASSEMBLED = Edition(
     "reassembled files, 93 of 60000 images JPEG-recompressed",
     (
-        _batch("data_batch_1", "af16eb58e5c6745636575b23b2d92763020c6cabf8e289f5675d12ebba28ca9e",
-               "0def081c410489f98b3935c2d405fc7436d23377894a5d6a710ce1fad8082588"),
-        _batch("data_batch_2", "7b6f3a76069fc8f5cd0d78678cedf911f678a6f5a3b36ed74f0d14eb795178cf",
-               "4d0a9f6a8434c9b3b3de28d817dc3d360a3f82d86a14f3c7bf6d2d8fc64188e2"),
-        _batch("data_batch_3", "84fb666cfe87ccd3af715626260b38ed4aa35ab352eeb1777b3e68baf085c628",
-               "1a4d0920ea06101641902b09fdac800cad7b5105963deee31ddff8e83fbabe6c"),
-        _batch("data_batch_4", "7ba440e3d9da82c3e43b9d3c6d80c4ead0259cd3e550a3dace974fba9dfda791",
-               "20de2186179cc65bcf69a83ca83e90a40786cf2384963ee3419764ef9d41b7ff"),
-        _batch("data_batch_5", "5ff950ae7d5e938f55320f9b15f7f3fbdded902cb1e6666949e3beb3b50fc9a6",
-               "ce4b8267c2f77f8915b4299443568f52defe265996f0a8b7966b63b7adf6d4d2"),
-        _batch("test_batch", "7d04e6546c144d376ac2421e4a8de15bff4f6f53d6f8b69d2f0a874f082edda8",
-               "123ca0dad8f960344d9149742165d4215093c84c8c4bdc5922af93b614bdb501"),
+        _batch(
+            "data_batch_1",
+            "af16eb58e5c6745636575b23b2d92763020c6cabf8e289f5675d12ebba28ca9e",
+            "0def081c410489f98b3935c2d405fc7436d23377894a5d6a710ce1fad8082588",
+        ),
+        _batch(
+            "data_batch_2",
+            "7b6f3a76069fc8f5cd0d78678cedf911f678a6f5a3b36ed74f0d14eb795178cf",
+            "4d0a9f6a8434c9b3b3de28d817dc3d360a3f82d86a14f3c7bf6d2d8fc64188e2",
+        ),
+        _batch(
+            "data_batch_3",
+            "84fb666cfe87ccd3af715626260b38ed4aa35ab352eeb1777b3e68baf085c628",
+            "1a4d0920ea06101641902b09fdac800cad7b5105963deee31ddff8e83fbabe6c",
+        ),
+        _batch(
+            "data_batch_4",
+            "7ba440e3d9da82c3e43b9d3c6d80c4ead0259cd3e550a3dace974fba9dfda791",
+            "20de2186179cc65bcf69a83ca83e90a40786cf2384963ee3419764ef9d41b7ff",
+        ),
+        _batch(
+            "data_batch_5",
+            "5ff950ae7d5e938f55320f9b15f7f3fbdded902cb1e6666949e3beb3b50fc9a6",
+            "ce4b8267c2f77f8915b4299443568f52defe265996f0a8b7966b63b7adf6d4d2",
+        ),
+        _batch(
+            "test_batch",
+            "7d04e6546c144d376ac2421e4a8de15bff4f6f53d6f8b69d2f0a874f082edda8",
+            "123ca0dad8f960344d9149742165d4215093c84c8c4bdc5922af93b614bdb501",
+        ),
     ),
-)  # fmt: skip
+)
 
 
 def _ptb(name: str, content: str) -> SourceFile:

@@ -62,11 +62,7 @@ class _Draw(torch.autograd.Function):
 
     @staticmethod
     def vmap(
-        info: Any,
-        in_dims: tuple[int, None, None],
-        like: Tensor,
-        generators: list[torch.Generator],
-        method: str,
+        info: Any, in_dims: tuple[int, None, None], like: Tensor, generators: list[torch.Generator], method: str
     ) -> tuple[Tensor, int]:
         if info.batch_size != len(generators):
             raise RuntimeError(

@@ -64,11 +64,11 @@ class Nonlinearity(nn.Module):
 @contextmanager
 def under(module: nn.Module, rule: Rule) -> Iterator[None]:
     """Within it every nonlinearity of a net has this rule."""
-    sites = [(part, part.rule) for part in module.modules() if isinstance(part, Nonlinearity)]
-    for site, _ in sites:
-        site.rule = rule
+    nonlinearities = [(part, part.rule) for part in module.modules() if isinstance(part, Nonlinearity)]
+    for nonlinearity, _ in nonlinearities:
+        nonlinearity.rule = rule
     try:
         yield
     finally:
-        for site, own in sites:
-            site.rule = own
+        for nonlinearity, own in nonlinearities:
+            nonlinearity.rule = own

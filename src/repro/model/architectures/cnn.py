@@ -42,15 +42,26 @@ class CNN(nn.Module):
         UserError: inputs are no images, or too small for so many poolings.
     """
 
-    def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, channels: list[int], kernel: int,
-                 hidden: list[int], bias: bool, dropout: float) -> None:  # fmt: skip
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        make: LayerFactory,
+        channels: list[int],
+        kernel: int,
+        hidden: list[int],
+        bias: bool,
+        dropout: float,
+    ) -> None:
         super().__init__()
         inputs, height, width = image_shape("cnn", shape)
         if kernel < 1 or kernel % 2 == 0:
             raise UserError(f"architecture.kernel must be odd and 1 or more, not {kernel}")
         if min(height, width) >> len(channels) < 1:
-            raise UserError(f"architecture.channels has {len(channels)} blocks, each halving the image, but the images "
-                            f"are {height} × {width}; use fewer")  # fmt: skip
+            raise UserError(
+                f"architecture.channels has {len(channels)} blocks, each halving the image, but the images "
+                f"are {height} × {width}; use fewer"
+            )
         counts = [inputs, *whole_sizes("architecture.channels", channels)]
         self.blocks = nn.ModuleList(Block(a, b, kernel, bias, True, make) for a, b in pairwise(counts))
         flat = counts[-1] * (height >> len(channels)) * (width >> len(channels))

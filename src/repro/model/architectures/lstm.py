@@ -23,8 +23,8 @@ class LSTMLayer(nn.Module):
         h_t = o · unit(c_t)
 
     Five nonlinearities, each with parameters of its own where the activation has any; noise is drawn afresh for
-    every unit, sample and step. With `fused` set to False the window is walked site by site, which is slower
-    and what hooks and `torch.func` transforms need.
+    every unit, sample and step. With `fused` set to False the window is walked one nonlinearity after the other,
+    which is slower and what hooks and `torch.func` transforms need.
 
     Args:
         inputs: features of x_t.
@@ -58,7 +58,7 @@ class LSTMLayer(nn.Module):
 
     def _noise(self, projected: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """A whole window's noise, so that both ways of walking it see the same numbers."""
-        functions = [site.function for site in (*self.gates, self.cell_output)]
+        functions = [nonlinearity.function for nonlinearity in (*self.gates, self.cell_output)]
         noisy = [f for f in functions if isinstance(f, Noisy) and getattr(f, "c", 1) > 0]
         if not self.training or not noisy:
             return None, None
@@ -66,8 +66,9 @@ class LSTMLayer(nn.Module):
         assert isinstance(source, NoiseSource)
         return source.normal(projected), source.normal(projected[..., : self.units])
 
-    def _plain(self, projected: Tensor, state: State,
-               noise: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor, State]:  # fmt: skip
+    def _plain(
+        self, projected: Tensor, state: State, noise: tuple[Tensor | None, Tensor | None]
+    ) -> tuple[Tensor, State]:
         """The straightforward loop."""
         h, c = state
         steps = []
@@ -81,8 +82,8 @@ class LSTMLayer(nn.Module):
         return torch.stack(steps), (h, c)
 
 
-def _apply(site: Any, a: Tensor, xi: Tensor | None) -> Tensor:
-    out: Tensor = site(a, xi) if isinstance(site.function, Noisy) else site(a)
+def _apply(nonlinearity: Any, a: Tensor, xi: Tensor | None) -> Tensor:
+    out: Tensor = nonlinearity(a, xi) if isinstance(nonlinearity.function, Noisy) else nonlinearity(a)
     return out
 
 
@@ -138,8 +139,16 @@ class LSTM(nn.Module):
         dropout: probability in [0, 1) that a connection between layers is dropped in training; never one in time.
     """
 
-    def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, depth: int, width: int, dropout: float,
-                 tokens: int | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        make: LayerFactory,
+        depth: int,
+        width: int,
+        dropout: float,
+        tokens: int | None,
+    ) -> None:
         super().__init__()
         self.embedding = nn.Embedding(tokens, width) if tokens else nn.Identity()
         self.stack = Stack(width if tokens else math.prod(shape), width, depth, dropout, make)
@@ -170,8 +179,18 @@ class LSTMClassifier(nn.Module):
         dropout: as in `LSTM`.
     """
 
-    def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, depth: int, width: int, embedding: int,
-                 hidden: int, dropout: float, tokens: int | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        make: LayerFactory,
+        depth: int,
+        width: int,
+        embedding: int,
+        hidden: int,
+        dropout: float,
+        tokens: int | None,
+    ) -> None:
         super().__init__()
         whole("architecture.embedding", embedding, 1)
         whole("architecture.hidden", hidden, 1)

@@ -20,15 +20,21 @@ from repro.model.backward import is_exact
 
 def fusable(gates: Sequence[Nonlinearity], cell: Nonlinearity) -> bool:
     """Whether `recur` knows these functions: all hard or noisy at the output, or sigmoid gates with tanh units."""
-    sites = (*gates, cell)
-    if not all(is_exact(site.rule) for site in sites):
+    nonlinearities = (*gates, cell)
+    if not all(is_exact(nonlinearity.rule) for nonlinearity in nonlinearities):
         return False
-    kinds = [type(site.function) for site in sites]
+    kinds = [type(nonlinearity.function) for nonlinearity in nonlinearities]
     return kinds == [nn.Sigmoid] * 3 + [nn.Tanh] * 2 or set(kinds) <= {Hard, OutputNoise}
 
 
-def recur(x: Tensor, weight: Tensor, state: tuple[Tensor, Tensor], gates: Sequence[Nonlinearity], cell: Nonlinearity,
-          noise: tuple[Tensor | None, Tensor | None]) -> tuple[Tensor, tuple[Tensor, Tensor]]:  # fmt: skip
+def recur(
+    x: Tensor,
+    weight: Tensor,
+    state: tuple[Tensor, Tensor],
+    gates: Sequence[Nonlinearity],
+    cell: Nonlinearity,
+    noise: tuple[Tensor | None, Tensor | None],
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
     """h_t and the last state of one layer.
 
     Args:
@@ -43,12 +49,19 @@ def recur(x: Tensor, weight: Tensor, state: tuple[Tensor, Tensor], gates: Sequen
     if isinstance(cell.function, nn.Tanh):
         h, last_h, last_c = _Recurrence.apply(x, weight, *state, None, None, None, None, None, None)  # type: ignore[no-untyped-call]
         return h, (last_h, last_c)
-    columns = _Columns.of([site.function for site in gates], x)
+    columns = _Columns.of([nonlinearity.function for nonlinearity in gates], x)
     units = _Columns.of([cell.function], x)
     h, last_h, last_c = _Recurrence.apply(  # type: ignore[no-untyped-call]
-        x, weight, *state, _p([site.function for site in gates], x), _p([cell.function], x),
-        columns.noise(noise[0], x), units.noise(noise[1], x[..., : weight.shape[1]]), columns, units,
-    )  # fmt: skip
+        x,
+        weight,
+        *state,
+        _p([nonlinearity.function for nonlinearity in gates], x),
+        _p([cell.function], x),
+        columns.noise(noise[0], x),
+        units.noise(noise[1], x[..., : weight.shape[1]]),
+        columns,
+        units,
+    )
     return h, (last_h, last_c)
 
 
@@ -107,8 +120,9 @@ class _Columns:
         """What e is multiplied by in r."""
         return p.abs() * (self.height / 2)
 
-    def forward(self, a: Tensor, e: Tensor, r: Tensor | None, s: Tensor | None, x: Tensor | None, width: Tensor,
-                out: Tensor) -> None:  # fmt: skip
+    def forward(
+        self, a: Tensor, e: Tensor, r: Tensor | None, s: Tensor | None, x: Tensor | None, width: Tensor, out: Tensor
+    ) -> None:
         """phi of a' for one step into `out`, keeping e, r and s; all (batch, columns)."""
         torch.ops.aten.softshrink.out(a, 1.0, out=e)
         torch.addcmul(self.offset, a, self.height, out=out).addcmul_(e, self.bend)
@@ -116,8 +130,9 @@ class _Columns:
             torch.mul(e, width, out=r).tanh_()
             out.addcmul_(torch.mul(r, r.abs(), out=s), x)
 
-    def slopes(self, e: Tensor, r: Tensor | None, s: Tensor | None, x: Tensor | None,
-               width: Tensor) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    def slopes(
+        self, e: Tensor, r: Tensor | None, s: Tensor | None, x: Tensor | None, width: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         """d phi / d a', and half of d phi / d width; both of the shape of `e`."""
         slope = torch.addcmul(self.height, e.sign().abs_(), self.bend)
         if x is None or r is None or s is None:
@@ -131,9 +146,19 @@ class _Recurrence(torch.autograd.Function):
     """The recurrence of a layer; differentiable once, not under torch.func's transforms."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, h0: Tensor, c0: Tensor, p: Tensor | None, p_cell: Tensor | None,
-                xi: Tensor | None, xi_cell: Tensor | None, columns: _Columns | None,
-                cell: _Columns | None) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        h0: Tensor,
+        c0: Tensor,
+        p: Tensor | None,
+        p_cell: Tensor | None,
+        xi: Tensor | None,
+        xi_cell: Tensor | None,
+        columns: _Columns | None,
+        cell: _Columns | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         steps, batch, n = x.shape[0], x.shape[1], weight.shape[1]
         h, c = (x.new_empty(steps + 1, batch, n) for _ in range(2))
         h[0], c[0] = h0, c0
@@ -208,14 +233,25 @@ def _soft_slopes(out: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return slope, 1 - y * y
 
 
-def _hard_forward(x: Tensor, weight: Tensor, h: Tensor, c: Tensor, y: Tensor, out: Tensor, p: tuple[Tensor, Tensor],
-                  xi: tuple[Tensor | None, Tensor | None],
-                  columns: tuple[_Columns, _Columns]) -> tuple[Tensor | None, ...]:  # fmt: skip
+def _hard_forward(
+    x: Tensor,
+    weight: Tensor,
+    h: Tensor,
+    c: Tensor,
+    y: Tensor,
+    out: Tensor,
+    p: tuple[Tensor, Tensor],
+    xi: tuple[Tensor | None, Tensor | None],
+    columns: tuple[_Columns, _Columns],
+) -> tuple[Tensor | None, ...]:
     gates, cell = columns
     x = x / gates.knee  # exact for the hard sigmoid, whose knee is 2
     transposed = (weight / gates.knee[:, None]).t().contiguous()
-    kept = [torch.empty_like(like) if some is not None else None
-            for like, noise in ((out, xi[0]), (y, xi[1])) for some in (like, noise, noise)]  # fmt: skip
+    kept = [
+        torch.empty_like(like) if some is not None else None
+        for like, noise in ((out, xi[0]), (y, xi[1]))
+        for some in (like, noise, noise)
+    ]
     widths = gates.width(p[0]), cell.width(p[1])
     unscaled = bool((cell.knee == 1).all())
     hs, cs = h.unbind(0), c.unbind(0)

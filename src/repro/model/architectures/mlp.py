@@ -46,9 +46,20 @@ class MLP(nn.Module):
         output_beta_std: standard deviation of the normal distribution around it that the factor is drawn from.
     """
 
-    def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, depth: int, width: int | list[int],
-                 bias: bool, dropout: float, activate_output: bool, exact_output: bool | None,
-                 output_beta: float | None, output_beta_std: float | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        make: LayerFactory,
+        depth: int,
+        width: int | list[int],
+        bias: bool,
+        dropout: float,
+        activate_output: bool,
+        exact_output: bool | None,
+        output_beta: float | None,
+        output_beta_std: float | None,
+    ) -> None:
         super().__init__()
         if depth < 0:
             raise UserError(f"architecture.depth must be a whole number of 0 or more, not {depth}")
@@ -58,16 +69,22 @@ class MLP(nn.Module):
         self.activation = make.unit(outputs) if activate_output else nn.Identity()
         if exact_output:
             if not isinstance(self.activation, Nonlinearity):
-                raise UserError("architecture.exact_output is about the activation behind the output layer; "
-                                "it needs architecture.activate_output=true")  # fmt: skip
+                raise UserError(
+                    "architecture.exact_output is about the activation behind the output layer; "
+                    "it needs architecture.activate_output=true"
+                )
             self.activation.rule = exact
         if output_beta is None and output_beta_std is not None:
-            raise UserError("architecture.output_beta_std is about architecture.output_beta, which is null; "
-                            "give that a number, e.g. 0")  # fmt: skip
+            raise UserError(
+                "architecture.output_beta_std is about architecture.output_beta, which is null; "
+                "give that a number, e.g. 0"
+            )
         if output_beta is not None:
             if activate_output:
-                raise UserError("architecture.output_beta and architecture.activate_output=true are two things behind "
-                                "the output layer; leave one of them out")  # fmt: skip
+                raise UserError(
+                    "architecture.output_beta and architecture.activate_output=true are two things behind "
+                    "the output layer; leave one of them out"
+                )
             # A constant factor, whatever the backward rule makes of units.
             self.activation = Nonlinearity(Scaled(outputs, output_beta, output_beta_std or 0.0), exact)
 

@@ -36,8 +36,17 @@ class NTM(nn.Module):
         features: numbers in a row.
     """
 
-    def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, controller: str, depth: int,
-                 width: int, rows: int, features: int) -> None:  # fmt: skip
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        make: LayerFactory,
+        controller: str,
+        depth: int,
+        width: int,
+        rows: int,
+        features: int,
+    ) -> None:
         super().__init__()
         if not shape:
             raise UserError("architecture=ntm reads vectors, and these data are tokens; take architecture=lstm")
@@ -57,13 +66,13 @@ class NTM(nn.Module):
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(batch, steps, inputs) to (batch, steps, outputs), and the state."""
         memory, read, weights, *rest = state
-        carried, said, reads = tuple(rest), [], []
+        carried, controls, reads = tuple(rest), [], []
         for now in x.unbind(1):
             h, carried = self.controller(torch.cat((now, read), -1), carried)
             read, weights, memory = step(memory, weights, self.heads(h))
-            said.append(h)
+            controls.append(h)
             reads.append(read)
-        seen = torch.cat((torch.stack(said, 1), torch.stack(reads, 1)), -1)
+        seen = torch.cat((torch.stack(controls, 1), torch.stack(reads, 1)), -1)
         return self.output(seen), (memory, read, weights, *carried)
 
     def initial_state(self, batch: int) -> State:

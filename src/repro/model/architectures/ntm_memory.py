@@ -29,7 +29,7 @@ def blocks(features: int) -> list[int]:
     return [(HEADS + 1) * features, HEADS + features, 2 * HEADS, SHIFTS * HEADS]
 
 
-def step(memory: Tensor, before: Tensor, said: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def step(memory: Tensor, before: Tensor, controls: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Address both heads by the memory as it is, read, then write.
 
         w^c = softmax(β cos(k, M))           by content,                    k = tanh, β = softplus
@@ -40,18 +40,18 @@ def step(memory: Tensor, before: Tensor, said: Tensor) -> tuple[Tensor, Tensor, 
     Args:
         memory: (batch, rows, features).
         before: weightings of the step before, (batch, 2, rows).
-        said: by the controller, (batch, sum(blocks(features))).
+        controls: by the controller, (batch, sum(blocks(features))).
 
     Returns:
         What is read (batch, features), the weightings, the memory afterwards.
     """
     features = memory.shape[-1]
-    bounded, gates, positive, shift = torch.split(said, blocks(features), -1)
+    bounded, gates, positive, shift = torch.split(controls, blocks(features), -1)
     keys, add = torch.split(bounded.tanh(), [HEADS * features, features], -1)
     gate, erase = torch.split(gates.sigmoid(), [HEADS, features], -1)
     strength, sharpness = functional.softplus(positive).unsqueeze(2).chunk(2, 1)
-    found = by_content(memory, torch.unflatten(keys, 1, (HEADS, features)), strength)
-    blended = torch.lerp(before, found, gate.unsqueeze(2))
+    matched = by_content(memory, torch.unflatten(keys, 1, (HEADS, features)), strength)
+    blended = torch.lerp(before, matched, gate.unsqueeze(2))
     weights = sharpened(shifted(blended, torch.unflatten(shift, 1, (HEADS, SHIFTS)).softmax(-1)), 1 + sharpness)
     reading, writing = weights.chunk(HEADS, 1)
     read = torch.bmm(reading, memory).squeeze(1)  # Eq. 2

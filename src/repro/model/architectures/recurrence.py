@@ -9,6 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from repro.model.trees import Tree, samples
+
 State = tuple[Tensor, ...]
 
 
@@ -23,18 +25,18 @@ def initial_state(module: Any, batch: int) -> State:
     return state
 
 
-def call(module: Any, x: Tensor, state: State = ()) -> tuple[Tensor, State]:
+def call(module: Any, x: Tree, state: State = ()) -> tuple[Tensor, State]:
     """Output and new state, from `state` or, where that is empty, the initial one; () for a net without."""
-    return module(x, state or initial_state(module, len(x))) if is_recurrent(module) else (module(x), ())
+    return module(x, state or initial_state(module, samples(x))) if is_recurrent(module) else (module(x), ())
 
 
 def call_functional(
-    module: Any, tensors: tuple[dict[str, Tensor], ...], x: Tensor, state: State = ()
+    module: Any, tensors: tuple[dict[str, Tensor], ...], x: Tree, state: State = ()
 ) -> tuple[Tensor, State]:
     """The same with these parameters and buffers."""
     if not is_recurrent(module):
         return functional_call(module, tensors, (x,)), ()
-    output, state = functional_call(module, tensors, (x, state or initial_state(module, len(x))))
+    output, state = functional_call(module, tensors, (x, state or initial_state(module, samples(x))))
     return output, state
 
 

@@ -94,8 +94,16 @@ class ResNet(nn.Module):
         UserError: inputs are no images, or an option is not allowed.
     """
 
-    def __init__(self, shape: tuple[int, ...], outputs: int, make: LayerFactory, blocks: list[int], width: int,
-                 shortcut: str, bias: bool) -> None:  # fmt: skip
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        outputs: int,
+        make: LayerFactory,
+        blocks: list[int],
+        width: int,
+        shortcut: str,
+        bias: bool,
+    ) -> None:
         super().__init__()
         inputs, _, _ = image_shape("resnet", shape)
         if shortcut not in SHORTCUTS:

@@ -1,0 +1,74 @@
+"""What Hydra and OmegaConf have no public name for. Nothing else in this project touches their internals.
+
+Written for hydra-core 1.3 and omegaconf 2.3; a later version may keep these things elsewhere.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
+from typing import Any
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.override_parser.types import Override
+from omegaconf import Container, DictConfig, ListConfig, Node, OmegaConf, ValueNode
+
+from repro.errors import UserError
+
+__all__ = ["FileConfigSource", "children", "is_reference", "is_single", "put", "refuse_unknown_flags"]
+
+
+def put(values: Sequence[Override], cfg: DictConfig) -> None:
+    """Put values on top of a composed configuration, in place, as Hydra does; unknown keys are refused."""
+    OmegaConf.set_struct(cfg, True)
+    ConfigLoaderImpl._apply_overrides_to_config(list(values), cfg)
+    OmegaConf.set_struct(cfg, None)
+
+
+def children(node: Any) -> Iterator[tuple[Any, Node]]:
+    """Keys and nodes of a mapping or list, nothing looked up; nothing of what is null or a reference itself."""
+    if not isinstance(node, (DictConfig, ListConfig)) or node._is_none() or node._is_interpolation():
+        return
+    keys = range(len(node)) if isinstance(node, ListConfig) else list(node)
+    for key in keys:
+        child = node._get_node(key, validate_access=False)
+        assert isinstance(child, Node)
+        yield key, child
+
+
+def is_reference(node: Node) -> bool:
+    """Whether a node stands for another one, as `${...}` does."""
+    return node._is_interpolation()
+
+
+def is_single(cfg: DictConfig, key: str) -> bool:
+    """Whether there is a single value of its own at a dotted key."""
+    node: Node | None = cfg
+    for part in key.split("."):
+        if not isinstance(node, DictConfig) or node._is_none() or node._is_interpolation():
+            return False
+        child = node._get_node(part, validate_access=False)
+        node = child if isinstance(child, Node) else None
+    return isinstance(node, ValueNode) and not isinstance(node, Container) and not node._is_interpolation()
+
+
+def refuse_unknown_flags(words: Sequence[str]) -> None:
+    """Check the flags among the words of a command line.
+
+    Raises:
+        UserError: one that Hydra does not have, or has with other values.
+        SystemExit: Hydra has answered by itself, as for --version.
+    """
+    from hydra._internal.utils import get_args_parser  # a tenth of a second
+
+    said = io.StringIO()
+    try:
+        with redirect_stderr(said):
+            _, flags = get_args_parser().parse_known_args(list(words))
+    except SystemExit as refusal:
+        if refusal.code == 0:
+            raise
+        reason = said.getvalue().strip().rpartition("error: ")[2]
+        raise UserError(f"{reason}; see: repro train --help") from None
+    if flags:
+        raise UserError(f"unknown flag {flags[0]}; see: repro train --help")

@@ -1,0 +1,65 @@
+"""What was worked out before, remembered from one command to the next in one SQLite file of the user's cache folder.
+
+Nothing depends on it: what is missing or damaged, was kept by other code or cannot be written is worked out anew.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+FILE = "cache.sqlite3"
+SECONDS = 10  # that one command waits for another one which is writing
+TABLE = "CREATE TABLE IF NOT EXISTS entries (kind TEXT, key TEXT, version TEXT, value TEXT, PRIMARY KEY (kind, key))"
+
+
+class Cache:
+    """The entries of one kind: values that JSON can hold, by their keys.
+
+    Args:
+        folder: of the file; made when missing.
+        kind: what the entries are.
+        version: of what made them; entries of another version count as missing.
+    """
+
+    def __init__(self, folder: Path, kind: str, version: str = "") -> None:
+        self._file = folder / FILE
+        self._kind, self._version = kind, version
+
+    def read(self, keys: Iterable[str]) -> dict[str, Any]:
+        """The values of those keys that there are."""
+        found: dict[str, Any] = {}
+        if not self._file.is_file():
+            return found
+        ask = "SELECT value FROM entries WHERE kind = ? AND key = ? AND version = ?"
+        try:
+            with closing(sqlite3.connect(self._file, SECONDS)) as file:
+                for key in keys:
+                    for (text,) in file.execute(ask, (self._kind, key, self._version)):
+                        found[key] = json.loads(text)
+        except (sqlite3.Error, ValueError):
+            return {}
+        return found
+
+    def write(self, entries: Mapping[str, Any]) -> None:
+        """Add entries, or put them in place of those of the same keys; drop those of other versions."""
+        rows = [(self._kind, key, self._version, json.dumps(value)) for key, value in entries.items()]
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                self._put(rows)
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError):  # in use, or no place on the disk
+                    raise
+                self._file.unlink()  # no database, or damaged
+                self._put(rows)
+        except (sqlite3.Error, OSError):
+            return
+
+    def _put(self, rows: list[tuple[str, str, str, str]]) -> None:
+        with closing(sqlite3.connect(self._file, SECONDS)) as file, file:
+            file.execute(TABLE)
+            file.execute("DELETE FROM entries WHERE kind = ? AND version <> ?", (self._kind, self._version))
+            file.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)

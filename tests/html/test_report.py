@@ -1,0 +1,291 @@
+"""The report: what is gathered, what is escaped, what is said of what is missing."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from conftest import Said
+from fabricated import write_csv
+from pages import Elements, drawings
+from repro.cli import main
+from repro.html.render import what_held
+from repro.paths import CLONE
+from repro.plots.style import figure, rendered, styled
+from repro.study.experiment import select
+from repro.study.gather import gather
+from repro.text.prose import markup, read_head, read_page
+
+CLAIMS = (
+    "paper",
+    "experiment",
+    "claim",
+    "says",
+    "metric",
+    "published",
+    "ours",
+    "low",
+    "high",
+    "n",
+    "scale",
+    "verdict",
+    "source",
+    "note",
+)
+EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+YAML = f"""# @package _global_
+# Does it hold? {EVIL}
+# Run:       repro reproduce one_paper/first scale=quick
+# Published: a number, and
+#            more of it.
+reproduction:
+  published_scale: quick
+  variants: {{base: []}}
+  scales: {{quick: {{seeds: 2}}}}
+  note: "</pre>{EVIL.replace('"', "'")}"
+"""
+PAGE = f"""# One paper {EVIL}
+
+Someone, *A title*, with `code` & {EVIL}
+
+## 4 Results
+
+### The first one
+
+<!-- results:first -->
+<!-- /results:first -->
+
+Numbers first.
+
+**It holds** here.
+
+![Two lines {EVIL.replace("[", "")}](../../results/one_paper/first/lines.svg)
+
+![A picture that was lost](../../results/one_paper/first/lost.svg)
+"""
+# Their figures are being made, or wait for a place on their page; nothing may be added here.
+
+
+def drawing() -> str:
+    with styled():
+        fig = figure()
+        ax = fig.subplots()
+        ax.plot([1, 2], [1, 3], "o-")
+        return rendered(fig, "svg").decode()
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A paper with two experiments, of which one has results; the folder of the results."""
+    for module in ("repro.study.gather", "repro.study.experiment"):
+        monkeypatch.setattr(f"{module}.experiments_dir", lambda: tmp_path / "experiments")
+    paper = tmp_path / "experiments/one_paper"
+    paper.mkdir(parents=True)
+    (paper / "README.md").write_text(PAGE)
+    (paper / "first.yaml").write_text(YAML)
+    (paper / "second.yaml").write_text("# Another.\nreproduction: {scales: {full: {}}}\n")
+    folder = tmp_path / "results/one_paper/first"
+    runs = [("r1", "base", 0, "done", "quick"), ("r1", "base", 1, "diverged", "quick")]
+    write_csv(folder / "runs.csv", ("run", "variant", "seed", "status", "scale"), runs)
+    shared = ("one_paper", "first")
+    rows = [
+        (*shared, "c1", f"It holds. {EVIL}", "m", EVIL, 0.9, 0.8, 1.0, 5, "quick", "reproduced", "Table 1", EVIL),
+        (*shared, "c2", "It | does.", "m", "", 0.1, "", "", 1, "quick", "inconclusive", "", ""),
+    ]
+    write_csv(folder / "claims.csv", CLAIMS, rows)
+    (folder / "provenance.json").write_text(
+        '{"command": "repro reproduce one_paper/first scale=quick", "ways": [{"commit": "abc", "dirty": true,'
+        '"versions": {"torch": "2"}, "device": "<b>cpu", "threads": 1, "runs": ["r1"]}]}'
+    )
+    (folder / "lines.svg").write_text(drawing())
+    (folder / "other.svg").write_text(drawing())
+    return tmp_path / "results"
+
+
+def made(study: Path) -> str:
+    assert main(["report", "--results-dir", str(study)]) == 0
+    return (study / "index.html").read_text()
+
+
+# What is on it
+
+
+def test_everything_strange_is_escaped(study: Path) -> None:
+    page = Elements(made(study))
+    tags = [tag for tag, _ in page.found]
+    assert tags.count("script") == 1
+    assert tags.count("img") == len(drawings(page)) == 2
+    assert not [key for _, attrs in page.found for key in attrs if key.startswith("on")]
+    assert page.text.count("<script>alert(1)</script>") >= 6  # claim, published, note, title, intro, question, YAML
+    assert "</pre><script>" in page.text
+
+
+def test_the_page_has_claims_figures_commands_settings_and_provenance(study: Path) -> None:
+    text = Elements(made(study)).text
+    for part in (
+        "0.90 ± 0.10 (n=5)",
+        "Table 1",
+        "repro figures one_paper/first",
+        "published_scale: quick",
+        "repro reproduce one_paper/first scale=quick",
+        "abc with changes",
+        "torch 2",
+        "a number, and more of it.",
+        "2 runs, 1 variant, seeds 0, 1",
+        "1 diverged",
+        "It holds here.",
+    ):
+        assert part in text, part
+    assert "Numbers first." not in text
+    assert "Does it hold?" in text
+
+
+def test_figures_are_images_inside_the_page(study: Path) -> None:
+    page = Elements(made(study))
+    ids = page.all("id")
+    assert len(ids) == len(set(ids))
+    assert drawings(page) == [(study / f"one_paper/first/{name}.svg").read_bytes() for name in ("lines", "other")]
+    says = [attrs["alt"] for tag, attrs in page.found if tag == "img"]
+    assert says[0].startswith("Two lines")
+    assert says[1] == "Other"  # no page shows it: its name
+
+
+def test_links_lead_somewhere_and_nothing_comes_from_outside(study: Path) -> None:
+    source = made(study)
+    page = Elements(source)
+    ids = set(page.all("id"))
+    for href in page.all("href"):
+        if href.startswith("#"):
+            assert href[1:] in ids
+        elif not href.startswith("data:"):
+            assert (study / unquote(href)).is_file(), href
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//", source)
+
+
+def test_what_is_missing_is_said(study: Path) -> None:
+    said = Elements(made(study)).text
+    assert "No tables yet" in said
+    assert "This figure is missing" in said
+    assert "A picture that was lost" in said
+    for name in ("claims.csv", "provenance.json", "lines.svg"):
+        (study / "one_paper/first" / name).unlink()
+    said = Elements(made(study)).text
+    assert "No verdicts yet" in said
+    assert "how these runs came about is not known" in said
+    assert said.count("This figure is missing") == 2
+
+
+def test_same_input_same_bytes(study: Path) -> None:
+    assert made(study) == made(study)
+
+
+def test_pages_need_no_torch() -> None:
+    code = "import sys, repro.verbs.compare, repro.plots.compare, repro.html.render, repro.html.run as _;"
+    code += "print([name for name in ('torch', 'hydra') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_page_may_lie_elsewhere(study: Path, tmp_path: Path) -> None:
+    out = tmp_path / "deep/er/page.html"
+    assert main(["report", "--results-dir", str(study), "--out", str(out)]) == 0
+    links = [href for href in Elements(out.read_text()).all("href") if "results" in href]
+    assert links
+    assert all((out.parent / unquote(href)).is_file() for href in links)
+    assert not (study / "index.html").exists()
+
+
+def test_figures_without_a_place_on_a_page_are_named(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made(study)
+    assert "one_paper/first/other: on no page" in capsys.readouterr().out
+
+
+# Mistakes
+
+
+def test_nothing_to_report_on(cli: Callable[..., Said]) -> None:
+    assert "no tables in results" in cli("report").mistake
+
+
+def test_readme_needs_a_place(study: Path, cli: Callable[..., Said], tmp_path: Path) -> None:
+    words = ("report", "--results-dir", str(study), "--readme")
+    assert "no file nowhere.md" in cli(*words, "nowhere.md").mistake
+    (tmp_path / "page.md").write_text("# Title\n")
+    assert "needs the line <!-- ledger --> once" in cli(*words, "page.md").mistake
+
+
+def test_a_drawing_of_somebody_else_stays_an_image(study: Path) -> None:
+    evil = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><script>alert(1)</script></svg>'
+    (study / "one_paper/first/lines.svg").write_text(evil)
+    source = made(study)
+    assert "onload" not in source
+    assert drawings(Elements(source))[0] == evil.encode()  # as it lies in the folder, and only ever shown by <img>
+
+
+# Words
+
+
+def test_head_of_an_experiment_file() -> None:
+    head = read_head(YAML)
+    assert head.asks == f"Does it hold? {EVIL}"
+    assert head.facts == (
+        ("Run", "repro reproduce one_paper/first scale=quick"),
+        ("Published", "a number, and more of it."),
+    )
+    assert (
+        read_head("# Dropout: one question.\n# Full: 10 seeds.\na: 1\n# later: no\n").asks == "Dropout: one question."
+    )
+    assert read_head("a: 1\n").asks == ""
+
+
+def test_inline_markup() -> None:
+    assert markup("a `b*c*` **d *e*** [f & g](h.md) <i>") == (
+        "a <code>b*c*</code> <strong>d <em>e</em></strong> f &amp; g &lt;i&gt;"
+    )
+
+
+def test_paper_without_a_page_has_its_name(tmp_path: Path) -> None:
+    assert read_page(tmp_path / "some_paper/README.md").title == "some_paper"
+
+
+# What is committed
+
+
+def test_every_committed_figure_is_on_its_page() -> None:
+    titles: dict[str, list[str]] = {}
+    missing = []
+    for path in sorted((CLONE / "results").glob("*/*/*.svg")):
+        name = path.relative_to(CLONE / "results").with_suffix("").as_posix()
+        paper, _, figure = name.partition("/")
+        caption = read_page(CLONE / "experiments" / paper / "README.md").captions.get(figure)
+        titles.setdefault(f"{paper}: {caption}", []).append(name)
+        if not caption:
+            missing.append(name)
+    assert missing == [], "each needs a line ![what it shows](../../results/....svg) on its paper's page"
+    alike = [names for says, names in titles.items() if len(names) > 1 and not says.endswith(": None")]
+    assert alike == [], "each figure needs an alternative text of its own"
+
+
+def test_ledger_of_the_readme_is_that_of_the_tables() -> None:
+    text = (CLONE / "README.md").read_text()
+    shown = text.partition("<!-- ledger -->\n")[2].partition("\n<!-- /ledger -->")[0]
+    papers = gather(select(None), CLONE / "results", CLONE / "README.md", drawings=False)
+    assert shown == what_held(papers), "the tables have changed since; mend it with: make ledger"
+
+
+def test_readme_ledger(study: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- ledger -->\nformer\n<!-- /ledger -->\nafter\n")
+    assert main(["report", "--results-dir", str(study), "--readme", str(page)]) == 0
+    text = page.read_text()
+    assert "former" not in text
+    assert text.startswith("before\n<!-- ledger -->\n| paper | reproduced | not reproduced | inconclusive | claims |")
+    assert "| 1 | 0 | 1 | 2 |" in text
+    assert "| It \\| does. |  | 0.1 (n=1) | quick | inconclusive |" in text
+    assert "No verdicts yet: Second." in text
+    assert "<summary>One paper &lt;script&gt;" in text
+    assert not (study / "index.html").exists()
