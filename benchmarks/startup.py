@@ -17,11 +17,13 @@ PARTS = ("torch", "torch._dynamo", "pandas", "hydra")
 def rows() -> Iterator[Row]:
     """Wall-clock seconds of whole processes."""
     for words in (["--help"], ["list"]):
-        code = f"import sys; from repro.verbs.parser import main; main({words!r}); sys.exit('torch' in sys.modules)"
+        code = f"import sys; from repro.cli import main; main({words!r}); sys.exit(7 * ('torch' in sys.modules))"
         seconds, torch_free = [], True
         for _ in range(5):
             began = time.perf_counter()
-            torch_free &= _python("-c", code) == 0
+            status = _python("-c", code)
+            assert status in (0, 7), f"repro {' '.join(words)} failed"
+            torch_free &= status == 0
             seconds.append(time.perf_counter() - began)
         found = statistics.median(seconds)
         yield Row(

@@ -28,9 +28,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("environment")
     venv.create(place, with_pip=False)
     python = place / "bin" / "python"
-    (nonlinearity,) = (place / "lib").glob("python*/nonlinearity-packages")
+    (site,) = (place / "lib").glob("python*/site-packages")
     # Paths in a .pth file are importable, but .pth files found there are not followed: no editable install.
-    (nonlinearity / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     pip = [
         sys.executable,
         "-m",

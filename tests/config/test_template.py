@@ -79,7 +79,7 @@ def test_a_whole_study_is_composed_as_one_by_one() -> None:
         many = Composer()
         for words in jobs:
             assert repr(many.settings(words)) == repr(plain(compose_initialized(words)) | {"reproduction": None})
-        assert len(many._forms) < len(jobs)  # and not one by one
+        assert len(many._templates) < len(jobs)  # and not one by one
 
 
 def test_after_a_mistake_the_next_is_composed_as_ever() -> None:

@@ -63,7 +63,7 @@ def test_predictions_are_collected_and_kept(trained: Callable, tmp_path: Path) -
 def test_mistakes() -> None:
     with pytest.raises(UserError, match=r"unknown split in diagnostics.predictions 'tset'.*did you mean test"):
         resolve(compose(["diagnostics.predictions=[train,tset]"]))
-    with pytest.raises(UserError, match=r"diagnostics\.predictions writes one number a sample and needs"):
+    with pytest.raises(UserError, match=r"diagnostics\.predictions writes a number or a text a sample, and task="):
         resolve(compose(["diagnostics.predictions=[test]", "task=sequence"]))
 
 
