@@ -125,6 +125,8 @@ def _unknown_key(key: str, overrides: Sequence[str]) -> UserError:
     prefix = f"{parent}." if parent else ""
     if not parent:
         known = [k for k in known if k not in ("choices", "reproduction")]
+    if parent and (inside := [p for part in known if name in _keys(p := f"{parent}.{part}", overrides)]):
+        return UserError(f"{key} is a setting of several parts; write {' or '.join(f'{p}.{name}' for p in inside)}")
     if name in known:
         return UserError(f"{key} cannot be set this way; see: repro train --help")
     if not known and parent:
