@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from repro.config.groups import ADDRESS, COMPONENTS, default_options, flatten, option_files
+from repro.config.groups import ADDRESS, COMPONENTS, default_options, flatten, option_files, own_option
 from repro.config.yaml_files import load
 
 SETTING = re.compile(r"(\w+)\.(\w+)=")
@@ -25,25 +25,25 @@ def _spelled_out(word: str, words: Sequence[str]) -> str:
     if match is None or match[1] not in COMPONENTS:
         return word
     group, name = match.groups()
-    keys = [key.split(".") for key in flatten(_file(group, _option(group, words)))]
+    option = _option(group, words)
+    keys = [key.split(".") for key in own_option(group, option) or flatten(_file(group, option))]
     inside = [key for key in keys if len(key) == 2 and key[1] == name and name not in ADDRESS]
     if len(inside) != 1 or any(key[0] == name for key in keys):
         return word
     return f"{group}.{inside[0][0]}.{word.removeprefix(f'{group}.')}"
 
 
-def _option(group: str, words: Sequence[str]) -> str | None:
+def _option(group: str, words: Sequence[str]) -> str:
     """The option of a group that the words choose, by themselves or by their experiment."""
     given = dict(word.partition("=")[::2] for word in words)
-    if group in given:
-        return given[group]
-    for entry in _file("experiment", given.get("experiment")).get("defaults") or ():
-        if isinstance(entry, Mapping) and f"override /{group}" in entry:
-            return str(entry[f"override /{group}"])
-    return default_options().get(group)
+    if group not in given and "experiment" in given:
+        for entry in _file("experiment", given["experiment"]).get("defaults") or ():
+            if isinstance(entry, Mapping) and f"override /{group}" in entry:
+                return str(entry[f"override /{group}"])
+    return given.get(group) or default_options().get(group) or ""
 
 
-def _file(group: str, option: str | None) -> Mapping[str, Any]:
-    path = option_files(group).get(option or "")
+def _file(group: str, option: str) -> Mapping[str, Any]:
+    path = option_files(group).get(option)
     content: Any = OmegaConf.to_container(load(path), resolve=False) if path else {}
     return content if isinstance(content, Mapping) else {}

@@ -1,6 +1,6 @@
 """From a run's settings to what its procedure works with. Data are read last, after everything else is checked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,11 +201,12 @@ def read_data(run: Run, parts: Components, device: torch.device) -> tuple[Datase
 
 
 def models(run: Run, parts: Components, data: Dataset, x: Tree = None) -> list[nn.Module]:
-    """One network a seed, initialized from that seed alone; `x` as for `settle`."""
+    """One network a seed, initialized from that seed alone; inputs `x` show in which order layers are called."""
     return list(_models(run, parts, data, x))
 
 
 def _models(run: Run, parts: Components, data: Dataset, x: Tree) -> Iterator[nn.Module]:
+    order: list[str] | None = None
     for seed in run.seeds:
         # torch's layers fill themselves from the global generator; what they draw is overwritten below.
         tokens = {"tokens": data.tokens} if takes(run.settings["architecture"], "tokens") else {}
@@ -224,7 +225,8 @@ def _models(run: Run, parts: Components, data: Dataset, x: Tree) -> Iterator[nn.
             raise UserError(
                 f"this architecture has no place for an activation, so that {word} has no meaning; leave it out"
             )
-        settle(module, parts.layer_factory, x)
+        order = call_order(module, x) if order is None and x is not None else order
+        settle(module, parts.layer_factory, order)
         with explained("initialization"):
             initialize(module, parts.initialization, generator(seed, "initialization"))
         yield module
@@ -239,10 +241,10 @@ def blank_inputs(feed: Feed) -> Tree:
     return mapped(zeros, feed.probe(2).x)
 
 
-def settle(module: nn.Module, factory: LayerFactory, x: Tree = None) -> None:
+def settle(module: nn.Module, factory: LayerFactory, order: Sequence[str] | None = None) -> None:
     """Give every nonlinearity the rule of its depth; an architecture must have got its layers from the make.
 
-    Depths are by the order in which a pass of `x` calls the layers, or where there is none, as the net holds them.
+    Depths are by the order of the layers' names, or where there is none, as the net holds them.
     """
     for part in module.modules():
         if type(part) in (nn.Linear, nn.Conv2d) and not isinstance(factory.weights, Plain):
@@ -250,7 +252,7 @@ def settle(module: nn.Module, factory: LayerFactory, x: Tree = None) -> None:
                 f"this architecture makes a {type(part).__name__} by itself, which weight=binary and "
                 "backward=feedback_alignment cannot replace; leave them out"
             )
-    layers = layers_of(module, None if x is None else call_order(module, x))
+    layers = layers_of(module, order)
     depths = {layer.nonlinearity: layer.depth for layer in layers}
     deepest = max((layer.depth for layer in layers), default=0)
     nonlinearities = [(depths.get(n, deepest), m) for n, m in module.named_modules() if isinstance(m, Nonlinearity)]
