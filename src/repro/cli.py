@@ -1,10 +1,13 @@
 """The verbs. Nothing heavy is imported before a verb needs it: help and lists answer at once."""
 
+import errno
 import importlib
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from repro.errors import UserError, printable, unknown
+from repro.verbs.output import any_terminal
 from repro.verbs.parser import VERBS
 
 EXAMPLES = """\
@@ -26,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        with any_terminal():
+            return _dispatch(words)
     except UserError as error:
         print(f"repro: {printable(str(error))}", file=sys.stderr)
         return 2
@@ -36,6 +40,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `repro list | head`
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG):
+            raise
+        with suppress(OSError):  # what is still in the buffer cannot be written either
+            sys.stdout.close()
+        print(f"repro: cannot write the output: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def _dispatch(words: list[str]) -> int:

@@ -1,17 +1,23 @@
 """The user's own `conf/` as a source of configuration: parts of a run, and nothing that Hydra itself would act on."""
 
+import re
+from collections.abc import Mapping
 from os.path import normpath
 from pathlib import Path
 from typing import Any
 
 from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from repro.config.internals import FileConfigSource
 from repro.config.yaml_files import load
 from repro.errors import UserError
 
+PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
+OWN = "repro_plugin"  # its jobs are words of a command line
+RUN = ("setup", "python", "srun_args", "additional_parameters", "_args_")  # submitit runs or passes on what these say
+HARMLESS = re.compile(r"\$\{(hydra[.:][\w.]+|oc\.env:\w+)\}")
 CHOSEN_BY_NAME = ("launcher", "sweeper")  # under conf/hydra/; Hydra builds nothing but its own plugins for these
 
 
@@ -71,3 +77,23 @@ def _check(file: Path, place: list[str], config: Any, package: str) -> None:
         or any("hydra" in words or "_name_" in words for words in elsewhere)
     ):
         raise UserError(f"{file} has settings of Hydra's own, which run what they name; give them on the command line")
+    if place[0] == "hydra":
+        _check_plugin(file, OmegaConf.to_container(config, resolve=False), "hydra." + place[1])
+
+
+def _check_plugin(file: Path, value: Any, key: str) -> None:
+    """Refuse what would be built or run besides the launcher or sweeper itself: Hydra builds every node in it."""
+    outermost = key.count(".") == 1
+    if isinstance(value, Mapping):
+        target = value.get("_target_")
+        if target is not None and not (outermost and str(target).startswith(PLUGINS) and OWN not in str(target)):
+            raise UserError(f"{file} names {target!r} as {key}._target_, which is no launcher or sweeper of a plugin")
+        for name, inside in value.items():
+            if name in RUN:
+                raise UserError(f"{file} sets {key}.{name}, which runs what it names; give it on the command line")
+            _check_plugin(file, inside, f"{key}.{name}")
+    elif isinstance(value, list):
+        for i, inside in enumerate(value):
+            _check_plugin(file, inside, f"{key}.{i}")
+    elif isinstance(value, str) and "${" in HARMLESS.sub("", value):
+        raise UserError(f"{file} sets {key} to {value!r}, which may stand for anything; write a plain value")

@@ -27,6 +27,7 @@ HOMES = (
 )
 NO_HOMES = ("repro.datasets.store",)
 LISTS = (list, tuple, Sequence)
+UNIONS = (typing.Union, types.UnionType)
 
 
 def build(node: Mapping[str, Any], where: str, trusted: Sequence[str] = (), **arguments: Any) -> Any:
@@ -201,12 +202,12 @@ def _fits(value: Any, hint: Any) -> bool:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if hint is Any or hint is None:
         return True
-    if origin in (typing.Union, types.UnionType):
+    if value is None:
+        return hint is type(None) or (origin in UNIONS and any(_fits(None, part) for part in arguments))
+    if origin in UNIONS:
         return any(_fits(value, part) for part in arguments)
     if origin is typing.Literal:
         return value in arguments
-    if hint is type(None):
-        return value is None
     if hint is bool or isinstance(value, bool):
         return hint not in (int, float, str) if isinstance(value, bool) else hint not in (bool, int, float, str)
     if hint is float:
@@ -230,7 +231,7 @@ def _items_fit(value: Sequence[Any], origin: Any, arguments: tuple[Any, ...]) ->
 def _say(hint: Any) -> str:
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
+    if origin in UNIONS:
         # What nobody can type (a tensor, say) is left out.
         allowed = [_say(part) for part in arguments if part in words or typing.get_origin(part) in LISTS]
         return " or ".join(dict.fromkeys(allowed)) or str(hint)

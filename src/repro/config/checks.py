@@ -64,6 +64,9 @@ def _check_root(settings: Mapping[str, Any]) -> None:
     whole("seed", settings["seed"], 0)
     whole("replicas", settings["replicas"], 1)
     whole("threads", settings["threads"], 1)
+    for package in settings["trusted"]:
+        if not (isinstance(package, str) and package.isidentifier()):
+            raise UserError(f"trusted must list names of packages, e.g. trusted=[mypackage], not {package!r}")
 
 
 def _check_trainer(trainer: Mapping[str, Any]) -> None:

@@ -49,10 +49,16 @@ def compose_initialized(overrides: Sequence[str]) -> DictConfig:
 
 
 def check_groups(overrides: Sequence[str]) -> None:
-    """Refuse `group=null` and `group=` where the group is needed."""
+    """Refuse `=3`, and `group=` with what is no option's name, or with nothing where the group is needed."""
     for group, equals, option in (word.partition("=") for word in overrides):
-        if group in GROUPS and group not in ("experiment", *OPTIONAL) and equals and option in ("null", ""):
+        if equals and not group.lstrip("+~"):
+            raise UserError(f"cannot read {'=' + option!r}: there is no name before the =; write KEY=VALUE")
+        if group not in GROUPS or not equals:
+            continue
+        if group not in ("experiment", *OPTIONAL) and option in ("null", "", "[]"):
             raise UserError(f"{group} needs an option, not {option or 'nothing'}; see: repro list {group}")
+        if re.fullmatch(r"[-+]?[\d.]+(e[-+]?\d+)?|true|false|\[.*", option, re.IGNORECASE):
+            raise unknown(group, option, option_files(group))
 
 
 def without_nulls(overrides: Sequence[str]) -> list[str]:

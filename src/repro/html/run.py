@@ -8,7 +8,8 @@ import pandas as pd
 
 from repro.html.render import page
 from repro.plots import details
-from repro.storage.files import read_json, write_atomic
+from repro.storage.files import read_json, read_regular, write_atomic
+from repro.storage.run_files import read_summary
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
 from repro.study.gather import Figure, address
@@ -31,7 +32,7 @@ def write(folder: Path) -> Path:
 
 def run_page(folder: Path) -> str:
     """The page: headline, scores, figures, the layers' table, settings, provenance."""
-    summary = read_json(folder / "summary.json")
+    summary = read_summary(folder)
     own = folder / "provenance.json"
     provenance = read_json(own) if own.is_file() else {}
     config = folder / "config.yaml"
@@ -44,7 +45,7 @@ def run_page(folder: Path) -> str:
         figures=_figures(folder, summary),
         tables=[table for table in (_layers(folder, summary), _indices(folder)) if table],
         facts=_facts(summary, provenance),
-        config=config.read_text(encoding="utf-8") if config.is_file() else "",
+        config=read_regular(config).decode(errors="replace") if config.exists() else "",
         files=[*sorted(path.name for path in folder.glob("*.csv")), "summary.json"],
     )
 

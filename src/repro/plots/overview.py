@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from repro.plots import blocks
 from repro.plots.histograms import Histograms, read_histograms, ridges
 from repro.plots.style import BLUE, GREEN, INK, QUIET, SLIDE, VERMILLION, figure, save, styled
-from repro.storage.files import read_json
+from repro.storage.run_files import read_summary
 from repro.storage.tables import read
 from repro.text.run import divergence, headline, survivors
 
@@ -51,7 +51,7 @@ def draw(folder: Path) -> Path:
     Raises:
         UserError: a table is missing or damaged, or the folder cannot be written.
     """
-    summary = read_json(folder / "summary.json")
+    summary = read_summary(folder)
     # A table without rows has no types.
     curves, layers = (read(folder / f"{name}.csv").astype({"value": float}) for name in ("curves", "layers"))
     with styled(LARGE):

@@ -40,6 +40,8 @@ def step(epoch: int, epochs: int, every: int, factor: float) -> float:
 def exponential(epoch: int, epochs: int, factor: float) -> float:
     """factor^epoch."""
     del epochs
+    if factor == 0:
+        raise UserError("schedule.factor must be above 0: at 0 nothing is learnt after the first epoch")
     return float(_share("factor", factor) ** epoch)
 
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,6 +67,35 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             raise
 
 
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """A descriptor of a file of a run: a link in its place is not followed, and a pipe is not waited for.
+
+    Raises:
+        OSError: there is no such file, or it is a link.
+        UserError: it is a link, a pipe, a folder or a device.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):
+            raise _no_file(path) from error
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _no_file(path)
+    return descriptor
+
+
+def _no_file(path: Path) -> UserError:
+    return UserError(f"{path} is no regular file but a link, a pipe or the like, which is not read; remove it")
+
+
+def read_regular(path: Path) -> bytes:
+    """The content of a file of a run; raises as `open_regular` does."""
+    with os.fdopen(open_regular(path), "rb") as file:
+        return file.read()
+
+
 def write_json(path: Path, content: Any) -> None:
     """Writes JSON, atomically, keys in the order given. NaN and Infinity stay the bare words Python reads."""
     write_atomic(path, json.dumps(content, indent=2) + "\n")
@@ -78,7 +108,7 @@ def read_json(path: Path) -> dict[str, Any]:
         UserError: no such file, or no JSON object in it.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except OSError as error:
         raise UserError(
             f"cannot read {path}: {error.strerror or error}; train the run again with force=true"

@@ -30,6 +30,11 @@ def locked(folder: Path) -> Iterator[None]:
         UserError: nothing can be written there, or nothing locked.
     """
     lock = FileLock(folder / LOCK)
+    if folder.is_symlink() or (folder / LOCK).is_symlink():
+        linked = folder if folder.is_symlink() else folder / LOCK
+        raise UserError(
+            f"{linked} is a link, through which nothing is written; remove it, or choose another results_dir"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of the marker that takes flock's place

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from repro.errors import UserError
-from repro.storage.files import compressed, csv_line, write_all, write_atomic, writing
+from repro.storage.files import compressed, csv_line, open_regular, write_all, write_atomic, writing
 
 # Columns that are words even where every cell looks like a number (run 0012345678, commit 12e4567).
 _RUN_WORDS = ("run", "variant", "status", "scale", "split", "metric", "layer", "quantity", "method", "device", "commit")
@@ -77,7 +77,7 @@ class Table:
             self._mend()
 
     def _mend(self) -> None:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = open_regular(self.path, os.O_RDWR | os.O_CREAT)
         try:
             header = os.pread(descriptor, len(self._header), 0)
             if header == self._header:
@@ -107,7 +107,7 @@ class Table:
         if not data:
             return
         with writing(self.path):
-            descriptor = os.open(self.path, os.O_WRONLY | os.O_APPEND)
+            descriptor = open_regular(self.path, os.O_WRONLY | os.O_APPEND)
             try:
                 before = os.fstat(descriptor).st_size
                 try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
-from repro.storage.files import write_all, write_atomic, writing
+from repro.storage.files import open_regular, write_all, write_atomic, writing
 from repro.storage.tables import Table, whole_lines
 
 FILE = "events.out.tfevents.0"  # TensorBoard looks for the word in the middle
@@ -57,7 +57,7 @@ class Events:
         """
         for seed, data in self._records(rows).items():
             with writing(self._files[seed]):
-                descriptor = os.open(self._files[seed], os.O_WRONLY | os.O_APPEND)
+                descriptor = open_regular(self._files[seed], os.O_WRONLY | os.O_APPEND)
                 try:
                     write_all(descriptor, data)
                 finally:

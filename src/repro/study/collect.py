@@ -12,6 +12,7 @@ import pandas as pd
 from repro.errors import UserError
 from repro.storage.files import csv_line, read_json
 from repro.storage.metrics import SPLITS
+from repro.storage.run_files import read_summary
 from repro.storage.schema import FLOATS, HEAD, SERIES, TAIL, WHERE_ASKED_FOR, collected
 from repro.storage.tables import cell, is_number, short, whole_lines, write
 from repro.study import table_parts
@@ -53,7 +54,7 @@ def ended(folder: Path) -> str | None:
         UserError: it ended, but its summary is damaged.
     """
     if (folder / "done.json").exists():
-        return str(read_json(folder / "summary.json").get("status", "done"))
+        return str(read_summary(folder, whole=False).get("status", "done"))
     return "failed" if (folder / "failed.json").exists() else None
 
 
@@ -218,7 +219,7 @@ def _run_rows(entry: Expected, provenance: Mapping[str, Any]) -> list[Row]:
     """The rows of one run as text, without run, variant, scale and settings."""
     summary_file = entry.folder / "summary.json"
     failed = not (entry.folder / "done.json").exists()
-    summary = read_json(summary_file) if summary_file.exists() or not failed else {}
+    summary = read_summary(entry.folder, whole=False) if summary_file.exists() or not failed else {}
     commit = str(provenance.get("commit") or "")
     if commit and provenance.get("dirty"):
         commit += "-dirty"

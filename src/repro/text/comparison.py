@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from repro.errors import UserError
-from repro.storage.files import read_json
 from repro.storage.metrics import SPLITS
+from repro.storage.run_files import read_summary
 from repro.storage.statistics import Estimate, estimate, paired, with_interval
 from repro.storage.tables import cell, finite
 
@@ -53,7 +53,7 @@ def load(folders: Sequence[Path]) -> list[Finished]:
     Raises:
         UserError: fewer than two, one of them twice or in two places, or a damaged summary.
     """
-    runs = [Finished(f.resolve().name.rpartition("-")[2], f, read_json(f / "summary.json")) for f in folders]
+    runs = [Finished(f.resolve().name.rpartition("-")[2], f, read_summary(f)) for f in folders]
     if len(runs) < 2:
         raise UserError("one run has nothing to be compared with; name two or more")
     for i, run in enumerate(runs):

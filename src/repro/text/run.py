@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from repro.diagnostics.quantities import REGISTRY
-from repro.storage.files import read_json
+from repro.storage.run_files import read_summary
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
 from repro.text.tables import table
@@ -34,7 +34,7 @@ def text(folder: Path) -> str:
     Raises:
         UserError: one of the files is missing or damaged.
     """
-    summary = read_json(folder / "summary.json")
+    summary = read_summary(folder)
     layers = read(folder / "layers.csv")
     parts = [
         [headline(summary["settings"]), *_diverged(summary)],

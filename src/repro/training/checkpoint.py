@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import torch
 
 from repro.errors import UserError
+from repro.storage.files import UNFINISHED, open_regular
 
 log = logging.getLogger(__name__)
 
@@ -19,11 +21,12 @@ NAMES = ("checkpoint.pt", "checkpoint.previous.pt")
 def save(folder: Path, run_id: str, state: dict[str, Any]) -> None:
     """Write a checkpoint; a process killed at any moment leaves this one or the one before."""
     latest, previous = (folder / name for name in NAMES)
-    fresh = folder / "checkpoint.partial.pt"
+    fresh = folder / f".checkpoint.{secrets.token_hex(4)}{UNFINISHED}"  # of no name that somebody could have guessed
     try:
-        torch.save({"format": FORMAT, "run": run_id, "state": state}, fresh)
-        with fresh.open("rb") as written:  # else a power failure could leave the name without the content
-            os.fsync(written.fileno())
+        with fresh.open("xb") as file:
+            torch.save({"format": FORMAT, "run": run_id, "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())  # else a power failure could leave the name without the content
         if latest.exists():
             latest.replace(previous)
         fresh.replace(latest)
@@ -64,10 +67,11 @@ def load(folder: Path, run_id: str) -> dict[str, Any] | None:
 
 def _read(path: Path) -> Any:
     # torch does not look at the checksums of its own files: flipped bits in a tensor would go unnoticed.
-    with zipfile.ZipFile(path) as parts:
+    with os.fdopen(open_regular(path), "rb") as file, zipfile.ZipFile(file) as parts:
         # Nor does it ask how large they become; its own are stored as they are.
         if packed := [part.filename for part in parts.infolist() if part.compress_type != zipfile.ZIP_STORED]:
             raise ValueError(f"{packed[0]} is compressed")
         if broken := parts.testzip():
             raise ValueError(f"{broken} is damaged")
-    return torch.load(path, weights_only=True, map_location="cpu")
+    with os.fdopen(open_regular(path), "rb") as file:
+        return torch.load(file, weights_only=True, map_location="cpu")

@@ -5,7 +5,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
 from omegaconf import OmegaConf
 
 from repro.config.groups import ADDRESS, COMPONENTS, own_option
@@ -14,7 +13,9 @@ from repro.config.schema import DiagnosticsConfig, RunConfig, TrainerConfig
 from repro.config.yaml_files import load
 from repro.errors import UserError
 from repro.paths import PACKAGE
-from repro.storage.files import read_json, write_json
+from repro.storage.files import read_json, read_regular, write_json
+from repro.storage.locks import locked
+from repro.storage.run_files import read_summary
 from repro.storage.schema import SPECTRUM
 from repro.storage.tables import cell, whole_lines, write
 from repro.training import checkpoint
@@ -42,7 +43,12 @@ def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = 
         UserError: the run's files are missing or damaged, its data are not what they were, or the net is not one
             whose Hessian can be had this way.
     """
-    run = _run(folder, hessian, trusted)
+    try:
+        run = _run(folder, hessian, trusted)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        raise UserError(
+            f"{folder / 'config.yaml'} is damaged ({error}); train the run again with force=true"
+        ) from error
     prepared = prepare(run)
     began = provenance(prepared.device, run.settings["threads"])
     loop = prepared.components.procedure(prepared)
@@ -59,7 +65,7 @@ def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = 
     if not loop.rows.spectrum:
         raise UserError(f"every seed of the run in {folder} diverged; there is no Hessian to look at")
     lines = [(run.id, *row) for row in loop.rows.spectrum]
-    with FileLock(folder / ".lock"):
+    with locked(folder):
         _replace(folder / "spectrum.csv", lines)
         before = read_json(folder / "provenance.json")
         diagnoses = [*before.get("diagnoses", []), {"hessian": dict(hessian), **began}]
@@ -69,6 +75,7 @@ def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = 
 
 def _run(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str]) -> Run:
     """The run with this method; what its version did not know yet is at its default."""
+    read_regular(folder / "config.yaml")
     settings = OmegaConf.to_container(load(folder / "config.yaml"))
     if not isinstance(settings, dict) or not {"trainer", "diagnostics", "choices"} <= settings.keys():
         raise UserError(f"{folder / 'config.yaml'} has no settings of a run; train the run again with force=true")
@@ -79,7 +86,7 @@ def _run(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str]) -> Ru
     for group in set(COMPONENTS) & set(known["choices"]):
         known[group] = _later(group, known["choices"][group], known.get(group) or {})
     defaults = {field.name: None for field in fields(RunConfig)}
-    summary = read_json(folder / "summary.json")
+    summary = read_summary(folder)
     return Run(
         defaults | known | {"hessian": dict(hessian), "trusted": list(trusted)},
         str(summary["run"]),

@@ -1,6 +1,6 @@
 """From a run's settings to what its procedure works with. Data are read last, after everything else is checked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from repro.diagnostics.probe import call_order, layers_of
 from repro.diagnostics.quantities import WANTED
 from repro.errors import UserError, unknown
 from repro.model.activations import Nonlinearity
+from repro.model.activations.noise import NoiseSource, attach_noise
+from repro.model.architectures.recurrence import call
 from repro.model.backward import LinearAbove, at_depth, exact
 from repro.model.initialization import initialize
 from repro.model.layer_factory import LayerFactory
@@ -69,6 +71,7 @@ class Prepared:
             blank = blank_inputs(self.feed)
             nets = models(self.run, self.components, self.data, blank)
             order = call_order(nets[0], blank)
+            self._check_outputs(nets[0], blank)
             return learner(nets, self.run.seeds, self.components.task, self.device, execution(self.run), order)
         except (MemoryError, RuntimeError) as error:
             if "memory" not in str(error):
@@ -76,6 +79,20 @@ class Prepared:
             raise UserError(
                 "the net does not fit into memory; make architecture smaller or take fewer replicas"
             ) from error
+
+    def _check_outputs(self, net: nn.Module, x: Tree) -> None:
+        """Refuse a task that cannot measure what this net gives against what this data set wants."""
+        chosen = [f"{group}={self.run.settings['choices'].get(group)}" for group in ("task", "architecture", "dataset")]
+        training = net.training
+        try:
+            with torch.no_grad():
+                output, _ = call(net.eval(), x)
+                self.components.task.measure(output, mapped(lambda v: v.cpu(), self.feed.probe(2).y))
+        except (RuntimeError, ValueError, IndexError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"{', '.join(chosen)} do not go together ({reason}); see: repro list task") from error
+        finally:
+            net.train(training)
 
 
 def prepare(run: Run) -> Prepared:
@@ -102,6 +119,8 @@ def device_of(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps", "xpu"):
+            raise RuntimeError("nothing can be trained there")
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = ", ".join(["auto", "cpu", *(["cuda"] if torch.cuda.is_available() else [])])
@@ -156,7 +175,9 @@ def _try(built: Components) -> None:
         with explained("optimizer"):
             built.optimizer([nn.Parameter(torch.zeros(1))])
     if built.layer_factory is not None:
-        built.layer_factory.unit(1), built.layer_factory.gate(1), built.layer_factory.normalize(1, 1)
+        for name, make in (("unit", built.layer_factory.unit), ("gate", built.layer_factory.gate)):
+            _try_activation(name, make)
+        built.layer_factory.normalize(1, 1)
         built.layer_factory.asked_for.clear()
         with explained("backward"):
             built.layer_factory.rule(torch.tanh, torch.zeros(1))
@@ -165,8 +186,26 @@ def _try(built: Components) -> None:
             built.initialization(torch.empty(4, 4), generator(0, "initialization"))
 
 
+def _try_activation(name: str, make: Callable[[int], nn.Module]) -> None:
+    """An activation gives one number for each that it takes, and knows nothing of what came before."""
+    says = f"activation.{name} must be a function of single numbers, one module a layer"
+    try:
+        module = make(3)
+    except TypeError as error:
+        raise UserError(f"{says}, and this one cannot be made without further arguments ({error})") from error
+    attach_noise(module, NoiseSource([generator(0, "noise")]))
+    try:
+        with torch.no_grad():
+            shape = getattr(module(torch.zeros(2, 3)), "shape", None)
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"{says}; this one cannot take a row of three numbers ({reason})") from error
+    if shape != (2, 3):
+        raise UserError(f"{says}; this one makes {tuple(shape) if shape else 'no tensor'} of (2, 3)")
+
+
 class explained:  # noqa: N801 - reads as a word of the with statement
-    """Turn a component's ValueError into a one-line UserError that names its group."""
+    """Turn what a component says of its settings' values or types into a one-line UserError that names its group."""
 
     def __init__(self, group: str) -> None:
         self.group = group
@@ -175,7 +214,7 @@ class explained:  # noqa: N801 - reads as a word of the with statement
         return None
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, ValueError):
+        if isinstance(error, ValueError | TypeError):
             raise UserError(f"{self.group}: {error}") from error
 
 

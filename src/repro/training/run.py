@@ -33,7 +33,7 @@ from repro.training.work import Work
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C or SIGTERM: the run was saved and can go on later. Ends a whole sweep, as KeyboardInterrupt does."""
+    """Ctrl-C, SIGTERM or SIGHUP: the run was saved and can go on later. It ends a whole sweep."""
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def _empty(folder: Path) -> None:
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """A list that receives the first Ctrl-C or SIGTERM, so that the step under way can end; a second one kills."""
+    """A list that receives the first Ctrl-C, SIGTERM or SIGHUP: the step under way can end; a second one kills."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield received  # only the main thread may handle signals
@@ -208,7 +208,11 @@ def _stop_signals() -> Iterator[list[int]]:
             os.kill(os.getpid(), number)
         received.append(number)
 
-    before: dict[int, Any] = {n: signal.signal(n, handle) for n in (signal.SIGINT, signal.SIGTERM)}
+    heard = [signal.SIGINT, signal.SIGTERM]
+    # The terminal is gone; but `nohup` wants that not to matter.
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        heard.append(signal.SIGHUP)
+    before: dict[int, Any] = {number: signal.signal(number, handle) for number in heard}
     try:
         yield received
     finally:

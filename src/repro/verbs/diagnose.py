@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
-from repro.storage.files import read_json
+from repro.storage.run_files import read_summary
 from repro.verbs.parser import parser
 
 EXAMPLES = """\
@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
 
     folder = find(asked.run, Path(asked.results_dir))
     check_finished(folder)
-    method, trusted = _asked(asked.settings, read_json(folder / "summary.json")["parameters"])
+    method, trusted = _asked(asked.settings, read_summary(folder)["parameters"])
     from repro.training.diagnosis import diagnose
 
     print(_told(diagnose(folder, method, trusted)))

@@ -15,6 +15,7 @@ from repro.config.run import resolve
 from repro.errors import UserError
 from repro.paths import conf_dir
 from repro.storage.files import read_json, write_json
+from repro.storage.run_files import read_summary
 
 OUTCOME = "outcome.json"
 UNDER_WAY = "under way"
@@ -38,6 +39,11 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
         raise
     except ERRORS as error:
         raise explain(error, [w for w in words if "=" in w and not w.startswith("-")]) from error
+    except ValueError as error:
+        if "Unable to configure" not in str(error):
+            raise
+        reason = error.__cause__ or error
+        raise UserError(f"hydra.job_logging: {' '.join(str(reason).split())}") from error
     except OSError as error:  # Hydra makes the sweep's folder
         raise UserError(
             f"cannot use {error.filename or 'a file'}: {error.strerror or error}; "
@@ -104,8 +110,14 @@ def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
 
         if not outcome.trained:
             print("already trained; force=true trains it anew\n")
-        present(outcome.folder)
-    summary = read_json(outcome.folder / "summary.json")
+        try:
+            present(outcome.folder)
+        except BrokenPipeError:
+            raise
+        except Exception as error:  # the run is done whatever becomes of its picture
+            reason = " ".join(str(error).split()) or type(error).__name__
+            print(f"{outcome.status}: {outcome.folder}; its table cannot be shown: {reason}", file=sys.stderr)
+    summary = read_summary(outcome.folder)
     values = [m.get(run.trainer.monitor) for m in summary["metrics"].values()]
     known = [v for v in values if v is not None]
     tested = {

@@ -51,6 +51,8 @@ def main(words: Sequence[str]) -> int:
     for key in given:
         if key not in OWN and (near := get_close_matches(key, OWN, n=1, cutoff=0.75)):
             raise UserError(f"unknown setting {key!r}; did you mean {near[0]}?")
+    for key in given.keys() & {"variant", "experiment"}:
+        raise UserError(f"{key}=... is for repro train; repro reproduce trains what a scale lists, see its YAML file")
     scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
     training, force = _switch("train", given.pop("train", "true")), _switch("force", given.get("force", "false"))
     if force and not training:

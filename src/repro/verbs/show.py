@@ -6,6 +6,7 @@ from pathlib import Path
 
 from repro.errors import UserError, printable
 from repro.storage.files import read_json
+from repro.storage.run_files import read_summary
 from repro.verbs.parser import parser
 
 FEW = 4  # runs named in a message
@@ -47,7 +48,7 @@ def present(folder: Path) -> None:
     from repro.text.run import text  # scipy and pandas take their time, and matplotlib
 
     print(printable(text(folder)))
-    if read_json(folder / "summary.json")["settings"].get("choices.procedure", "train") != "train":
+    if read_summary(folder)["settings"].get("choices.procedure", "train") != "train":
         return
     from repro.plots.overview import draw
 
@@ -103,7 +104,6 @@ def check_finished(folder: Path) -> None:
     """Raise a `UserError` that says what to do where a run has not finished."""
     if (folder / "done.json").is_file():
         return
-    from repro.storage.files import read_json
 
     failed = folder / "failed.json"
     if failed.is_file():
