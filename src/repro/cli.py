@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from repro.errors import UserError, printable, unknown
 from repro.verbs.output import any_terminal
-from repro.verbs.parser import VERBS
+from repro.verbs.parser import VERBS, with_results_dir
 
 EXAMPLES = """\
 examples:
@@ -63,7 +63,7 @@ def _dispatch(words: list[str]) -> int:
         return int(importlib.import_module("repro.verbs.completion").complete(rest))
     if verb not in VERBS:
         raise unknown("verb", verb, VERBS)
-    return int(importlib.import_module(f"repro.verbs.{verb}").main(rest))
+    return int(importlib.import_module(f"repro.verbs.{verb}").main(with_results_dir(verb, rest)))
 
 
 def _help() -> str:

@@ -90,7 +90,7 @@ def check_node(node: Mapping[str, Any], where: str, trusted: Sequence[str] = ())
             raise unknown(f"option of {target}", f"{where}.{key}", [f"{where}.{name}" for name in names])
         built = isinstance(value, Mapping) and "_target_" in value
         if key in hints and not built and not _fits(value, hints[key]):
-            raise UserError(f"{where}.{key} must be {_say(hints[key])}, not {value!r}")
+            raise UserError(f"{where}.{key} must be {_say(hints[key])}, not {'null' if value is None else repr(value)}")
 
 
 def _check_inside(value: Any, where: str, trusted: Sequence[str]) -> None:

@@ -169,6 +169,9 @@ def whole_lines(path: Path) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(_text(path), newline=""))
 
 
+MERGE_MARKERS = (b"\n<<<<<<< ", b"\n=======\n", b"\n>>>>>>> ")
+
+
 def read(path: Path, only: tuple[str, Collection[str]] | None = None) -> pd.DataFrame:
     """Reads a table without a torn last line.
 
@@ -217,6 +220,8 @@ def _bytes(path: Path, words: Sequence[bytes] | None = None) -> bytes:
                 data = b"".join(_with_words(file, words))
         if not data.isascii():
             data.decode()  # raises
+        if any(marker in data or data.startswith(marker[1:]) for marker in MERGE_MARKERS):
+            raise UserError(f"{path} holds the markers of a merge that was not ended; choose one of its sides")
         return data
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error

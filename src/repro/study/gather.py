@@ -198,6 +198,8 @@ def claims_in(folder: Path) -> tuple[Claim, ...]:
     if not path.is_file():
         return ()
     table = read(path)
+    if strange := sorted(set(table["verdict"]) - set(VERDICTS)):
+        raise UserError(f"{path} has the verdict {strange[0]!r}; judge its claims again with: repro figures")
     claims = []
     for cells, source, note in zip(
         tables.cells(tables.ledger(table)), _words(table, "source"), _words(table, "note"), strict=True

@@ -194,14 +194,28 @@ def _try_activation(name: str, make: Callable[[int], nn.Module]) -> None:
     except TypeError as error:
         raise UserError(f"{says}, and this one cannot be made without further arguments ({error})") from error
     attach_noise(module, NoiseSource([generator(0, "noise")]))
+    x = torch.linspace(-2, 2, 6).view(2, 3)
+    before = x.clone()
     try:
-        with torch.no_grad():
-            shape = getattr(module(torch.zeros(2, 3)), "shape", None)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            drawn = torch.random.get_rng_state()
+            shape = getattr(module(x), "shape", None)
+            draws = not torch.equal(drawn, torch.random.get_rng_state())
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise UserError(f"{says}; this one cannot take a row of three numbers ({reason})") from error
     if shape != (2, 3):
         raise UserError(f"{says}; this one makes {tuple(shape) if shape else 'no tensor'} of (2, 3)")
+    kind = type(getattr(module, "function", module)).__name__
+    if draws:
+        raise UserError(
+            f"activation.{name}: {kind} draws random numbers that no seed of a run governs; take "
+            "activation=noisy_tanh, or draw from a source of noise as it does (repro.model.activations.noise)"
+        )
+    if not torch.equal(x, before):
+        raise UserError(
+            f"activation.{name}: {kind} works in place, over what other layers still need; set inplace=false"
+        )
 
 
 class explained:  # noqa: N801 - reads as a word of the with statement

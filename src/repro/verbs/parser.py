@@ -1,6 +1,7 @@
 """The verbs, and the parser of the words behind one."""
 
 import argparse
+from collections.abc import Sequence
 
 from repro.errors import UserError
 
@@ -20,6 +21,25 @@ VERBS = {
 }
 
 SCALES = "published (the scale an experiment's tables are committed at), smoke, quick, full, or one of its own"
+
+
+def with_results_dir(verb: str, words: Sequence[str]) -> list[str]:
+    """Words in which the folder of results is named as the verb has it: `--results-dir X`, or `results_dir=X`."""
+    settings, flag = verb in ("train", "reproduce"), "--results-dir"
+    named: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        if settings and word == flag:
+            if (folder := next(rest, "")) == "" or folder.startswith("-"):
+                raise UserError(f"{flag} needs a folder; see: repro {verb} --help")
+            named.append(f"results_dir={folder}")
+        elif settings and word.startswith(f"{flag}="):
+            named.append(f"results_dir={word.partition('=')[2]}")
+        elif not settings and word.startswith("results_dir=") and verb not in ("list", "data", "completion"):
+            named += [flag, word.partition("=")[2]]
+        else:
+            named.append(word)
+    return named
 
 
 def parser(verb: str, examples: str) -> argparse.ArgumentParser:

@@ -36,11 +36,12 @@ def main(words: Sequence[str]) -> int:
     if "-h" in words or "--help" in words:
         print(HELP)
         return 0
+    from repro.config.quoting import quoted
     from repro.config.short_keys import spelled_out
     from repro.study.experiment import with_variant
     from repro.verbs.sweep import sweep
 
-    expanded = spelled_out(with_variant(list(words)))
+    expanded = spelled_out(with_variant(quoted(words)))
     if "-m" not in words and "--multirun" not in words:
         single(expanded)
         return 0

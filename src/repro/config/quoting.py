@@ -1,0 +1,59 @@
+"""What a shell has passed on, in quotes where Hydra's grammar would refuse it or take it for something else."""
+
+import re
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import OverrideParseException
+
+from repro.config.groups import GROUPS
+
+TEXT = frozenset(
+    (
+        "results_dir",
+        "data_dir",
+        "variant",
+        "device",
+        "dataset.path",
+        "dataset.target",
+        "dataset.separator",
+        "dataset.data_dir",
+    )
+)
+"""Settings that are text whatever it looks like."""
+
+
+def quoted(words: Sequence[str]) -> list[str]:
+    """Words of a command line with the values in quotes that need them; flags and choices of options stay.
+
+    In a sweep (-m or --multirun) commas separate values, as ever.
+    """
+    sweeping = bool({"-m", "--multirun"} & set(words))
+    parser = OverridesParser.create()
+    return [_quoted(word, parser, sweeping) for word in words]
+
+
+def _quoted(word: str, parser: OverridesParser, sweeping: bool) -> str:
+    key, equals, value = word.partition("=")
+    if not equals or not key or word.startswith("-") or key in GROUPS or "/" in key or "${" in value:
+        return word
+    try:
+        (parsed,) = parser.parse_overrides([word])
+    except OverrideParseException:
+        return f"{key}={in_quotes(value)}"
+    if key.lstrip("+") in TEXT and value and not _is_text(parsed, sweeping):
+        return f"{key}={in_quotes(value)}"
+    return word
+
+
+def _is_text(parsed: Override, sweeping: bool) -> bool:
+    if parsed.is_sweep_override():
+        return sweeping
+    return parsed.value() is None or isinstance(parsed.value(), str)
+
+
+def in_quotes(value: str) -> str:
+    """A text as Hydra reads it back: backslashes count as such unless a quote follows."""
+    escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), value)
+    return f"'{escaped}'"
