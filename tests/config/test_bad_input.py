@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import torch
@@ -373,12 +373,12 @@ def test_full_disk_at_a_checkpoint(
     words = ("train", *tiny, "trainer.steps=6", "trainer.checkpoint_seconds=0")
     save, left = torch.save, [3]
 
-    def once_full(content: Any, path: Path) -> None:
+    def once_full(content: Any, file: IO[bytes]) -> None:
         left[0] -= 1
         if left[0] == 0:
-            path.write_bytes(b"the part that fitted")
+            file.write(b"the part that fitted")
             raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed")
-        save(content, path)
+        save(content, file)
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "save", once_full)

@@ -262,7 +262,7 @@ def test_checking_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         ("depth", "three", "architecture.depth must be a whole number, not 'three'"),
         ("depth", 1.5, "architecture.depth must be a whole number, not 1.5"),
         ("depth", True, "architecture.depth must be a whole number, not True"),
-        ("depth", None, "architecture.depth must be a whole number, not None"),
+        ("depth", None, "architecture.depth must be a whole number, not null"),
         ("dropout", "much", "architecture.dropout must be a number, not 'much'"),
         ("dropout", [0.1], "architecture.dropout must be a number, not [0.1]"),
         ("bias", 1, "architecture.bias must be true or false, not 1"),

@@ -10,11 +10,10 @@ from hydra.core.object_type import ObjectType
 from hydra.plugins.config_source import ConfigLoadError, ConfigResult, ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
-from repro.config.internals import FileConfigSource
+from repro.config.internals import PLUGINS, FileConfigSource
 from repro.config.yaml_files import load
 from repro.errors import UserError
 
-PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
 OWN = "repro_plugin"  # its jobs are words of a command line
 RUN = ("setup", "python", "srun_args", "additional_parameters", "_args_")  # submitit runs or passes on what these say
 HARMLESS = re.compile(r"\$\{(hydra[.:][\w.]+|oc\.env:\w+)\}")

@@ -15,7 +15,10 @@ from omegaconf import Container, DictConfig, ListConfig, Node, OmegaConf, ValueN
 
 from repro.errors import UserError
 
-__all__ = ["FileConfigSource", "children", "is_reference", "is_single", "put", "refuse_unknown_flags"]
+__all__ = ["PLUGINS", "FileConfigSource", "children", "is_reference", "is_single", "put", "refuse_unknown_flags"]
+
+PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
+"""What the addresses of launchers and sweepers begin with."""
 
 
 def put(values: Sequence[Override], cfg: DictConfig) -> None:

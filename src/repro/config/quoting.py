@@ -9,18 +9,7 @@ from hydra.errors import OverrideParseException
 
 from repro.config.groups import GROUPS
 
-TEXT = frozenset(
-    (
-        "results_dir",
-        "data_dir",
-        "variant",
-        "device",
-        "dataset.path",
-        "dataset.target",
-        "dataset.separator",
-        "dataset.data_dir",
-    )
-)
+TEXT = frozenset(("results_dir", "data_dir", "dataset.path", "dataset.target", "dataset.separator", "dataset.data_dir"))
 """Settings that are text whatever it looks like."""
 
 

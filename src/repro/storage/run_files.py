@@ -27,6 +27,8 @@ SUMMARY: Mapping[str, Any] = {
     "settings": {str: object},
 }
 """What summary.json holds: types, lists of one type, mappings from one type to another."""
+NEEDED = ("run", "status", "seeds", "epochs", "metrics", "settings")
+"""What every reader of a single run needs of it."""
 
 
 def read_summary(folder: Path, whole: bool = True) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def read_summary(folder: Path, whole: bool = True) -> dict[str, Any]:
     """
     path = folder / "summary.json"
     content = read_json(path)
-    missing = [key for key in SUMMARY if key not in content] if whole else []
+    missing = [key for key in NEEDED if key not in content] if whole else []
     wrong = [key for key, shape in SUMMARY.items() if key in content and not fits(content[key], shape)]
     if missing or wrong:
         what = f"no {missing[0]}" if missing else f"{wrong[0]} is {str(content[wrong[0]])[:40]!r}"

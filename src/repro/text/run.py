@@ -97,7 +97,7 @@ def _diverged(summary: Mapping[str, Any]) -> list[str]:
     ending = divergence(summary)
     if not ending:
         return []
-    partial = len(summary["diverged_at_step"]) < len(summary["seeds"])
+    partial = len(summary.get("diverged_at_step", {})) < len(summary["seeds"])
     reason = "their loss was no longer finite" if len(summary["seeds"]) > 1 else "the loss was no longer finite"
     return [f"{ending}: {reason}{'; left out of all means below' if partial else ''}"]
 

@@ -40,7 +40,7 @@ def main(words: Sequence[str]) -> int:
 
     folder = find(asked.run, Path(asked.results_dir))
     check_finished(folder)
-    method, trusted = _asked(asked.settings, read_summary(folder)["parameters"])
+    method, trusted = _asked(asked.settings, read_summary(folder).get("parameters", 0))
     from repro.training.diagnosis import diagnose
 
     print(_told(diagnose(folder, method, trusted)))
