@@ -86,7 +86,9 @@ def _check_plugin(file: Path, value: Any, key: str) -> None:
     if isinstance(value, Mapping):
         target = value.get("_target_")
         if target is not None and not (outermost and str(target).startswith(PLUGINS) and OWN not in str(target)):
-            raise UserError(f"{file} names {target!r} as {key}._target_, which is no launcher or sweeper of a plugin")
+            raise UserError(
+                f"{file} names {target!r} as {key}._target_, which is no launcher or sweeper of hydra_plugins"
+            )
         for name, inside in value.items():
             if name in RUN:
                 raise UserError(f"{file} sets {key}.{name}, which runs what it names; give it on the command line")

@@ -27,7 +27,7 @@ SUMMARY: Mapping[str, Any] = {
     "settings": {str: object},
 }
 """What summary.json holds: types, lists of one type, mappings from one type to another."""
-NEEDED = ("run", "status", "seeds", "epochs", "metrics", "settings")
+NEEDED = ("run", "status", "seeds", "steps", "epochs", "seconds", "device", "metrics", "settings")
 """What every reader of a single run needs of it."""
 
 
