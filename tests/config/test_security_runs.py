@@ -32,13 +32,14 @@ SWEEPERS = {
 PLUGINS = {("launcher", k): v for k, v in LAUNCHERS.items()} | {("sweeper", k): v for k, v in SWEEPERS.items()}
 
 
-@pytest.mark.parametrize(("kind", "name"), PLUGINS)
-@pytest.mark.parametrize("verb", ["train", "reproduce"])
+@pytest.mark.parametrize(
+    ("verb", "kind", "name"),
+    # `reproduce` has a sweeper of its own.
+    [*(("train", *one) for one in PLUGINS), *(("reproduce", *one) for one in PLUGINS if one[0] == "launcher")],
+)
 def test_launchers_and_sweepers_of_somebody_else(
-    kind: str, name: str, verb: str, cli: Callable[..., Said], canary: Path, tmp_path: Path
+    verb: str, kind: str, name: str, cli: Callable[..., Said], canary: Path, tmp_path: Path
 ) -> None:
-    if verb == "reproduce" and kind == "sweeper":
-        return  # it has a sweeper of its own
     folder = tmp_path / "conf" / "hydra" / kind
     folder.mkdir(parents=True)
     (folder / "x.yaml").write_text(PLUGINS[kind, name])

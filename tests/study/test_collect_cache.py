@@ -219,6 +219,7 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "another file": lambda _: b"{}" * 4000,
     "torn": lambda data: data[: len(data) // 2],
     "no JSON": lambda data: data.replace(b'{"content"', b'{"content:', 1),
+    "a changed cell": lambda data: data.replace(b'"odd": ""', b'"odd":"1"', 1),
 }
 
 

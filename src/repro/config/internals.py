@@ -11,7 +11,7 @@ from typing import Any
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.override_parser.types import Override
-from omegaconf import Container, DictConfig, ListConfig, Node, OmegaConf, ValueNode
+from omegaconf import DictConfig, ListConfig, Node, OmegaConf, ValueNode
 
 from repro.errors import UserError
 
@@ -52,7 +52,7 @@ def is_single(cfg: DictConfig, key: str) -> bool:
             return False
         child = node._get_node(part, validate_access=False)
         node = child if isinstance(child, Node) else None
-    return isinstance(node, ValueNode) and not isinstance(node, Container) and not node._is_interpolation()
+    return isinstance(node, ValueNode) and not node._is_interpolation()
 
 
 def refuse_unknown_flags(words: Sequence[str]) -> None:

@@ -3,16 +3,18 @@
 Nothing depends on it: what is missing or damaged, was kept by other code or cannot be written is worked out anew.
 """
 
+import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 FILE = "cache.sqlite3"
 SECONDS = 10  # that one command waits for another one which is writing
-TABLE = "CREATE TABLE IF NOT EXISTS entries (kind TEXT, key TEXT, version TEXT, value TEXT, PRIMARY KEY (kind, key))"
+TABLE = """CREATE TABLE IF NOT EXISTS remembered
+    (kind TEXT, key TEXT, version TEXT, value TEXT, digest TEXT, PRIMARY KEY (kind, key))"""
 
 
 class Cache:
@@ -33,19 +35,21 @@ class Cache:
         found: dict[str, Any] = {}
         if not self._file.is_file():
             return found
-        ask = "SELECT value FROM entries WHERE kind = ? AND key = ? AND version = ?"
+        ask = "SELECT value, digest FROM remembered WHERE kind = ? AND key = ? AND version = ?"
         try:
             with closing(sqlite3.connect(self._file, SECONDS)) as file:
                 for key in keys:
-                    for (text,) in file.execute(ask, (self._kind, key, self._version)):
-                        found[key] = json.loads(text)
+                    for text, digest in file.execute(ask, (self._kind, key, self._version)):
+                        if digest == _digest(text):  # SQLite keeps no checksums
+                            found[key] = json.loads(text)
         except (sqlite3.Error, ValueError):
             return {}
         return found
 
     def write(self, entries: Mapping[str, Any]) -> None:
         """Add entries, or put them in place of those of the same keys; drop those of other versions."""
-        rows = [(self._kind, key, self._version, json.dumps(value)) for key, value in entries.items()]
+        texts = {key: json.dumps(value) for key, value in entries.items()}
+        rows = [(self._kind, key, self._version, text, _digest(text)) for key, text in texts.items()]
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             try:
@@ -58,8 +62,12 @@ class Cache:
         except (sqlite3.Error, OSError):
             return
 
-    def _put(self, rows: list[tuple[str, str, str, str]]) -> None:
+    def _put(self, rows: Sequence[tuple[str, ...]]) -> None:
         with closing(sqlite3.connect(self._file, SECONDS)) as file, file:
             file.execute(TABLE)
-            file.execute("DELETE FROM entries WHERE kind = ? AND version <> ?", (self._kind, self._version))
-            file.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?)", rows)
+            file.execute("DELETE FROM remembered WHERE kind = ? AND version <> ?", (self._kind, self._version))
+            file.executemany("INSERT OR REPLACE INTO remembered VALUES (?, ?, ?, ?, ?)", rows)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -90,6 +90,8 @@ class Prepared:
                 self.components.task.measure(output, mapped(lambda v: v.cpu(), self.feed.probe(2).y))
         except (RuntimeError, ValueError, IndexError) as error:
             reason = " ".join(str(error).split())
+            if "memory" in reason:  # which is said by whoever asked for the net
+                raise
             raise UserError(f"{', '.join(chosen)} do not go together ({reason}); see: repro list task") from error
         finally:
             net.train(training)

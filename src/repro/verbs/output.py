@@ -10,11 +10,19 @@ from typing import Any
 
 from repro.errors import printable
 
-SPELLED = {
-    "×": "x", "±": "+-", "·": "-", "–": "-", "—": "-", "−": "-", "…": "...", "→": "->", "≥": ">=", "≤": "<=",
-    "≈": "~", "∞": "inf", "√": "sqrt", "α": "alpha", "β": "beta", "γ": "gamma", "λ": "lambda", "σ": "sigma",
-    "μ": "mu", "µ": "u", "∂": "d", "ø": "o", "ß": "ss", "’": "'",
-}  # fmt: skip
+LETTERS = {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "λ": "lambda",
+    "σ": "sigma",
+    "μ": "mu",
+    "µ": "u",
+    "∂": "d",
+    "ß": "ss",
+}
+SIGNS = {"×": "x", "±": "+-", "…": "...", "→": "->", "≥": ">=", "≤": "<=", "≈": "~", "∞": "inf", "√": "sqrt", "’": "'"}
+SPELLED = LETTERS | SIGNS | dict.fromkeys("·–—−", "-")
 """How characters of ours are written where the output has none of them."""
 
 
