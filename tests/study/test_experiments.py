@@ -25,12 +25,11 @@ from repro.claims import verdicts
 from repro.config.compose import Composer, compose
 from repro.config.run import resolve
 from repro.datasets.store.sources import FOLDERS, REGISTRY
-from repro.errors import UserError
 from repro.paths import CLONE, conf_dir, experiments_dir
 from repro.storage.schema import HEAD, TAIL, collected
 from repro.storage.tables import read
 from repro.study.collect import STATES
-from repro.study.experiment import SCALES, Experiment, last_wins, load, names, results_folder, with_variant
+from repro.study.experiment import SCALES, Experiment, load, names, results_folder
 from repro.study.publish import plan
 from repro.training.loop import Loop
 from repro.training.prepare import check_targets
@@ -331,63 +330,6 @@ def test_committed_tables_are_those_of_these_settings(experiment: str) -> None:
     for job in jobs[:: max(1, len(jobs) // 5)]:  # composing takes a while; `repro status` looks at all of them
         run = resolve(compose(job.overrides))
         assert tuple(runs[runs["run"] == run.id]["seed"]) == run.seeds, job.overrides
-
-
-# One variant by hand
-
-
-def test_variant_is_put_before_the_user_s_own_words() -> None:
-    name = "training_deep_networks/initialization"
-    words = with_variant(["-m", f"experiment={name}", "variant=tanh_large", "seed=range(2)", "initialization.std=2"])
-    assert words == [
-        "-m",
-        f"experiment={name}",
-        "variant=tanh_large",
-        "activation=tanh",
-        "initialization=normal",
-        "seed=range(2)",
-        "initialization.std=2",
-    ]
-
-
-def test_first_variant_is_taken_unless_one_is_named() -> None:
-    assert "variant=tanh_small" in with_variant(["experiment=training_deep_networks/initialization"])
-
-
-def test_several_variants_are_trained_one_at_a_time() -> None:
-    with pytest.raises(UserError, match=r"names several.*repro reproduce training_deep_networks/initialization"):
-        with_variant(["-m", "experiment=training_deep_networks/initialization", "variant=tanh_small,relu_he"])
-    with pytest.raises(UserError, match="unknown variant"):
-        with_variant(["-m", "experiment=training_deep_networks/initialization", "variant=tanh_small,relu"])
-
-
-def test_words_without_an_experiment_stay_as_they_are() -> None:
-    for words in ([], ["-m", "seed=1,2"], ["experiment=null"], ["experiment=", "seed=1"]):
-        assert with_variant(words) == words
-
-
-def test_last_wins() -> None:
-    assert last_wins(["a=1", "-m", "b=2", "a=3", "--cfg", "job"]) == ["-m", "b=2", "a=3", "--cfg", "job"]
-
-
-@pytest.mark.usefixtures("undrawn")
-def test_one_variant_trains(cli: Callable[..., Said], tmp_path: Path) -> None:
-    name = "training_deep_networks/initialization"
-    said = cli(
-        "train",
-        f"experiment={name}",
-        "variant=relu_he",
-        "architecture.width=10",
-        "dataset.train_size=50",
-        "dataset.features=10",
-        "diagnostics.probe=50",
-    )
-    assert said.status == 0, said.err
-    (folder,) = (tmp_path / "results/runs" / name).iterdir()
-    settings = json.loads((folder / "summary.json").read_text())["settings"]
-    assert settings["variant"] == "relu_he"
-    assert settings["initialization._target_"] == "repro.model.initialization.he"
-    assert settings["architecture.depth"] == 10
 
 
 # Several processes
