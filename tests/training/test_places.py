@@ -16,7 +16,6 @@ from repro.config.run import resolve
 from repro.storage import files
 from repro.training.run import train
 
-
 # Places that cannot be written to
 
 
