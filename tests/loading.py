@@ -22,6 +22,8 @@ def node(name, **changes):
 
 
 def load(name, **changes):
+    if name == "table":
+        changes.setdefault("targets", "classes")
     return build(node(name, **changes), "dataset")
 
 

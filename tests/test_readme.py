@@ -41,6 +41,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delitem(sys.modules, "mypackage", raising=False)
     rows = "\n".join(f"{i % 7},{i % 5},{'ab'[i % 2]}" for i in range(60))
     (tmp_path / "my.csv").write_text(f"x,y,species\n{rows}\n")
+    rows = "\n".join(f"2024-01-{i % 28 + 1:02};{i * 7 % 60},5;{200 + i * 7 % 60}" for i in range(60))
+    (tmp_path / "prices.csv").write_text(f"date;size;price\n{rows}\n")
     (tmp_path / "conf/activation").mkdir(parents=True)
     text = (CLONE / "README.md").read_text()
     yaml = re.search(r"conf/activation/sine.yaml +(.*?)\nmypackage.py", text, re.DOTALL)

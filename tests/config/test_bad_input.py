@@ -165,6 +165,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "no such device": ("train device=gpu", ["device=gpu is not available on this machine", "available: auto, cpu"]),
     # data
     "no table": ("train dataset=table", ["dataset.path, dataset.target must be given"]),
+    "table's key": ("train dataset=table dataset.pth=a.csv", ["dataset.pth", "did you mean dataset.path"]),
     "table not there": ("train dataset=table dataset.path=a.csv dataset.target=y", ["a.csv not found", "a header"]),
     # the other verbs
     "verb": ("trian", ["unknown verb 'trian'", "did you mean train"]),
@@ -221,13 +222,13 @@ def test_one_wrong_value_of_a_sweep(cli: Callable[..., Said], tiny: tuple[str, .
 # Tables of the user's own
 
 CSVS = {
-    "text among numbers": ("x,y\n1,0\nred,1\n3,0\n", ["column 'x'", "'red'", "row"]),
+    "text among numbers": ("x,y\n1,0\nred,0\n3,1\n4,1\n", ["x: text with 4", "dataset.keep=[x]"]),
     "missing target": ("x,z\n1,0\n2,1\n3,0\n", ["'y'", "known: x, z"]),
     "empty": ("", ["is empty", "column names"]),
     "header only": ("x,y\n", ["row"]),
     "nothing but the target": ("y\n1\n0\n1\n", ["y"]),
-    "missing number": ("x,y\n1,0\n,1\n3,0\n", ["column 'x'", "row"]),
-    "infinite number": ("x,y\n1,0\ninf,1\n3,0\n", ["column 'x'", "row"]),
+    "too many classes": ("x,y\n1,0\n,1\n3,2\n", ["3 classes in 3 rows", "task=regression"]),
+    "infinite number": ("x,y\n1,0\ninf,1\n3,0\n4,1\n", ["column 'x'", "row 2"]),
     "ragged": ("x,y\n1,0\n2,1,5,6\n3,0\n", ["table.csv"]),
     "binary": ("\x00\x01\x02", ["table.csv"]),
 }

@@ -54,7 +54,7 @@ def build_one(name: str, tmp_path: Path) -> Any:
     settings = node(name)
     if name == "dataset/table":
         (tmp_path / "table.csv").write_text(TABLE)
-        settings |= {"path": str(tmp_path / "table.csv"), "target": "value"}
+        settings |= {"path": str(tmp_path / "table.csv"), "target": "value", "targets": "numbers"}
     if group == "architecture":
         make = LayerFactory(build(node("activation/tanh"), "activation"), exact, none)
         shape: dict[str, Any] = {"shape": (1, 8, 8)}

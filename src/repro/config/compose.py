@@ -166,7 +166,8 @@ def _keys(parent: str, overrides: Sequence[str]) -> list[str]:
     node = OmegaConf.select(cfg, parent) if parent else cfg  # None where there is no such node
     if not isinstance(node, DictConfig):
         return []
-    parts = [part for part in node.values() if isinstance(part, DictConfig) and "_target_" in part and parent]
+    values = [node[key] for key in node if not OmegaConf.is_missing(node, key)]
+    parts = [part for part in values if isinstance(part, DictConfig) and "_target_" in part and parent]
     inside = [k for part in parts for k in part]  # each of these has a short name; see short_keys.py
     return [k for k in dict.fromkeys([*map(str, node), *map(str, inside)]) if not k.startswith("_")]
 

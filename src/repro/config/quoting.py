@@ -9,7 +9,8 @@ from hydra.errors import OverrideParseException
 
 from repro.config.groups import GROUPS
 
-TEXT = frozenset(("results_dir", "data_dir", "dataset.path", "dataset.target", "dataset.separator", "dataset.data_dir"))
+_COLUMNS = ("path", "target", "separator", "decimal", "group", "time", "data_dir")
+TEXT = frozenset(("results_dir", "data_dir", *(f"dataset.{name}" for name in _COLUMNS)))
 """Settings that are text whatever it looks like."""
 
 
@@ -30,6 +31,8 @@ def _quoted(word: str, parser: OverridesParser, sweeping: bool) -> str:
     try:
         (parsed,) = parser.parse_overrides([word])
     except OverrideParseException:
+        if items := re.fullmatch(r"\[([^][{}'\"]*)\]", value):  # a list, of columns' names say
+            return f"{key}=[{','.join(in_quotes(item.strip()) for item in items[1].split(','))}]"
         return f"{key}={in_quotes(value)}"
     if key.lstrip("+") in TEXT and value and not _is_text(parsed, sweeping):
         return f"{key}={in_quotes(value)}"

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from repro.datasets.about import About
 from repro.datasets.protocol import Batch, Feed, Order, Stateless
 from repro.model.trees import Tree, leaves, mapped, samples
 from repro.seeds import generator
@@ -52,6 +53,7 @@ class Data:
         name: public name, as in `dataset=NAME`.
         source: which files were read, in words; empty for data that are bundled or generated.
         make_feed: what makes batches of the splits where inputs are not yet what a net takes; None = `Shuffled`.
+        about: what classes and columns are called, where somebody has named them.
     """
 
     train: Split
@@ -61,6 +63,7 @@ class Data:
     name: str
     source: str = ""
     make_feed: Callable[[dict[str, Split], Order], Feed] | None = None
+    about: About | None = None
     tokens: int | None = field(default=None, init=False)
 
     @property

@@ -1,7 +1,7 @@
 """A run in detail: one figure each for what its overview has room for in a panel, and for what it leaves out."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,16 +55,17 @@ def draw(folder: Path, summary: Mapping[str, Any]) -> list[Drawing]:
     drawings = []
     with styled():
         for name, maker in MAKERS.items():
-            table = _table(folder / f"{TABLES.get(name, name)}.csv")
+            named = ("target", "predicted") if name == "predictions" and summary.get("classes") else ()
+            table = _table(folder / f"{TABLES.get(name, name)}.csv", named)
             for caption, fig in maker(table, summary) if len(table) else ():
                 drawings.append(Drawing(name, caption, rendered(fig, "svg").decode()))
     return drawings
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path, words: Collection[str] = ()) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame()
-    table = read(path)
+    table = read(path, words=words)
     return table.astype({"value": float}) if "value" in table.columns else table
 
 
@@ -197,10 +198,18 @@ def _predictions(predictions: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
     seed = summary["seeds"][0]
     of = f" (seed {seed})" if len(summary["seeds"]) > 1 else ""
     for split, rows in predictions[predictions["seed"] == seed].groupby("split", sort=False):
-        pairs = rows[["target", "predicted"]].astype(float)
+        pairs, names = rows[["target", "predicted"]], summary.get("classes", [])
+        if names:
+            pairs = pairs.map({name: float(number) for number, name in enumerate(names)}.get)
+        pairs = pairs.astype(float)
         classes = sorted(set(pairs.to_numpy().ravel().tolist()))
+        if names and len(classes) > CLASSES:
+            continue
         if len(classes) <= CLASSES and all(value.is_integer() for value in classes):
-            yield f"What is predicted for the {split} samples of each class, in shares{of}", _confusion(pairs, classes)
+            yield (
+                f"What is predicted for the {split} samples of each class, in shares{of}",
+                _confusion(pairs, classes, names),
+            )
         else:
             fig = figure(TEXT / 2, TEXT / 2)
             ax = fig.subplots()
@@ -220,16 +229,19 @@ def _predictions(predictions: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
             yield f"Predictions for the {split} samples against their targets{of}", fig
 
 
-def _confusion(pairs: pd.DataFrame, classes: Sequence[float]) -> Figure:
+def _confusion(pairs: pd.DataFrame, classes: Sequence[float], called: Sequence[str]) -> Figure:
     side = min(TEXT, max(3.0, 0.45 * len(classes) + 1))
     fig = figure(side, side)
     ax = fig.subplots()
-    cells: dict[tuple[int, int], blocks.Cell] = {}
+    cells: dict[tuple[Any, Any], blocks.Cell] = {}
     for target, rows in pairs.groupby("target"):
         shares = {int(k): float((rows["predicted"] == k).mean()) for k in rows["predicted"].unique()}
         cells |= {(int(float(str(target))), k): blocks.Cell(v, f"{v:.2g}") for k, v in shares.items()}
-    names = [int(value) for value in classes]
-    blocks.heat_map(ax, cells, names, names, cmap=matplotlib.colormaps["Blues"], norm=Normalize(0, 1))
+    names = {int(value): called[int(value)] if called else str(int(value)) for value in classes}
+    cells = {(names[target], names[predicted]): cell for (target, predicted), cell in cells.items()}
+    blocks.heat_map(
+        ax, cells, [*names.values()], [*names.values()], cmap=matplotlib.colormaps["Blues"], norm=Normalize(0, 1)
+    )
     ax.set(xlabel="predicted", ylabel="target")
     return fig
 

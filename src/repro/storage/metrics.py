@@ -32,8 +32,11 @@ class Metric:
 
 LOSS = Metric("loss", "nats, or the targets' unit squared", "lower", "what is minimized, averaged over predictions")
 ACCURACY = Metric("accuracy", "1", "higher", "share of right predictions")
+BALANCED = Metric("balanced_accuracy", "1", "higher", "share of right predictions in each class, averaged over classes")
+RMSE = Metric("rmse", "the target's", "lower", "root of the mean squared error")
+R2 = Metric("r2", "1", "higher", "share of the targets' variance that is predicted; 0 for their mean")
 PERPLEXITY = Metric("perplexity", "1", "lower", "e to the mean loss")
-REGISTRY = {m.name: m for m in (LOSS, ACCURACY, PERPLEXITY)}
+REGISTRY = {m.name: m for m in (LOSS, ACCURACY, BALANCED, PERPLEXITY, RMSE, R2)}
 
 
 def better(name: str, declared: Iterable[Metric] = ()) -> Literal["lower", "higher"] | None:

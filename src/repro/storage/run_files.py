@@ -25,6 +25,10 @@ SUMMARY: Mapping[str, Any] = {
     "data": str,
     "metrics": {str: {str: NUMBER}},
     "settings": {str: object},
+    # Of a table of one's own: names of classes, how it was read, scores of what predicts without a net.
+    "classes": [str],
+    "notes": [str],
+    "baselines": {str: {str: NUMBER}},
 }
 """What summary.json holds: types, lists of one type, mappings from one type to another."""
 NEEDED = ("run", "status", "seeds", "steps", "epochs", "seconds", "device", "metrics", "settings")

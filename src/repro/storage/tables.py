@@ -172,7 +172,7 @@ def whole_lines(path: Path) -> Iterator[list[str]]:
 MERGE_MARKERS = (b"\n<<<<<<< ", b"\n=======\n", b"\n>>>>>>> ")
 
 
-def read(path: Path, only: tuple[str, Collection[str]] | None = None) -> pd.DataFrame:
+def read(path: Path, only: tuple[str, Collection[str]] | None = None, words: Collection[str] = ()) -> pd.DataFrame:
     """Reads a table without a torn last line.
 
     Columns of words stay words, also run ids made of digits. In columns of numbers an empty cell or `nan`
@@ -182,6 +182,7 @@ def read(path: Path, only: tuple[str, Collection[str]] | None = None) -> pd.Data
         path: the table, .csv or .csv.gz.
         only: a column and the words in it that are wanted, of a long table of which they are a small part; numbers of
             the others never come to memory. None reads all rows.
+        words: columns that are text in this table besides `WORDS`.
 
     Raises:
         UserError: the file cannot be read, or is no table.
@@ -190,12 +191,13 @@ def read(path: Path, only: tuple[str, Collection[str]] | None = None) -> pd.Data
     if not data:
         raise UserError(f"{path} is empty; it needs at least a header: remove it and collect or train again")
     columns = next(csv.reader([data.split(b"\n", 1)[0].decode()]))
-    missing = {name: _MISSING for name in columns if name not in WORDS and "." not in name}
-    missing |= {name: [""] for name in columns if "." in name}
+    text = {*WORDS, *words}
+    missing = {name: _MISSING for name in columns if name not in text and "." not in name}
+    missing |= {name: [""] for name in columns if "." in name and name not in text}
     try:
         table = pd.read_csv(
             io.BytesIO(data),
-            dtype={name: "str" for name in columns if name in WORDS},
+            dtype={name: "str" for name in columns if name in text},
             keep_default_na=False,
             na_values=missing,
         )

@@ -1,7 +1,7 @@
 """Gathers the runs of an experiment into its committed tables, and says which runs are there."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from repro.study.collect_cache import Memory, Seen, content_of, now, stamp, stam
 
 TABLES = ("runs.csv", *(f"{name}.csv.gz" for name in SERIES))
 # What tables are made from.
+INPUTS = ("input_0", "input_1")
 RUN_FILES = ("done.json", "failed.json", "summary.json", "provenance.json", *(f"{name}.csv" for name in SERIES))
 # A spectrum's rows with an index are single eigenvalues; the others are in the curves as well.
 SINGLE = collected("spectrum").index("index")
@@ -273,6 +274,15 @@ def _metric_order(name: str) -> tuple[int, int, str]:
     return (2, 0, name)
 
 
+def _without_names(header: list[str], lines: Iterator[list[str]], wanted: Sequence[str]) -> Iterator[list[str]]:
+    """Predictions for a table of one's own as those for any data set; its inputs stay with the run."""
+    places = [
+        header.index("row" if column == "sample" else column) if column not in INPUTS else -1 for column in wanted
+    ]
+    for line in lines:
+        yield [line[place] if place >= 0 else "" for place in places]
+
+
 def _run_series(entry: Expected, name: str, columns: Sequence[str]) -> list[list[str]]:
     """One run's curves or layers, seed by seed, with an empty column for the variant."""
     path = entry.folder / f"{name}.csv"
@@ -281,6 +291,8 @@ def _run_series(entry: Expected, name: str, columns: Sequence[str]) -> list[list
     lines = whole_lines(path)
     header = next(lines, [])
     wanted = [column for column in columns if column != "variant"]
+    if name == "predictions" and "row" in header:  # of a table with names of its own
+        lines, header = _without_names(header, lines, wanted), wanted
     if header != wanted:
         raise UserError(
             f"{path} has the columns {','.join(header)} instead of {','.join(wanted)}; "

@@ -1,17 +1,19 @@
 """What a batch means: the loss that is minimized and the metrics that are reported."""
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from repro.datasets.about import About
 from repro.datasets.protocol import Batch
 from repro.errors import UserError
 from repro.model.architectures.recurrence import State
 from repro.model.trees import Tree, samples
-from repro.storage.metrics import ACCURACY, LOSS, PERPLEXITY, Metric
+from repro.storage.metrics import ACCURACY, BALANCED, LOSS, PERPLEXITY, R2, RMSE, Metric
 from repro.tasks.cross_entropy import SummedCrossEntropy
 
 Call = Callable[[Tree, State], tuple[Tensor, State]]
@@ -28,9 +30,16 @@ class Task:
 
     Attributes:
         metrics: what `measure` and `derive` give; others go by the rule of `repro.storage.metrics.better`.
+        targets: what it predicts, for a data set that can give either.
     """
 
     metrics: tuple[Metric, ...] = (LOSS,)
+    targets: Literal["classes", "numbers"] = "classes"
+
+    def suited(self, about: About | None) -> "Task":
+        """This task for a data set whose classes or units are known; itself where it makes no difference."""
+        del about
+        return self
 
     def check(self, target: Tensor, dataset: str) -> None:
         """Raise a `UserError` when the data set's targets are not of this task's kind."""
@@ -103,7 +112,11 @@ class Task:
 class Classification(Task):
     """One class of several: softmax cross-entropy in nats, accuracy in [0, 1]."""
 
-    metrics = (LOSS, ACCURACY)
+    metrics: tuple[Metric, ...] = (LOSS, ACCURACY)
+
+    def suited(self, about: About | None) -> Task:
+        """See `Task`; where some classes have many more samples than others, balanced accuracy is measured too."""
+        return Balanced(len(about.classes)) if about is not None and about.uneven else self
 
     def check(self, target: Tensor, dataset: str) -> None:
         """Class numbers are needed, shape (samples,)."""
@@ -126,8 +139,55 @@ class Classification(Task):
         }
 
 
+class Balanced(Classification):
+    """Classification of classes of uneven size.
+
+    Args:
+        classes: how many.
+    """
+
+    metrics = (LOSS, ACCURACY, BALANCED)
+
+    def __init__(self, classes: int) -> None:
+        self.classes = classes
+
+    def suited(self, about: About | None) -> Task:
+        """See `Task`."""
+        del about
+        return self
+
+    def evaluate(self, call: Call, batch: Batch, state: State) -> tuple[dict[str, Tensor], State]:
+        """See `Task`; also how many samples there are of each class, and how many of them are right."""
+        kept: list[Tensor] = []
+
+        def once(x: Tree, state: State) -> tuple[Tensor, State]:
+            output, state = call(x, state)
+            kept.append(output)
+            return output, state
+
+        sums, state = super().evaluate(once, batch, state)
+        members = functional.one_hot(batch.y, self.classes)
+        right = (kept[0].argmax(-1) == batch.y).unsqueeze(-1)
+        return sums | {"right": (members * right).sum(0), "members": members.sum(0)}, state
+
+    def finish(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """See `Task`; classes that a split lacks do not count."""
+        rest = {name: value for name, value in sums.items() if name not in ("right", "members")}
+        metrics = super().finish(rest)
+        if metrics and "right" in sums:
+            there = sums["members"][0] > 0
+            metrics[BALANCED.name] = (sums["right"][:, there] / sums["members"][:, there]).mean(axis=1)
+        return metrics
+
+
 class Regression(Task):
     """Real targets: mean squared error, averaged over samples and target columns."""
+
+    targets = "numbers"
+
+    def suited(self, about: About | None) -> Task:
+        """See `Task`; where targets were standardized, RMSE in their own unit and R² are measured too."""
+        return self if about is None else Scaled(about.deviation)
 
     def check(self, target: Tensor, dataset: str) -> None:
         """Real numbers are needed, shape (samples, columns)."""
@@ -149,6 +209,42 @@ class Regression(Task):
     def read(self, output: Tensor) -> Tensor:
         """The first column."""
         return output[..., 0]
+
+
+class Scaled(Regression):
+    """Regression of one standardized number a sample, with RMSE in its own unit and R².
+
+    Args:
+        deviation: standard deviation by which targets were divided.
+    """
+
+    metrics = (LOSS, RMSE, R2)
+
+    def __init__(self, deviation: float) -> None:
+        self.deviation = deviation
+
+    def suited(self, about: About | None) -> Task:
+        """See `Task`."""
+        del about
+        return self
+
+    def evaluate(self, call: Call, batch: Batch, state: State) -> tuple[dict[str, Tensor], State]:
+        """See `Task`; also the sums that the targets' variance is made of."""
+        sums, state = super().evaluate(call, batch, state)
+        y = batch.y.double()
+        return sums | {"first": y.sum(), "second": y.square().sum()}, state
+
+    def derive(self, means: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """RMSE; R² where the targets' variance is known and not 0."""
+        found = {RMSE.name: self.deviation * np.sqrt(means["loss"])}
+        if "first" in means and (variance := means["second"] - means["first"] ** 2).min() > 0:
+            found[R2.name] = 1 - means["loss"] / variance
+        return found
+
+    def finish(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """See `Task`."""
+        metrics = super().finish(sums)
+        return {name: value for name, value in metrics.items() if name not in ("first", "second")}
 
 
 MANY = 1000

@@ -38,7 +38,7 @@ def text(folder: Path) -> str:
     layers = read(folder / "layers.csv")
     parts = [
         [headline(summary["settings"]), *_diverged(summary)],
-        [_line(name, value) for name, value in scores(summary)],
+        [*(_line(name, value) for name, value in scores(summary)), *baselines(summary.get("baselines", {}))],
         _layers(layers, summary),
         _hessian(summary["metrics"]),
         [*_vanishing(layers, summary), *_cost(summary), _line("folder", str(folder))],
@@ -108,6 +108,14 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     names = dict.fromkeys(name for own in metrics.values() for name in own)
     shown = next((s for p in ("test_", "valid_", "") if (s := [n for n in names if n.startswith(p)])), [])
     return [(_said(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
+
+
+def baselines(scores: Mapping[str, Mapping[str, float]]) -> Iterable[str]:
+    """What predicts without a net gets on the same samples, in lines."""
+    for name, values in scores.items():
+        shown = {k: v for k, v in values.items() if k.startswith("test_")} or values
+        said = ", ".join(f"{_said(metric)} {number(float(value))}" for metric, value in shown.items() if finite(value))
+        yield _line(f"by {name}", said)
 
 
 def _hessian(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:

@@ -1,7 +1,7 @@
 """From a run's settings to what its procedure works with. Data are read last, after everything else is checked."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -108,7 +108,10 @@ def prepare(run: Run) -> Prepared:
     parts = components(run)
     if run.settings["dataset"] is None:
         return Prepared(run, device, parts)
-    return Prepared(run, device, parts, *read_data(run, parts, device))
+    data, feed = read_data(run, parts, device)
+    if parts.task is not None:
+        parts = replace(parts, task=parts.task.suited(getattr(data, "about", None)))
+    return Prepared(run, device, parts, data, feed)
 
 
 def device_of(name: str) -> torch.device:
@@ -241,7 +244,9 @@ def execution(run: Run) -> Execution:
 
 def read_data(run: Run, parts: Components, device: torch.device) -> tuple[Dataset, Feed]:
     """Read the data set and check that it suits the task."""
-    data: Dataset = build(run.settings["dataset"], "dataset", run.settings["trusted"])
+    node = run.settings["dataset"]
+    wanted = {"targets": parts.task.targets} if parts.task is not None and takes(node, "targets") else {}
+    data: Dataset = build(node, "dataset", run.settings["trusted"], **wanted)
     trainer = run.trainer
     order = Order(
         run.seeds, trainer.batch_size, device, trainer.steps, trainer.epochs, parts.curriculum, execution(run).dtype

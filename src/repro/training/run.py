@@ -5,7 +5,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +51,12 @@ class Outcome:
     trained: bool
 
 
-def train(run: Run) -> Outcome:
+def train(run: Run, say: Callable[[str], None] | None = None) -> Outcome:
     """Train a run to its end, from wherever an earlier process left it.
+
+    Args:
+        run: its settings.
+        say: takes the lines on the data that are to be read before anything is trained; None: nobody reads them.
 
     Raises:
         UserError: the settings, the data or the folder do not allow it; nothing was written then.
@@ -66,6 +70,9 @@ def train(run: Run) -> Outcome:
     torch.set_num_threads(run.settings["threads"])
     keep_freed_memory()
     prepared = prepare(run)
+    if say is not None:
+        for line in getattr(getattr(prepared.data, "about", None), "notes", ()):
+            say(line)
     work: Work = prepared.components.procedure(prepared)
     with locked(run.folder), flushed_denormals():
         # Another process may have trained it while this one waited.
@@ -114,7 +121,11 @@ def _carry_out(prepared: Prepared, work: Work) -> Outcome:
     if splits := run.diagnostics.predictions:
         name = "texts" if declares(run.settings, "task", "writes_text") else "predictions"
         lines = work.texts if name == "texts" else work.predictions
-        write(run.folder / f"{name}.csv", SERIES[name], ((run.id, *row) for split in splits for row in lines(split)))
+        rows, about = (row for split in splits for row in lines(split)), getattr(prepared.data, "about", None)
+        if about is not None and name == "predictions":
+            write(run.folder / f"{name}.csv", about.heading, ((run.id, *row) for row in about.named(rows)))
+        else:
+            write(run.folder / f"{name}.csv", SERIES[name], ((run.id, *row) for row in rows))
     write_json(run.folder / "provenance.json", began | {"finished": now()})
     summary = summarize(run, run.folder, work, prepared.data, describe(device))
     write_json(run.folder / "summary.json", summary)

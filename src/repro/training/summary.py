@@ -19,7 +19,11 @@ def summarize(run: Run, folder: Path, work: Work, data: Dataset | None, device: 
     diverged = {work.seeds[i]: step for i, step in work.diverged.items()}
     statuses = {str(seed): "diverged" if seed in diverged else "done" for seed in run.seeds}
     curves, layers = read(folder / "curves.csv"), read(folder / "layers.csv")
-    return {
+    about = getattr(data, "about", None)
+    named = (
+        {} if about is None else {"classes": [*about.classes], "notes": [*about.notes], "baselines": about.baselines()}
+    )
+    return named | {
         "run": run.id,
         "status": "diverged" if len(diverged) == len(run.seeds) else "done",
         "statuses": statuses,

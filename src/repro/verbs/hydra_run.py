@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from repro.config.compose import ERRORS, check_groups, explain, with_choices, without_nulls
 from repro.config.internals import refuse_unknown_flags
 from repro.config.run import resolve
-from repro.errors import UserError
+from repro.errors import UserError, printable
 from repro.paths import conf_dir
 from repro.storage.files import read_json, write_json
 from repro.storage.run_files import read_summary
@@ -96,13 +96,17 @@ def _ended(file: Path) -> dict[str, Any] | None:
     return None if outcome["status"] == UNDER_WAY else outcome
 
 
+def _say(line: str) -> None:
+    print(printable(line), flush=True)
+
+
 def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
     from hydra.core.hydra_config import HydraConfig
 
     from repro.training.run import train
 
     run = resolve(with_choices(cfg, HydraConfig.get().runtime.choices))
-    outcome = train(run)
+    outcome = train(run) if quiet else train(run, _say)
     if quiet:
         print(f"{outcome.status}{'' if outcome.trained else ' before'}: {outcome.folder}", file=sys.stderr)
     else:

@@ -1,0 +1,58 @@
+"""What a data set of one's own is about: what its columns and classes are called, what predicts them without a net."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+Scores = Mapping[str, Mapping[str, float]]
+"""Of a predictor by its name: `<split>_<metric>` and the value."""
+
+UNEVEN = 1.5  # times as many samples in the largest class as in the smallest
+
+
+@dataclass(frozen=True)
+class About:
+    """Names and units behind the numbers of a data set.
+
+    Attributes:
+        target: what is predicted.
+        classes: names, in the order of the class numbers; none where numbers are predicted.
+        mean: of the target in the training split, in its own unit; taken off before training.
+        deviation: likewise; divided by.
+        samples: of each split, the cells that inputs were made of, by column; the index is the row in the file.
+        targets: of each split, the targets' cells, with the same index.
+        notes: lines that say how the data were read.
+        uneven: whether some classes have many more samples than others.
+        baselines: scores of what predicts without a net; takes its time.
+    """
+
+    target: str
+    classes: Sequence[str]
+    mean: float
+    deviation: float
+    samples: Mapping[str, pd.DataFrame]
+    targets: Mapping[str, "pd.Series[str]"]
+    notes: Sequence[str]
+    uneven: bool
+    baselines: Callable[[], Scores] = field(default=dict)
+
+    @property
+    def heading(self) -> tuple[str, ...]:
+        """Columns of a table of predictions."""
+        reserved = {"run", "seed", "step", "split", "row", "target", "predicted"}
+        names = []
+        for name in next(iter(self.samples.values())).columns:
+            while name in reserved:
+                name = f"{name}_"
+            reserved.add(name)
+            names.append(name)
+        return ("run", "seed", "step", "split", "row", *names, "target", "predicted")
+
+    def named(self, rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        """Rows (seed, step, split, sample, first two inputs, target, predicted) in the names and units of the file."""
+        for seed, step, split, sample, _, _, _, predicted in rows:
+            cells, target = self.samples[split], self.targets[split].iloc[sample]
+            said = self.classes[int(predicted)] if self.classes else self.mean + self.deviation * predicted
+            yield (seed, step, split, int(cells.index[sample]), *cells.iloc[sample], target, said)
