@@ -204,6 +204,7 @@ def test_says_in_one_line_what_it_is(name: str) -> None:
 
 # What the program hands to a component; everything else is the YAML file's.
 GIVEN = {
+    "targets",
     "shape",
     "outputs",
     "make",

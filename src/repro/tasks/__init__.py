@@ -151,11 +151,6 @@ class Balanced(Classification):
     def __init__(self, classes: int) -> None:
         self.classes = classes
 
-    def suited(self, about: About | None) -> Task:
-        """See `Task`."""
-        del about
-        return self
-
     def evaluate(self, call: Call, batch: Batch, state: State) -> tuple[dict[str, Tensor], State]:
         """See `Task`; also how many samples there are of each class, and how many of them are right."""
         kept: list[Tensor] = []
@@ -222,11 +217,6 @@ class Scaled(Regression):
 
     def __init__(self, deviation: float) -> None:
         self.deviation = deviation
-
-    def suited(self, about: About | None) -> Task:
-        """See `Task`."""
-        del about
-        return self
 
     def evaluate(self, call: Call, batch: Batch, state: State) -> tuple[dict[str, Tensor], State]:
         """See `Task`; also the sums that the targets' variance is made of."""
