@@ -12,11 +12,11 @@ from repro.verbs.parser import parser
 FEW = 4  # runs named in a message
 
 EXAMPLES = """\
-  repro show results/runs/digits/mlp-tanh-xavier-sgd-seed0-ede2eec7be
-  repro show ede2eec7be
-  repro show noisy_tanh-xavier-sgd-seed1
-  repro show ede2eec7be --html
-  repro show ede2eec7be --results-dir elsewhere
+  repro show results/runs/digits/mlp-tanh-seed0-2047450a07
+  repro show 2047450a07
+  repro show noisy_tanh-seed1
+  repro show 2047450a07 --html
+  repro show 2047450a07 --results-dir elsewhere
 """
 
 
