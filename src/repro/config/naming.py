@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path, PurePath
 from typing import Any
@@ -52,6 +52,31 @@ def differences(flat: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def varied(flats: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The names, as they are typed, of what is not as by default in some of several settings, and not the same in all.
+
+    Groups come first; the seeds are not among them.
+    """
+    names = dict.fromkeys(name for flat in flats for name in differences(flat))
+    return sorted(names_that_vary(flats, names), key=lambda name: "." in name)
+
+
+def names_that_vary(flats: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[str]:
+    """Those of the names whose value is not the same in all settings."""
+    return [name for name in names if len({written(value(flat, name)) for flat in flats}) > 1]
+
+
+def value(flat: Mapping[str, Any], name: str) -> Any:
+    """What a setting, or a group's option, is; None where there is none."""
+    return flat.get(f"choices.{name}", flat.get(name))
+
+
+def words(flat: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Those of the names that are there, with their values, as they are typed."""
+    there = [name for name in names if name in flat or f"choices.{name}" in flat]
+    return " ".join(f"{name}={written(value(flat, name))}" for name in there)
+
+
 def named(settings: Mapping[str, Any], run_id: str) -> str:
     """The name of a run's folder: its parts, what differs from the defaults, seeds, id; MOST characters at most.
 
@@ -62,17 +87,17 @@ def named(settings: Mapping[str, Any], run_id: str) -> str:
     flat = flatten(settings)
     found = differences(flat)
     end = f"{_seeds(flat)}-{run_id}"
-    words = [word for word in map(_safe, _parts(flat, found)) if word]
+    parts = [word for word in map(_safe, _parts(flat, found)) if word]
     # The folder above is called by the experiment or else the data set.
     shown = {n: v for n, v in found.items() if not _is_said(n, flat)}
     addresses = {n: str(v).rpartition(".")[2] for n, v in shown.items() if n.endswith("._target_")}
-    words += [f"{_safe(name)}={_safe(written(value))}" for name, value in short_names(shown | addresses).items()]
-    begin = "-".join(words)
+    parts += [f"{_safe(name)}={_safe(written(value))}" for name, value in short_names(shown | addresses).items()]
+    begin = "-".join(parts)
     room = MOST - len(end) - 1
     if len(begin) > room:
-        while len(words) > 1 and len(begin) > room:
-            words.pop()
-            begin = "-".join([*words, "etc"])
+        while len(parts) > 1 and len(begin) > room:
+            parts.pop()
+            begin = "-".join([*parts, "etc"])
         begin = begin[:room]
     return f"{begin}-{end}" if begin else end
 
@@ -84,17 +109,17 @@ def short_names(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {last[n] if often[last[n]] == 1 else n.removesuffix("._target_"): v for n, v in settings.items()}
 
 
-def written(value: Any) -> str:
+def written(one: Any) -> str:
     """A value as it is typed."""
-    if value is None:
+    if one is None:
         return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list | tuple):
-        return ",".join(map(written, value))
-    return str(value)
+    if isinstance(one, bool):
+        return "true" if one else "false"
+    if isinstance(one, float):
+        return f"{one:.6g}"
+    if isinstance(one, list | tuple):
+        return ",".join(map(written, one))
+    return str(one)
 
 
 def _parts(flat: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from repro.config.identity import NOT_SCIENTIFIC
-from repro.config.naming import SEEDS, differences, written
+from repro.config.naming import SEEDS, value, varied, words
 from repro.errors import UserError
 from repro.storage.metrics import SPLITS
 from repro.storage.run_files import read_summary
@@ -130,8 +130,8 @@ def by_setting(runs: Sequence[Finished]) -> list[Setting]:
     groups = [tuple(group) for group in together.values()]
     common = [{n: v for n, v in group[0].settings.items() if n not in following} for group in groups]
     settings = [Setting("", group, own) for group, own in zip(groups, common, strict=True)]
-    names = varied(settings)
-    labels = [_words(one, names) for one in settings]
+    names = varied([one.settings for one in settings])
+    labels = [words(one.settings, names) for one in settings]
     if len(settings) == 1:
         return [replace(settings[0], label="all")]
     unique = {label for label in labels if label and labels.count(label) == 1}
@@ -149,13 +149,6 @@ def _following(runs: Sequence[Finished]) -> frozenset[str]:
     return frozenset({*SEEDS, *(own if len(set(map(str, seeds))) > 1 else ())})
 
 
-def varied(settings: Sequence[Setting]) -> list[str]:
-    """The names of what is not as by default in some settings, and not the same in all; as they are typed."""
-    own = [differences(one.settings) for one in settings]
-    names = sorted(dict.fromkeys(name for found in own for name in found), key=lambda name: "." in name)
-    return [n for n in names if len({written(_value(one.settings, n)) for one in settings}) > 1]
-
-
 def by_number(settings: Sequence[Setting]) -> tuple[str, dict[str, list[tuple[float, Setting]]]]:
     """Settings that differ in one number, and perhaps in words.
 
@@ -163,30 +156,19 @@ def by_number(settings: Sequence[Setting]) -> tuple[str, dict[str, list[tuple[fl
         The number's name, and for each combination of the words its values with their settings; nothing where there is
         no such number, or more than one.
     """
-    names = varied(settings)
-    numbers = [n for n in names if all(_is_number(_value(one.settings, n)) for one in settings)]
+    names = varied([one.settings for one in settings])
+    numbers = [n for n in names if all(_is_number(value(one.settings, n)) for one in settings)]
     lines: dict[str, list[tuple[float, Setting]]] = {}
     if len(numbers) != 1:
         return "", lines
     for one in settings:
-        words = _words(one, [name for name in names if name != numbers[0]])
-        lines.setdefault(words, []).append((float(_value(one.settings, numbers[0])), one))
+        line = words(one.settings, [name for name in names if name != numbers[0]])
+        lines.setdefault(line, []).append((float(value(one.settings, numbers[0])), one))
     return numbers[0], lines
 
 
-def _words(one: Setting, names: Sequence[str]) -> str:
-    """Those of the names that the setting has, with their values, as they are typed."""
-    there = [name for name in names if name in one.settings or f"choices.{name}" in one.settings]
-    return " ".join(f"{name}={written(_value(one.settings, name))}" for name in there)
-
-
-def _is_number(value: Any) -> bool:
-    return finite(value) and not isinstance(value, bool)
-
-
-def _value(settings: dict[str, Any], name: str) -> Any:
-    """What a setting, or a group's option, is."""
-    return settings.get(f"choices.{name}", settings.get(name))
+def _is_number(one: Any) -> bool:
+    return finite(one) and not isinstance(one, bool)
 
 
 def differing(settings: Sequence[Setting]) -> pd.DataFrame:

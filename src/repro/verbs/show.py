@@ -1,15 +1,15 @@
 """`repro show`: a finished run's tables and overview figure. `repro train` ends with the same."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from repro.errors import UserError, printable
 from repro.storage.files import read_json
-from repro.storage.run_files import read_summary
+from repro.storage.run_files import read_summary, run_folders
 from repro.verbs.parser import parser
 
-FEW = 4  # runs named in a message
+FEW = 6  # runs named in a message
 
 EXAMPLES = """\
   repro show results/runs/digits/mlp-tanh-seed0-2047450a07
@@ -72,7 +72,7 @@ def find(run: str, results_dir: Path) -> Path:
     if (given / "config.yaml").is_file() or (given / "done.json").is_file():
         return given
     runs = results_dir / "runs"
-    folders = sorted(config.parent for config in runs.rglob("config.yaml"))
+    folders = run_folders(runs)
     if not folders:
         raise UserError(f"no run {run!r}: there are no runs in {runs}; train one with: repro train")
     names = {folder.relative_to(runs).as_posix(): folder for folder in folders}
@@ -81,12 +81,27 @@ def find(run: str, results_dir: Path) -> Path:
         if len(chosen) == 1:
             return names[chosen[0]]
         if chosen:
-            some = ", ".join(chosen[:FEW]) + (" ..." if len(chosen) > FEW else "")
+            some = ", ".join(_told_apart({name: names[name] for name in chosen})) + (
+                " ..." if len(chosen) > FEW else ""
+            )
             raise UserError(
                 f"{len(chosen)} runs have {run!r} in their name ({some}); "
                 "give more of the name, its folder included, or an id"
             )
     raise _no_run(run, runs, names)
+
+
+def _told_apart(names: Mapping[str, Path]) -> Iterator[str]:
+    """A few of the runs, each by its id and what the runs differ in, or by its name where it cannot be said."""
+    from repro.config.naming import SEEDS, names_that_vary, varied, words
+    from repro.study.listing import settings_of
+
+    settings = {name: settings_of(folder) for name, folder in names.items()}
+    flats = [own for own in settings.values() if own]
+    differing = [*varied(flats), *names_that_vary(flats, SEEDS)]
+    for name in list(names)[:FEW]:
+        own = words(settings[name], differing)
+        yield f"{name.rpartition('-')[2]}: {own}" if own else name
 
 
 def _no_run(run: str, runs: Path, names: Iterable[str]) -> UserError:
