@@ -243,6 +243,9 @@ def test_completion_answers(cli: Callable[..., Said]) -> None:
     assert complete(cli, "repro completion ") == list(SCRIPTS)
     assert complete(cli, "repro data fetch m") == ["mnist"]
     assert complete(cli, "repro compare ") == []
+    assert complete(cli, "repro runs status=d") == ["status=done", "status=diverged", "status=damaged"]
+    assert complete(cli, "repro runs activation=tan") == ["activation=tanh"]
+    assert complete(cli, "repro diagnose x hessian=slq hessian.pro") == ["hessian.probes="]
     assert complete(cli, "repro nothing ") == []
     assert complete(cli, "") == list(VERBS)
 

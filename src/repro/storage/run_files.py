@@ -33,6 +33,10 @@ SUMMARY: Mapping[str, Any] = {
 NEEDED = ("run", "status", "seeds", "steps", "epochs", "seconds", "device", "metrics", "settings")
 """What every reader of a single run needs of it."""
 
+DAMAGED, FAILED, UNFINISHED = "damaged", "failed", "unfinished"
+STATUSES = ("done", "diverged", FAILED, UNFINISHED, DAMAGED)
+"""How a run that is looked at from outside may stand."""
+
 SIGNS = frozenset({"config.yaml", "summary.json", "done.json", "failed.json", "checkpoint.pt"})
 """A folder with one of these is a run's."""
 

@@ -16,12 +16,10 @@ from repro.errors import UserError
 from repro.storage.cache import Cache
 from repro.storage.files import read_json
 from repro.storage.metrics import SPLITS, main_metric
-from repro.storage.run_files import read_summary, run_folders
+from repro.storage.run_files import DAMAGED, FAILED, STATUSES, UNFINISHED, read_summary, run_folders
 from repro.storage.tables import finite
 
-DAMAGED, FAILED, UNFINISHED = "damaged", "failed", "unfinished"
 MOST = 100_000  # seeds of a run; beyond, its settings are not to be believed
-STATUSES = ("done", "diverged", FAILED, UNFINISHED, DAMAGED)
 
 
 @dataclass(frozen=True)
