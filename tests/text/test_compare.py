@@ -226,6 +226,17 @@ def test_settings_of_several_seeds_are_told_and_drawn(seeds: Path, cli: Callable
     assert "activation=relu" in figure
 
 
+def test_a_part_of_a_name_means_all_seeds_of_a_setting(seeds: Path, cli: Callable[..., Said]) -> None:
+    said = cli("compare", "aaaa0000", "relu")
+    assert said.status == 0, said
+    assert "activation=tanh  0.60 ± 0.25 (n=3)" in said.out.splitlines()
+    assert "activation=relu  0.17 ± 0.14 (n=3)" in said.out.splitlines()
+    assert "6 runs have 'digits' in their name (aaaa000001: activation=tanh" in cli("compare", "digits", "relu").mistake
+    (seeds / "relu-bbbb000001/summary.json").write_text("damaged")
+    assert "3 runs have 'relu' in their name" in cli("compare", "aaaa0000", "relu").mistake
+    assert "3 runs have 'relu' in their name" in cli("show", "relu").mistake
+
+
 def test_runs_that_differ_in_the_seed_alone_are_told_one_by_one(seeds: Path, cli: Callable[..., Said]) -> None:
     said = cli("compare", "bbbb000000", "bbbb000001", "bbbb000002")
     assert "minus bbbb000000" not in said.out

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   repro compare 2047450a07 628b786015
-  repro compare mlp-tanh-seed0 mlp-relu-seed0 mlp-sigmoid-seed0 --out figures
-  repro compare results/runs/digits/mlp-tanh-seed* results/runs/digits/mlp-relu-seed*
+  repro compare mlp-tanh-seed mlp-relu-seed mlp-sigmoid-seed --out figures    # all seeds of each
 """
 
+RUN = "a run's folder, its id, or a part of the folder's name; one that fits runs of several seeds means all of them"
 MOST = 16  # settings, beyond which neither table nor figure can be read
 NAMED = 8  # runs in the name of a figure
 METRICS = 2  # drawn
@@ -26,13 +26,13 @@ WORDS = 3  # settings in a legend
 def main(words: Sequence[str]) -> int:
     """Run `repro compare RUN RUN ...`."""
     verb = parser("compare", EXAMPLES)
-    verb.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, its id, or a part of the folder's name")
+    verb.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
     verb.add_argument("--results-dir", type=Path, default=Path("results"), help="folder of the runs")
     verb.add_argument("--out", type=Path, help="folder for the figure; that of the results if it is not given")
     asked = verb.parse_args(words)
-    from repro.verbs.show import check_finished, find
+    from repro.verbs.show import check_finished, find_seeds
 
-    folders = [find(run, asked.results_dir) for run in asked.runs]
+    folders = [folder for run in asked.runs for folder in find_seeds(run, asked.results_dir)]
     for folder in folders:
         check_finished(folder)
     from repro.text import comparison
