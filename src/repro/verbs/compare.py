@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   repro compare 2047450a07 628b786015
-  repro compare mlp-tanh-seed mlp-relu-seed mlp-sigmoid-seed --out figures    # all seeds of each
+  repro compare mlp-tanh mlp-relu mlp-sigmoid --out figures    # all seeds of each
 """
 
 RUN = "a run's folder, its id, or a part of the folder's name; one that fits runs of several seeds means all of them"
