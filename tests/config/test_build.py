@@ -363,7 +363,8 @@ def test_components_of_ones_own(own: Path) -> None:
     done = repro(own, *words, "trusted=[mypackage]")
     assert done.returncode == 0, done.stderr
     (folder,) = (own / "results/runs/line").iterdir()
-    assert folder.name.startswith("mlp-cube-xavier-sgd-seed0-")
+    assert folder.name.startswith("mlp-cube-normalization=batch-")
+    assert "-scale=0.25-" in folder.name
     assert OmegaConf.load(folder / "config.yaml").activation == {"_target_": "mypackage.units.cube", "scale": 0.25}
     layers = pd.read_csv(folder / "layers.csv").query("step == 0 and quantity == 'activation_std' and depth == 1")
     assert layers["value"].item() > 0

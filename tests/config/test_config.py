@@ -171,7 +171,7 @@ def test_seeds_are_consecutive_and_zero_is_a_seed() -> None:
 
 def test_folder_says_what_the_run_is(tmp_path: Path) -> None:
     run = resolve(compose(["activation=relu", "initialization=he", "seed=2", "replicas=3", f"results_dir={tmp_path}"]))
-    assert run.folder == tmp_path / "runs" / "digits" / f"mlp-relu-he-sgd-seed2x3-{run.id}"
+    assert run.folder == tmp_path / "runs" / "digits" / f"mlp-relu-he-seed2x3-{run.id}"
     own = resolve(compose(["experiment=training_deep_networks/initialization"]))
     assert own.folder.parent == Path("results/runs/training_deep_networks/initialization")
 

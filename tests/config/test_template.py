@@ -40,7 +40,7 @@ def test_many_are_composed_as_one_by_one() -> None:
         for words in [*jobs, *jobs[:2], ["hessian=null"], ["diagnostics=hessian", "hessian=null", "seed=1"]]:
             one, other = resolve(compose_initialized(words)), resolve(many(words))
             assert checked(many.settings(words)) == other
-            assert (one.id, one.name, one.folder, one.seeds) == (other.id, other.name, other.folder, other.seeds)
+            assert (one.id, one.folder, one.seeds) == (other.id, other.folder, other.seeds)
             assert one.settings | {"reproduction": None} == other.settings | {"reproduction": None}
 
 

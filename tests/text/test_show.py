@@ -102,7 +102,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "digits/mlp-tanh-seed1-bbbb222222",
         "mnist/cnn-relu-seed0-cccc333333",
     ):
-        fabricated.run_folder(tmp_path / "results" / "runs" / name)
+        fabricated.run_folder(tmp_path / "results" / "runs" / name, seeds=[int(name.partition("seed")[2][0])])
     return tmp_path / "results" / "runs"
 
 
@@ -130,7 +130,7 @@ def test_an_id_that_is_part_of_another_name_is_still_found(runs: Path) -> None:
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
-        ("tanh", "2 runs have 'tanh' in their name"),
+        ("tanh", r"2 runs have 'tanh' in their name \(aaaa111111: seed=0, bbbb222222: seed=1\); give more of the name"),
         ("bbbb222223", r"did you mean bbbb222222\?"),
         ("cnn-relo-seed0", "did you mean cnn-relu-seed0-cccc333333"),
         ("zzz", "no run 'zzz' among the 3"),
@@ -139,6 +139,30 @@ def test_an_id_that_is_part_of_another_name_is_still_found(runs: Path) -> None:
 def test_unknown_and_ambiguous_runs_are_mistakes(runs: Path, asked: str, says: str) -> None:
     with pytest.raises(UserError, match=says):
         show.find(asked, runs.parent)
+
+
+def test_candidates_are_told_by_what_they_differ_in(runs: Path) -> None:
+    for i in range(8):
+        folder = fabricated.run_folder(runs / f"digits/net-{i:010x}", depth=3 + i % 2)
+        summary = json.loads((folder / "summary.json").read_text())
+        summary["settings"] |= {"choices.activation": ("tanh", "relu")[i // 4], "optimizer.lr": 0.1}
+        (folder / "summary.json").write_text(json.dumps(summary))
+    (runs / "digits/net-0000000002/summary.json").write_text("damaged")
+    (runs / "digits/net-0000000003/done.json").unlink()
+    (runs / "digits/net-0000000003/summary.json").unlink()  # it has not finished
+    (runs / "digits/net-0000000003/config.yaml").write_text(
+        "seed: 0\nreplicas: 1\narchitecture: {depth: 9}\noptimizer: {lr: 0.1}\n"
+        "choices: {activation: esp, normalization: batch}\n"
+    )
+    with pytest.raises(UserError) as error:
+        show.find("net", runs.parent)
+    said = str(error.value)
+    assert "0000000000: activation=tanh architecture.depth=3" in said
+    assert "digits/net-0000000002" in said
+    assert "0000000003: activation=esp architecture.depth=9" in said
+    assert "optimizer.lr" not in said
+    assert said.count("00000000") == show.FEW
+    assert " ...)" in said
 
 
 @pytest.mark.usefixtures("runs")

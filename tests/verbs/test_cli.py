@@ -243,6 +243,9 @@ def test_completion_answers(cli: Callable[..., Said]) -> None:
     assert complete(cli, "repro completion ") == list(SCRIPTS)
     assert complete(cli, "repro data fetch m") == ["mnist"]
     assert complete(cli, "repro compare ") == []
+    assert complete(cli, "repro runs status=d") == ["status=done", "status=diverged", "status=damaged"]
+    assert complete(cli, "repro runs activation=tan") == ["activation=tanh"]
+    assert complete(cli, "repro diagnose x hessian=slq hessian.pro") == ["hessian.probes="]
     assert complete(cli, "repro nothing ") == []
     assert complete(cli, "") == list(VERBS)
 
@@ -311,23 +314,6 @@ def test_configuration_can_be_looked_at(cli: Callable[..., Said], tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sweep(cli: Callable[..., Said], tiny: tuple[str, ...], tmp_path: Path) -> None:
-    said = cli("train", "-m", *tiny, "activation=tanh,relu", "seed=range(2)")
-    assert said.status == 0
-    assert said.out.splitlines()[-1] == "4 runs: 4 done, 0 diverged, 0 failed"
-    assert len(list((tmp_path / "results/runs/xor").glob("*/done.json"))) == 4
-    assert len([line for line in said.err.splitlines() if line.startswith("done: results/runs/xor/")]) == 4
-    again = cli("train", "-m", *tiny, "activation=tanh,relu", "seed=range(2)")
-    assert again.err.count("done before: ") == 4
-
-
-def test_diverged_run_of_a_sweep_is_a_result(cli: Callable[..., Said], tiny: tuple[str, ...]) -> None:
-    said = cli("train", "-m", *tiny, "activation=relu", "trainer.epochs=10", "optimizer.lr=0.1,1e30")
-    assert said.status == 0
-    assert said.out.splitlines()[-1] == "2 runs: 1 done, 1 diverged, 0 failed"
-    assert "diverged: results/runs/xor/" in said.err
-
-
 def test_experiment_null_is_the_default(cli: Callable[..., Said], tiny: tuple[str, ...], tmp_path: Path) -> None:
     for words in (["train", "experiment=null"], ["train", "-m", "experiment=null"]):
         assert cli(*words, *tiny, "diagnostics=none").status == 0
@@ -338,15 +324,6 @@ def test_status_is_what_main_returns(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["list", "backward"]) == 0
     assert main(["list", "nothing"]) == 2
     capsys.readouterr()
-
-
-def test_sweep_ends_with_a_comparison(cli: Callable[..., Said], tiny: tuple[str, ...]) -> None:
-    said = cli("train", "-m", *tiny, "activation=tanh,relu")
-    assert said.status == 0
-    rows = [line.split() for line in said.out.splitlines() if "activation=" in line]
-    assert [row[:2] for row in rows] == [["activation=tanh", "done"], ["activation=relu", "done"]]
-    assert "test_accuracy" in said.out
-    assert "dataset=xor" not in said.out
 
 
 def test_short_name_of_a_setting_is_explained(cli: Callable[..., Said]) -> None:

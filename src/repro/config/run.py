@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 from repro.config.checks import check
 from repro.config.groups import limit
 from repro.config.identity import identity
+from repro.config.naming import named
 from repro.config.schema import DiagnosticsConfig, TrainerConfig
 from repro.errors import UserError
+from repro.storage.run_files import kept
 
 
 @dataclass(frozen=True)
@@ -22,13 +24,11 @@ class Run:
     Attributes:
         settings: the whole configuration as plain dicts and lists.
         id: ten hexadecimal digits, a hash of everything that can move a number.
-        name: a folder name people can read, with the id at its end.
-        folder: where the run's files go.
+        folder: where the run's files go; its name says what differs from the defaults, with the id at its end.
     """
 
     settings: dict[str, Any]
     id: str
-    name: str
     folder: Path
 
     @property
@@ -49,12 +49,14 @@ class Run:
 
 
 def resolve(cfg: DictConfig) -> Run:
-    """Turn a composed configuration into a checked `Run`.
+    """Turn a composed configuration into a checked `Run`, in the folder that it was begun in before, if it was.
 
     Raises:
         UserError: a value is out of its range or two of them do not go together.
     """
-    return checked(plain(cfg))
+    run = checked(plain(cfg))
+    (folder,) = kept([run.folder])
+    return replace(run, folder=folder)
 
 
 def plain(cfg: DictConfig) -> dict[str, Any]:
@@ -72,26 +74,17 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
 
 
 def checked(settings: dict[str, Any]) -> Run:
-    """The run of plain settings; raises as `resolve` does."""
+    """The run of plain settings, in the folder of its name whatever is on the disk; raises as `resolve` does."""
     limit(settings)
     noise = settings["activation"].get("noise") if isinstance(settings["activation"], Mapping) else None
     if isinstance(noise, float) and math.isnan(noise):
         settings["activation"]["noise"] = "nan"  # Hydra reads the paper's name of the variant as not-a-number
     check(settings)
     run_id = identity(settings)
-    name = f"{_readable(settings)}-{run_id}"
-    return Run(settings, run_id, name, Path(settings["results_dir"]) / "runs" / _shelf(settings) / name)
+    shelf = Path(settings["results_dir"]) / "runs" / _shelf(settings)
+    return Run(settings, run_id, shelf / named(settings, run_id))
 
 
 def _shelf(settings: Mapping[str, Any]) -> str:
     experiment = settings["choices"].get("experiment") or ""
     return str(experiment or settings["choices"].get("dataset") or settings["choices"].get("procedure", "custom"))
-
-
-def _readable(settings: Mapping[str, Any]) -> str:
-    choices = settings["choices"]
-    words = [choices.get(group, "") for group in ("architecture", "activation", "initialization", "optimizer")]
-    if choices.get("procedure") != "train":
-        words.insert(0, choices.get("procedure", ""))
-    seeds = f"seed{settings['seed']}" + (f"x{settings['replicas']}" if settings["replicas"] > 1 else "")
-    return "-".join([word.rpartition("/")[2] for word in words if word] + [seeds])

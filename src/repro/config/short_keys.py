@@ -20,6 +20,19 @@ def spelled_out(words: Sequence[str]) -> list[str]:
     return [_spelled_out(word, words) for word in words]
 
 
+def keys(group: str, words: Sequence[str]) -> list[str]:
+    """What can be set of the option of a group that the words choose: `group.key`, short names of its parts' too."""
+    full = [
+        key
+        for key in flatten({k: v for k, v in _file(group, _option(group, words)).items() if k != "defaults"})
+        if key.rpartition(".")[2] not in ADDRESS
+    ]
+    short = [last for key in full if (last := key.rpartition(".")[2]) != key]
+    return [
+        f"{group}.{key}" for key in (*full, *(last for last in short if short.count(last) == 1 and last not in full))
+    ]
+
+
 def _spelled_out(word: str, words: Sequence[str]) -> str:
     match = SETTING.match(word)
     if match is None or match[1] not in COMPONENTS:

@@ -1,24 +1,26 @@
-"""Curves of several runs in the same axes."""
+"""Curves of several settings in the same axes: their seeds, and the seeds' mean."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import matplotlib
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import blocks
-from repro.plots.style import PALETTE, TEXT, figure, save, styled
+from repro.plots.style import TEXT, colors, figure, save, styled
 from repro.storage.tables import read
-from repro.text.comparison import Finished
+from repro.text.comparison import Setting
 
 
-def draw(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[str, str], path: Path) -> list[Path]:
-    """Draw some metrics of all runs by epoch, a colour a run with its range over the seeds.
+def draw(settings: Sequence[Setting], metrics: Sequence[str], labels: Sequence[str], path: Path) -> list[Path]:
+    """Draw some metrics by epoch, a colour a setting: a thin line a seed, a thick one their mean.
 
     Args:
         metrics: "<split>_<metric>".
-        labels: what a run is called, by id.
+        labels: what each setting is called.
         path: of the files, without suffix.
 
     Returns:
@@ -28,28 +30,52 @@ def draw(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[str, 
         UserError: a run's curves are missing or damaged, or the files cannot be written.
     """
     with styled():
-        return save(_overlay(runs, metrics, labels), path)
+        return save(_overlay(settings, metrics, labels), path)
 
 
-def _overlay(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[str, str]) -> Figure:
-    fig = figure(TEXT, 2.7 + 0.16 * len(runs))
+def _overlay(settings: Sequence[Setting], metrics: Sequence[str], labels: Sequence[str]) -> Figure:
+    fig = figure(TEXT, 2.7 + 0.16 * len(settings))
     axes = fig.subplots(1, len(metrics), squeeze=False)[0]
-    colors = PALETTE if len(runs) <= len(PALETTE) else matplotlib.colormaps["viridis"](np.linspace(0, 0.95, len(runs)))
+    curves = [_curves(one) for one in settings]
     for ax, name in zip(axes, metrics, strict=True):
         split, _, metric = name.partition("_")
-        drawn = []
-        for run, color in zip(runs, colors, strict=False):
-            curves = read(run.folder / "curves.csv").astype({"value": float})
-            rows = curves[(curves["split"] == split) & (curves["metric"] == metric)]
-            blocks.curve(ax, rows, "epoch", label=labels[run.id], color=color)
-            drawn += rows["value"].tolist()
+        drawn: list[float] = []
+        for one, rows, label, color in zip(settings, curves, labels, colors(len(settings)), strict=True):
+            own = rows[(rows["split"] == split) & (rows["metric"] == metric) & np.isfinite(rows["value"])]
+            seeds_and_mean(ax, own, one.diverged, label=label, color=color)
+            drawn += own["value"].tolist()
         if metric != "accuracy" and blocks.spans_decades(drawn):
             blocks.log_axis(ax.yaxis, drawn)
         blocks.whole_ticks(ax.xaxis)
         ax.set_title(name.replace("_", " "))
         ax.set_xlabel("epoch")
     lines, names = axes[0].get_legend_handles_labels()
-    several = any(len(run.seeds) > 1 for run in runs)
-    title = "lines: median of the seeds; bands: their range" if several else None
+    several = any(len(one.seeds) > 1 for one in settings)
+    title = "thin: a seed; thick: mean of the seeds, as far as all of them go" if several else None
     fig.legend(lines, names, loc="outside lower left", title=title, alignment="left")
     return fig
+
+
+def _curves(one: Setting) -> pd.DataFrame:
+    """The curves of all seeds of a setting."""
+    parts = []
+    for run in one.runs:
+        rows = read(run.folder / "curves.csv").astype({"value": float})
+        parts.append(rows[rows["seed"].isin([seed for seed, owner in one.owners.items() if owner is run])])
+    return pd.concat(parts, ignore_index=True)
+
+
+def seeds_and_mean(ax: Axes, rows: pd.DataFrame, diverged: Sequence[int], *, label: str, color: Any) -> None:
+    """A metric by epoch: a thin line a seed, a thick one the mean of those that did not diverge.
+
+    Args:
+        rows: columns seed, epoch, value; finite.
+        diverged: seeds left out of the mean, unless all are.
+    """
+    wide = rows.pivot_table(index="epoch", columns="seed", values="value")
+    if len(wide.columns) > 1:
+        for seed in wide.columns:
+            ax.plot(wide.index, wide[seed], color=color, linewidth=0.5, alpha=0.45)
+    left = [seed for seed in wide.columns if int(str(seed)) not in diverged] or list(wide.columns)
+    means = wide[left].dropna().mean(axis="columns")
+    ax.plot(means.index, means, color=color, label=label, linewidth=1.8, marker="o" if len(means) == 1 else None)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -25,6 +26,11 @@ INK, QUIET, FAINT = "#333333", "#777777", "#E3E3E3"
 _STYLE = Path(__file__).with_name("paper.mplstyle")
 # Neither a date nor a version of matplotlib: they would change the bytes of an unchanged figure.
 _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+
+
+def colors(n: int) -> list[Any]:
+    """So many colours: the palette's, or where it has fewer, those of a scale from dark to light."""
+    return list(PALETTE[:n]) if n <= len(PALETTE) else list(matplotlib.colormaps["viridis"](np.linspace(0, 0.95, n)))
 
 
 @contextmanager

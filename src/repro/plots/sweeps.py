@@ -1,6 +1,7 @@
 """Building blocks for sweeps: a number at the end of training against the values of a swept setting."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,81 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import blocks
-from repro.plots.style import QUIET
+from repro.plots.style import QUIET, TEXT, colors, figure, save, styled
 from repro.storage.statistics import estimate
+from repro.text.comparison import Setting
+
+FEW = 9  # values that all get a tick
+
+
+def against_number(
+    lines: Mapping[str, Sequence[tuple[float, Setting]]], name: str, metrics: Sequence[str], path: Path
+) -> list[Path]:
+    """Draw final metrics against a number: points for seeds, means with intervals, crosses where any diverged.
+
+    Args:
+        lines: for each line, by its label (empty where there is one only), the values of the number and their settings.
+        name: of the number.
+        metrics: "<split>_<metric>", a panel each.
+        path: of the files, without suffix.
+
+    Returns:
+        The files.
+
+    Raises:
+        UserError: the files cannot be written.
+    """
+    with styled():
+        return save(_against(lines, name, metrics), path)
+
+
+def _against(lines: Mapping[str, Sequence[tuple[float, Setting]]], name: str, metrics: Sequence[str]) -> Figure:
+    fig = figure(TEXT, 2.6 + (0.16 * len(lines) if len(lines) > 1 else 0))
+    for ax, metric in zip(fig.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
+        drawn = [
+            value
+            for (label, points), color in zip(lines.items(), colors(len(lines)), strict=True)
+            for value in _line(ax, points, metric, label=label, color=color)
+        ]
+        if not metric.endswith("accuracy") and blocks.spans_decades(drawn):
+            blocks.log_axis(ax.yaxis, drawn)
+        _number_axis(ax, sorted({value for points in lines.values() for value, _ in points}))
+        ax.set_title(metric.replace("_", " "))
+        ax.set_xlabel(name)
+    if len(lines) > 1:
+        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower left", alignment="left")
+    shown = [one for points in lines.values() for _, one in points]
+    counts = sorted({len(one.values(metrics[0])) for one in shown} - {0}) or [0]
+    seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
+    note = f"mean of n={seeds} seeds and its 95 % interval" if counts[-1] > 1 else f"n={seeds}"
+    note += "; ×: seeds that diverged, left out" if any(one.diverged for one in shown) else ""
+    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    return fig
+
+
+def _line(ax: Axes, points: Sequence[tuple[float, Setting]], metric: str, *, label: str, color: Any) -> list[float]:
+    """Draw one line; returns the values of all seeds."""
+    where, estimates, all_values = [], [], []
+    for place, one in sorted(points, key=lambda point: point[0]):
+        values = [value for seed, value in one.values(metric).items() if seed not in one.diverged]
+        if values:
+            where.append(place)
+            estimates.append(estimate(values))
+        if len(values) > 1:
+            ax.plot([place] * len(values), values, ".", color=color, alpha=0.4, markersize=3)
+        if one.diverged:
+            mark_diverged(ax, place, color)
+        all_values += values
+    blocks.error_bars(ax, where, estimates, label=label, color=color, fmt="o-", markersize=4)
+    return all_values
+
+
+def _number_axis(ax: Axes, values: Sequence[float]) -> None:
+    """A horizontal axis for some values: logarithmic where they span a decade."""
+    if values[0] > 0 and values[-1] >= 10 * values[0]:
+        blocks.log_axis(ax.xaxis, values)
+    if len(values) <= FEW:
+        ax.set_xticks(values, [f"{value:g}" for value in values])
 
 
 def places(runs: pd.DataFrame, setting: str) -> list[float]:

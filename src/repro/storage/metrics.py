@@ -39,6 +39,13 @@ PERPLEXITY = Metric("perplexity", "1", "lower", "e to the mean loss")
 REGISTRY = {m.name: m for m in (LOSS, ACCURACY, BALANCED, PERPLEXITY, RMSE, R2)}
 
 
+def main_metric(names: Iterable[str]) -> str | None:
+    """Which of some metrics says most of a run: accuracy or perplexity, else one that is not the loss, else that."""
+    given = list(dict.fromkeys(names))
+    ordered = [ACCURACY.name, PERPLEXITY.name, *(name for name in given if name != LOSS.name), LOSS.name]
+    return next((name for name in ordered if name in given), None)
+
+
 def better(name: str, declared: Iterable[Metric] = ()) -> Literal["lower", "higher"] | None:
     """Which way a metric is better: as declared, as registered here, or else by the end of its name.
 

@@ -1,6 +1,9 @@
-"""Files of a run that say how it ended. They may come from anywhere, so that what is in them is looked at first."""
+"""Folders of runs, and files that say how a run ended. They may come from anywhere: what is in them is looked at."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,60 @@ SUMMARY: Mapping[str, Any] = {
 """What summary.json holds: types, lists of one type, mappings from one type to another."""
 NEEDED = ("run", "status", "seeds", "steps", "epochs", "seconds", "device", "metrics", "settings")
 """What every reader of a single run needs of it."""
+
+DAMAGED, FAILED, UNFINISHED = "damaged", "failed", "unfinished"
+STATUSES = ("done", "diverged", FAILED, UNFINISHED, DAMAGED)
+"""How a run that is looked at from outside may stand."""
+
+SIGNS = frozenset({"config.yaml", "summary.json", "done.json", "failed.json", "checkpoint.pt"})
+"""A folder with one of these is a run's."""
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """The folders of all runs below a folder, in the order of their paths; links are not followed."""
+    return sorted(_below(runs))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    with suppress(OSError), os.scandir(folder) as found:
+        entries = list(found)
+        if any(entry.name in SIGNS for entry in entries):
+            yield folder
+            return
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _below(Path(entry.path))
+
+
+def kept(folders: Iterable[Path]) -> list[Path]:
+    """Where runs lie: each in its own folder, or in another one of the same id beside it, as older names had it.
+
+    A finished run goes before one that is not, and the run's own folder before others.
+
+    Args:
+        folders: as the runs are called now, each name ending in "-ID".
+    """
+
+    @cache
+    def beside(shelf: Path) -> Mapping[str, list[str]]:
+        by_id: dict[str, list[str]] = {}
+        with suppress(OSError), os.scandir(shelf) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    by_id.setdefault(entry.name.rpartition("-")[2], []).append(entry.name)
+        return by_id
+
+    def one(folder: Path) -> Path:
+        names = beside(folder.parent).get(folder.name.rpartition("-")[2], [])
+        if not set(names) - {folder.name}:
+            return folder
+        there = sorted((folder.with_name(name) for name in names), key=lambda f: (f != folder, f.name))
+        for sign in ("done.json", "checkpoint.pt"):
+            if begun := [f for f in there if (f / sign).is_file()]:
+                return begun[0]
+        return there[0]
+
+    return [one(folder) for folder in folders]
 
 
 def read_summary(folder: Path, whole: bool = True) -> dict[str, Any]:

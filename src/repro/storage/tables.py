@@ -283,4 +283,7 @@ def is_number(text: str) -> bool:
 
 def finite(value: Any) -> bool:
     """True for a number that is neither NaN nor infinite."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
+    try:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False

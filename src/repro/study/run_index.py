@@ -20,6 +20,7 @@ from repro.config.run import checked
 from repro.datasets.store.files import cache_root
 from repro.paths import PACKAGE, conf_dir, experiments_dir, own_conf
 from repro.storage.cache import Cache
+from repro.storage.run_files import kept
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ def planned(jobs: Sequence[Sequence[str]], results_dir: str) -> list[Planned]:
         fresh = dict(zip((keys[i] for i in missing), _composed([jobs[i] for i in missing]), strict=True))
         known |= fresh
         cache.write({key: run for key, run in fresh.items() if run[0]})
-    return [Planned(v[1], Path(results_dir) / "runs" / v[2], tuple(v[3])) for v in (known[key] for key in keys)]
+    runs = [known[key] for key in keys]
+    folders = kept(Path(results_dir) / "runs" / run[2] for run in runs)
+    return [Planned(run[1], folder, tuple(run[3])) for run, folder in zip(runs, folders, strict=True)]
 
 
 def _composed(jobs: Sequence[Sequence[str]]) -> list[list[Any]]:

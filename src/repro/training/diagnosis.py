@@ -87,12 +87,8 @@ def _run(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str]) -> Ru
         known[group] = _later(group, known["choices"][group], known.get(group) or {})
     defaults = {field.name: None for field in fields(RunConfig)}
     summary = read_summary(folder)
-    return Run(
-        defaults | known | {"hessian": dict(hessian), "trusted": list(trusted)},
-        str(summary["run"]),
-        folder.name,
-        folder,
-    )
+    whole = defaults | known | {"hessian": dict(hessian), "trusted": list(trusted)}
+    return Run(whole, str(summary["run"]), folder)
 
 
 def _later(group: str, option: str, node: Any) -> Any:

@@ -1,5 +1,6 @@
 """`repro compare`: finished runs side by side."""
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,14 +9,16 @@ from repro.errors import UserError, printable
 from repro.verbs.parser import parser
 
 if TYPE_CHECKING:
-    from repro.text.comparison import Finished
+    from repro.text.comparison import Finished, Setting
 
 EXAMPLES = """\
-  repro compare ede2eec7be 628b786015
-  repro compare mlp-tanh-xavier mlp-relu-xavier mlp-sigmoid-xavier --out figures
+  repro compare 2047450a07 628b786015
+  repro compare mlp-tanh mlp-relu mlp-sigmoid --out figures    # all seeds of each
 """
 
-MOST = 16  # runs, beyond which neither table nor figure can be read
+RUN = "a run's folder, its id, or a part of the folder's name; one that fits runs of several seeds means all of them"
+MOST = 16  # settings, beyond which neither table nor figure can be read
+NAMED = 8  # runs in the name of a figure
 METRICS = 2  # drawn
 WORDS = 3  # settings in a legend
 
@@ -23,55 +26,59 @@ WORDS = 3  # settings in a legend
 def main(words: Sequence[str]) -> int:
     """Run `repro compare RUN RUN ...`."""
     verb = parser("compare", EXAMPLES)
-    verb.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, its id, or a part of the folder's name")
+    verb.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
     verb.add_argument("--results-dir", type=Path, default=Path("results"), help="folder of the runs")
     verb.add_argument("--out", type=Path, help="folder for the figure; that of the results if it is not given")
     asked = verb.parse_args(words)
-    if len(asked.runs) > MOST:
-        raise UserError(f"{len(asked.runs)} runs are too many for one table; name {MOST} at most")
-    from repro.verbs.show import check_finished, find
+    from repro.verbs.show import check_finished, find_seeds
 
-    folders = [find(run, asked.results_dir) for run in asked.runs]
+    folders = [folder for run in asked.runs for folder in find_seeds(run, asked.results_dir)]
     for folder in folders:
         check_finished(folder)
     from repro.text import comparison
 
     runs = comparison.load(folders)
+    settings = comparison.by_setting(runs)
+    if len(settings) in (1, len(runs)):  # nothing to put together, or nothing else to compare
+        settings = comparison.one_by_one(runs)
+    if len(settings) > MOST:
+        raise UserError(f"{len(settings)} settings are too many for one table; name runs of {MOST} at most")
     metrics = comparison.final_metrics(runs)
-    print(printable(_told(runs, metrics)))
+    print(printable(_told(settings, metrics)))
     if metrics:
         from repro.plots.compare import draw
 
-        name = "compare-" + "-".join(run.id for run in runs)
-        for path in draw(runs, metrics[:METRICS], _labels(runs), (asked.out or asked.results_dir) / name):
-            print(path)
+        path = (asked.out or asked.results_dir) / f"compare-{_name(runs)}"
+        print()
+        for file in draw(settings, metrics[:METRICS], _labels(settings), path):
+            print(file)
     return 0
 
 
-def _told(runs: "Sequence[Finished]", metrics: Sequence[str]) -> str:
+def _told(settings: "Sequence[Setting]", metrics: Sequence[str]) -> str:
     from repro.text import comparison
     from repro.text.tables import table
 
-    settings = comparison.differences(runs)
-    parts = ["settings that differ\n" + table(settings, "text") if len(settings) else "no setting differs"]
+    single = all(len(one.runs) == 1 for one in settings)
+    differing = comparison.differing(settings)
+    parts = ["settings that differ\n" + table(differing, "text") if len(differing) else "no setting differs"]
     if not metrics:
         return "\n\n".join([*parts, "no run was scored on test, validation or training data"])
-    parts.append(
-        "at the end: mean over the seeds, 95 % interval, n\n" + table(comparison.at_the_end(runs, metrics), "text")
-    )
-    paired = comparison.differences_to_first(runs, metrics)
-    if len(paired):
-        parts.append(f"minus {runs[0].id}, seed by seed\n{table(paired, 'text')}")
-    others = [run.id for run in runs[1:] if run.seeds != runs[0].seeds]
-    if others:
-        parts.append(f"{', '.join(others)}: other seeds than {runs[0].id}, so there is no difference seed by seed")
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *comparison.told(settings, metrics, "run" if single else "setting")])
 
 
-def _labels(runs: "Sequence[Finished]") -> dict[str, str]:
-    """Ids with the first settings that differ."""
-    from repro.text.comparison import ABSENT, differences
+def _labels(settings: "Sequence[Setting]") -> list[str]:
+    """Ids with the first settings that differ; a setting of several runs is called by these already."""
+    from repro.text.comparison import ABSENT, differing
 
-    settings = differences(runs).head(WORDS).set_index("setting")
-    words = {run.id: [f"{name}={value}" for name, value in settings[run.id].items() if value != ABSENT] for run in runs}
-    return {run: "  ".join([run, *own]) for run, own in words.items()}
+    if any(len(one.runs) > 1 for one in settings):
+        return [one.label for one in settings]
+    shown = differing(settings).head(WORDS).set_index("setting")
+    words = [[f"{name}={value}" for name, value in shown[one.label].items() if value != ABSENT] for one in settings]
+    return ["  ".join([one.label, *own]) for one, own in zip(settings, words, strict=True)]
+
+
+def _name(runs: "Sequence[Finished]") -> str:
+    """The runs' ids, or a hash of them where they are too many for the name of a file."""
+    ids = "-".join(run.id for run in runs)
+    return ids if len(runs) <= NAMED else f"{len(runs)}-runs-{hashlib.sha256(ids.encode()).hexdigest()[:10]}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from repro.config.groups import GROUPS
 from repro.verbs.list import options
-from repro.verbs.parser import VERBS, parser
+from repro.verbs.parser import VERBS, parser, with_results_dir
 
 SCRIPTS = {
     "bash": """\
@@ -33,6 +33,7 @@ complete -c repro -f -a '(repro _complete (commandline -cp) 2>/dev/null)'
 """,
 }
 
+DIGITS = 2  # of an id that is completed
 EXAMPLES = """\
   eval "$(repro completion bash)"        # in ~/.bashrc
   eval "$(repro completion zsh)"         # in ~/.zshrc, after compinit
@@ -89,16 +90,55 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
         experiments = [name for name, _ in options("experiment")]
         return sorted({name.partition("/")[0] for name in experiments} | set(experiments))
     if verb in ("show", "compare") or (verb == "diagnose" and len(before) == 1):
-        return sorted(config.parent.name for config in Path("results/runs").rglob("config.yaml"))
+        return _runs(before[1:], current)
+    if verb == "runs":
+        return [*_runs(before[1:], current), *_filters(before[1:], current)]
     if verb == "data":
         return ("list", "fetch", "verify") if len(before) == 1 else ("mnist", "cifar10")
     if verb == "reproduce" and current.startswith("scale="):
         return ("scale=smoke", "scale=quick", "scale=full", "scale=published")
     if verb == "diagnose":
-        return [f"hessian={name}" for name, _ in options("hessian")]
+        return [*(f"hessian={name}" for name, _ in options("hessian")), *_nested(before[2:], current)]
     if verb in ("train", "reproduce"):
-        group, equals, _ = current.partition("=")
-        if equals and group in GROUPS:
-            return [f"{group}={name}" for name, _ in options(group)]
-        return [*(f"{g}=" for g in GROUPS), *ROOT_KEYS, *(["scale=", "train="] if verb == "reproduce" else ["-m"])]
+        return [*_settings(before[1:], current), *(["scale=", "train="] if verb == "reproduce" else ["-m"])]
     return ()
+
+
+def _settings(words: Sequence[str], current: str) -> Iterable[str]:
+    """Groups, a group's options, or the keys of the option that the words before choose."""
+    group, equals, _ = current.partition("=")
+    if equals and group in GROUPS:
+        return [f"{group}={name}" for name, _ in options(group)]
+    return dict.fromkeys([*(f"{g}=" for g in GROUPS), *ROOT_KEYS, *_nested(words, current)])
+
+
+def _nested(words: Sequence[str], current: str) -> list[str]:
+    group, dot, _ = current.partition(".")
+    if not dot or group not in GROUPS or group == "experiment":
+        return []
+    from repro.config.short_keys import keys  # OmegaConf takes its time
+
+    return [f"{key}=" for key in keys(group, words)]
+
+
+def _filters(words: Sequence[str], current: str) -> Iterable[str]:
+    """Words of `repro runs`."""
+    if current.startswith("status="):
+        from repro.storage.run_files import STATUSES
+
+        return [f"status={status}" for status in STATUSES]
+    return ["status=", *_settings(words, current)]
+
+
+def _runs(words: Sequence[str], current: str) -> list[str]:
+    """Names of the runs that are not on the line yet, with the folder above where that is typed; and their ids."""
+    from repro.storage.run_files import run_folders
+
+    given = with_results_dir("show", words)
+    place = given[given.index("--results-dir") + 1] if "--results-dir" in given[:-1] else "results"
+    runs = Path(place) / "runs"
+    names = [folder.relative_to(runs).as_posix() for folder in run_folders(runs)]
+    if "/" not in current:
+        names = sorted(name.rpartition("/")[2] for name in names)
+    ids = [name.rpartition("-")[2] for name in names] if len(current) >= DIGITS else []
+    return [name for name in (*names, *ids) if name not in words]

@@ -9,9 +9,9 @@ from repro.storage.run_files import read_summary
 from repro.verbs.parser import parser
 
 EXAMPLES = """\
-  repro diagnose results/runs/digits/mlp-tanh-xavier-sgd-seed0-ede2eec7be
-  repro diagnose ede2eec7be hessian=slq hessian.probes=20
-  repro diagnose ede2eec7be hessian=lanczos hessian.extremes=5
+  repro diagnose results/runs/digits/mlp-tanh-seed0-2047450a07
+  repro diagnose 2047450a07 hessian=slq hessian.probes=20
+  repro diagnose 2047450a07 hessian=lanczos hessian.extremes=5
 """
 
 LARGE = 4000  # parameters from which on the whole matrix takes more than minutes

@@ -124,13 +124,9 @@ def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
     summary = read_summary(outcome.folder)
     values = [m.get(run.trainer.monitor) for m in summary["metrics"].values()]
     known = [v for v in values if v is not None]
-    tested = {
-        name: [m[name] for m in summary["metrics"].values() if name in m] for name in ("test_loss", "test_accuracy")
-    }
     return {
         "status": outcome.status,
         "folder": str(outcome.folder),
         "trained": outcome.trained,
         "value": sum(known) / len(known) if known else None,
-        "tested": {name: values for name, values in tested.items() if values},
     }

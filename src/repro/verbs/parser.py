@@ -14,6 +14,7 @@ VERBS = {
     "status": "how many runs of each experiment are done, failed, missing, stale",
     "list": "components and experiments, each with a line on what it is",
     "data": "list, fetch or verify data files",
+    "runs": "the runs there are, newest first: status, settings that are their own, final metrics; with filters",
     "show": "the tables of one finished run again, and its overview figure; --html makes a page of it",
     "compare": "finished runs side by side: settings, final metrics, differences seed by seed, curves",
     "diagnose": "the Hessian of a finished run's loss and its spectrum",

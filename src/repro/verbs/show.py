@@ -1,22 +1,22 @@
 """`repro show`: a finished run's tables and overview figure. `repro train` ends with the same."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 from repro.errors import UserError, printable
 from repro.storage.files import read_json
-from repro.storage.run_files import read_summary
+from repro.storage.run_files import read_summary, run_folders
 from repro.verbs.parser import parser
 
-FEW = 4  # runs named in a message
+FEW = 6  # runs named in a message
 
 EXAMPLES = """\
-  repro show results/runs/digits/mlp-tanh-xavier-sgd-seed0-ede2eec7be
-  repro show ede2eec7be
-  repro show noisy_tanh-xavier-sgd-seed1
-  repro show ede2eec7be --html
-  repro show ede2eec7be --results-dir elsewhere
+  repro show results/runs/digits/mlp-tanh-seed0-2047450a07
+  repro show 2047450a07
+  repro show noisy_tanh-seed1
+  repro show 2047450a07 --html
+  repro show 2047450a07 --results-dir elsewhere
 """
 
 
@@ -68,25 +68,58 @@ def find(run: str, results_dir: Path) -> Path:
     Raises:
         UserError: no such run, or several.
     """
+    found = _fitting(run, results_dir)
+    if len(found) > 1:
+        raise _ambiguous(run, found)
+    return next(iter(found.values()))
+
+
+def find_seeds(run: str, results_dir: Path) -> list[Path]:
+    """The folder of a run, or those of runs that differ in nothing but the seed, where a part of a name fits them all.
+
+    Raises:
+        UserError: no such run, or several that differ in more.
+    """
+    from repro.config.naming import varied
+    from repro.study.listing import settings_of
+
+    found = _fitting(run, results_dir)
+    settings = [settings_of(folder) for folder in found.values()] if len(found) > 1 else []
+    if varied(settings) or not all(settings):
+        raise _ambiguous(run, found)
+    return list(found.values())
+
+
+def _fitting(run: str, results_dir: Path) -> dict[str, Path]:
+    """The runs that are meant, one or more, by their paths below runs/."""
     given = Path(run)
     if (given / "config.yaml").is_file() or (given / "done.json").is_file():
-        return given
+        return {run: given}
     runs = results_dir / "runs"
-    folders = sorted(config.parent for config in runs.rglob("config.yaml"))
+    folders = run_folders(runs)
     if not folders:
         raise UserError(f"no run {run!r}: there are no runs in {runs}; train one with: repro train")
     names = {folder.relative_to(runs).as_posix(): folder for folder in folders}
     for fits in (lambda name: name.endswith(f"-{run}") or name == run, lambda name: run in name):
-        chosen = [name for name in names if fits(name)]
-        if len(chosen) == 1:
-            return names[chosen[0]]
-        if chosen:
-            some = ", ".join(chosen[:FEW]) + (" ..." if len(chosen) > FEW else "")
-            raise UserError(
-                f"{len(chosen)} runs have {run!r} in their name ({some}); "
-                "give more of the name, its folder included, or an id"
-            )
+        if chosen := {name: folder for name, folder in names.items() if fits(name)}:
+            return chosen
     raise _no_run(run, runs, names)
+
+
+def _ambiguous(run: str, found: Mapping[str, Path]) -> UserError:
+    """A few of the runs, each by its id and what the runs differ in, or by its name where it cannot be said."""
+    from repro.config.naming import SEEDS, names_that_vary, varied, words
+    from repro.study.listing import settings_of
+
+    settings = {name: settings_of(folder) for name, folder in found.items()}
+    known = [own for own in settings.values() if own]
+    differing = [*varied(known), *names_that_vary(known, SEEDS)]
+    told = {name: words(settings[name], differing) for name in list(found)[:FEW]}
+    some = ", ".join(f"{name.rpartition('-')[2]}: {own}" if own else name for name, own in told.items())
+    return UserError(
+        f"{len(found)} runs have {run!r} in their name ({some}{' ...' if len(found) > FEW else ''}); "
+        "give more of the name, its folder included, or an id"
+    )
 
 
 def _no_run(run: str, runs: Path, names: Iterable[str]) -> UserError:

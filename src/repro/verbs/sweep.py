@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from repro.errors import UserError
+from repro.errors import UserError, printable
 from repro.storage.files import read_json, write_json
+from repro.verbs.compare import METRICS, MOST
 from repro.verbs.hydra_run import OUTCOME, UNDER_WAY, job, run_hydra
+
+if TYPE_CHECKING:
+    from repro.text.comparison import Setting
 
 Outcome = dict[str, Any]
 
@@ -20,7 +24,7 @@ def sweep(words: Sequence[str], compare: bool = False) -> int:
     """Run a sweep through Hydra's sweeper and launcher; 1 when a job of it failed or was lost.
 
     Args:
-        compare: end with a table of the runs' test metrics.
+        compare: end with the final metrics of every setting over its seeds, and figures in the sweep's folder.
     """
     given = dict(w.split("=", 1) for w in words if "=" in w)
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
@@ -33,7 +37,7 @@ def sweep(words: Sequence[str], compare: bool = False) -> int:
     outcomes = _outcomes(folder)
     _print_failures(outcomes)
     if compare:
-        _print_comparison([o for o in outcomes if o["status"] in ("done", "diverged")])
+        _print_comparison([Path(o["folder"]) for o in outcomes if o["status"] in ("done", "diverged")], folder)
     return _print_counts(outcomes, lost)
 
 
@@ -122,20 +126,40 @@ def _print_counts(outcomes: Sequence[Outcome], lost: str) -> int:
     return 1 if counts["failed"] or lost else 0
 
 
-def _print_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
-    """One row a run: what it differs by, and its test metrics (mean and interval over replicas)."""
-    import pandas as pd
+def _print_comparison(finished: Sequence[Path], folder: Path) -> None:
+    """The settings of the sweep with their final metrics over the seeds, and where the figures of them are.
 
-    from repro.storage.statistics import estimate, with_interval
-    from repro.text import tables
+    The runs are done whatever becomes of their comparison.
+    """
+    from repro.text import comparison
 
-    shared = set.intersection(*(set(o["overrides"]) for o in outcomes)) if len(outcomes) > 1 else set()
-    rows = []
-    for outcome in outcomes:
-        row = {"run": " ".join(w for w in outcome["overrides"] if w not in shared), "status": outcome["status"]}
-        for name, values in outcome["tested"].items():
-            mean = estimate(values)
-            row[name] = with_interval(mean.value, mean.interval, mean.n)
-        rows.append(row)
-    if rows:
-        print(tables.table(pd.DataFrame(rows).fillna(""), "text"))
+    try:
+        runs = [comparison.loaded(run) for run in dict.fromkeys(finished)]
+        metrics = comparison.final_metrics(runs)
+        if len(runs) < 2 or not metrics:
+            return
+        settings = comparison.by_setting(runs)
+        several = any(len(one.seeds) > 1 for one in settings)
+        # Of single runs a difference says little more than the two values above it.
+        parts = comparison.told(settings, metrics) if several else [comparison.told(settings, metrics)[0]]
+        print(printable("\n\n".join(parts)))
+        print()
+        for file in _draw(settings, metrics, folder):
+            print(file)
+    except UserError as error:
+        print(f"repro: the runs cannot be compared: {error}", file=sys.stderr)
+
+
+def _draw(settings: "Sequence[Setting]", metrics: Sequence[str], folder: Path) -> list[Path]:
+    """Curves, and where the settings differ in one number, the metrics against it; nothing of what has no place."""
+    from repro.plots import compare, sweeps
+    from repro.text.comparison import by_number
+
+    drawn = []
+    if len(settings) <= MOST:
+        labels = [one.label for one in settings]
+        drawn += compare.draw(settings, metrics[:METRICS], labels, folder / "curves")
+    name, lines = by_number(settings)
+    if name and len(lines) <= MOST:
+        drawn += sweeps.against_number(lines, name, metrics[:METRICS], folder / f"against-{name}")
+    return drawn
