@@ -11,9 +11,12 @@ from typing import Any
 
 from repro.errors import UserError
 from repro.storage.files import read_json, write_json
-from repro.verbs.hydra_run import OUTCOME, UNDER_WAY, job, run_hydra
+from repro.storage.search import ASKED, OUTCOME, asked
+from repro.verbs import search
+from repro.verbs.hydra_run import UNDER_WAY, job, run_hydra
 
 Outcome = dict[str, Any]
+SWEEPERS_OWN = ("multirun.yaml", ASKED)  # what is in a sweep's folder before its first job
 
 
 def sweep(words: Sequence[str], compare: bool = False) -> int:
@@ -32,8 +35,11 @@ def sweep(words: Sequence[str], compare: bool = False) -> int:
     lost = _launch([*words[:place], f"hydra.sweep.dir={folder}", *words[place:]], folder)
     outcomes = _outcomes(folder)
     _print_failures(outcomes)
+    ended, aim = [o for o in outcomes if o["status"] in ("done", "diverged")], asked(folder)
     if compare:
-        _print_comparison([o for o in outcomes if o["status"] in ("done", "diverged")])
+        _print_comparison(ended, aim["monitor"] if aim else None)
+    if aim:
+        search.conclude(folder, aim, ended)
     return _print_counts(outcomes, lost)
 
 
@@ -61,6 +67,8 @@ def _launch(words: Sequence[str], folder: Path) -> str:
         except Exception as error:  # what a job raises stays in its outcome: this is the launcher's, whichever it is
             if not _files(folder):
                 _remove_unused(folder, made)
+                if isinstance(error.__cause__, UserError):  # a sweeper refuses its settings
+                    raise error.__cause__ from error
                 raise UserError(f"no job was started: {_reason(error)}") from error
             return _reason(error)
         else:
@@ -69,8 +77,9 @@ def _launch(words: Sequence[str], folder: Path) -> str:
 
 def _remove_unused(folder: Path, made: Sequence[Path]) -> None:
     """The folders of a sweep of which no job has started."""
-    if folder.is_dir() and {f.name for f in folder.iterdir()} <= {"multirun.yaml"}:
-        (folder / "multirun.yaml").unlink(missing_ok=True)
+    if folder.is_dir() and {f.name for f in folder.iterdir()} <= set(SWEEPERS_OWN):
+        for name in SWEEPERS_OWN:
+            (folder / name).unlink(missing_ok=True)
         for empty in made:
             empty.rmdir()
 
@@ -122,17 +131,19 @@ def _print_counts(outcomes: Sequence[Outcome], lost: str) -> int:
     return 1 if counts["failed"] or lost else 0
 
 
-def _print_comparison(outcomes: Sequence[dict[str, Any]]) -> None:
-    """One row a run: what it differs by, and its test metrics (mean and interval over replicas)."""
+def _print_comparison(outcomes: Sequence[dict[str, Any]], monitor: str | None) -> None:
+    """One row a run: what it differs by, the metric a search goes by, its test metrics (mean and interval)."""
     import pandas as pd
 
-    from repro.storage.statistics import estimate, with_interval
+    from repro.storage.statistics import estimate, number, with_interval
     from repro.text import tables
 
     shared = set.intersection(*(set(o["overrides"]) for o in outcomes)) if len(outcomes) > 1 else set()
     rows = []
     for outcome in outcomes:
         row = {"run": " ".join(w for w in outcome["overrides"] if w not in shared), "status": outcome["status"]}
+        if monitor is not None and monitor not in outcome["tested"]:
+            row[monitor] = number(outcome["value"]) if outcome["value"] is not None else ""
         for name, values in outcome["tested"].items():
             mean = estimate(values)
             row[name] = with_interval(mean.value, mean.interval, mean.n)
