@@ -65,6 +65,9 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
             pytest.skip(f"REPRO_DATA is not set to a mirror with {name}")
     if verb == "train" and "hydra/launcher=joblib" in words:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="extra `sweep` is not installed")
+    if "hydra/sweeper=optuna" in words:
+        pytest.importorskip("optuna", reason="extra `search` is not installed")
+        words += ["hydra.sweeper.n_trials=2"]
     if verb == "train" and "--cfg" not in words:
         words += [w for w in SHORT if w.split("=")[0] not in command]
         words += ["dataset.held_out=2000"] if "penn_treebank" in command else []
@@ -96,6 +99,7 @@ def test_runs_are_found_by_the_names_that_stand_in_the_readme(
         if c.startswith("repro train")
         and "dataset=" not in c
         and "launcher" not in c
+        and "sweeper" not in c
         and "--cfg" not in c
         and "trusted" not in c
         and f"\n{c}" in readme

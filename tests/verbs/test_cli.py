@@ -62,8 +62,8 @@ def help_of(verb: str, cli: Callable[..., Said]) -> list[list[str]]:
 
 
 def single_runs(words: list[str]) -> list[str]:
-    """Words of `repro train` without sweeps: the first of several values, no flags, no launcher."""
-    kept = [w for w in words if not w.startswith(("-", "hydra"))]
+    """Words of `repro train` without sweeps: the first of several values, no intervals, no flags, no launcher."""
+    kept = [w for w in words if not w.startswith(("-", "hydra")) and "interval(" not in w]
     return [w.replace("range(3)", "0").replace("range(5)", "0").partition(",")[0] for w in kept]
 
 

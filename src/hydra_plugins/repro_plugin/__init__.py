@@ -1,1 +1,2 @@
-"""Hydra finds its plugins in this namespace: the user's own `conf/`, and the sweeper behind `repro reproduce`."""
+"""Hydra finds its plugins in this namespace: the user's own `conf/`, and the sweepers behind
+`repro reproduce` and searches."""

@@ -14,7 +14,8 @@ from repro.config.internals import PLUGINS, FileConfigSource
 from repro.config.yaml_files import load
 from repro.errors import UserError
 
-OWN = "repro_plugin"  # its jobs are words of a command line
+OWN = "repro_plugin"  # the sweeper behind `reproduce` takes words of a command line as its jobs
+SEARCH = "hydra_plugins.repro_plugin.search.Search"  # and this one takes numbers and names
 RUN = ("setup", "python", "srun_args", "additional_parameters", "_args_")  # submitit runs or passes on what these say
 HARMLESS = re.compile(r"\$\{(hydra[.:][\w.]+|oc\.env:\w+)\}")
 CHOSEN_BY_NAME = ("launcher", "sweeper")  # under conf/hydra/; Hydra builds nothing but its own plugins for these
@@ -85,7 +86,8 @@ def _check_plugin(file: Path, value: Any, key: str) -> None:
     outermost = key.count(".") == 1
     if isinstance(value, Mapping):
         target = value.get("_target_")
-        if target is not None and not (outermost and str(target).startswith(PLUGINS) and OWN not in str(target)):
+        known = target == SEARCH or (str(target).startswith(PLUGINS) and OWN not in str(target))
+        if target is not None and not (outermost and known):
             raise UserError(
                 f"{file} names {target!r} as {key}._target_, which is no launcher or sweeper of hydra_plugins"
             )

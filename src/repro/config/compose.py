@@ -7,6 +7,7 @@ from typing import Any
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -94,6 +95,14 @@ def explain(error: Exception, overrides: Sequence[str]) -> UserError:
         )
     if match := re.search(r"Ambiguous value for argument '(.*)'", text):
         return UserError(f"{match.group(1)} gives several values; for a sweep add -m, for a list write KEY=[A,B]")
+    if match := re.search(r"Could not find 'hydra/(\w+)/([^']*)'", text):
+        return _unknown_plugin(*match.groups())
+    if "does not support sweep type : INTERVAL" in text:
+        return UserError(
+            "an interval is for a search: add hydra/sweeper=optuna, or give single values, as in KEY=A,B,C"
+        )
+    if "requires --multirun" in text:
+        return UserError(f"{text.split(chr(39))[1]} gives several values; for a sweep or a search add -m")
     if match := re.search(r"Could not find '([\w-]+)/([^']*)'", text):
         group, name = match.groups()
         return unknown(group, name, option_files(group))
@@ -105,6 +114,18 @@ def explain(error: Exception, overrides: Sequence[str]) -> UserError:
     cause = str(error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error)
     full = re.search(r"full_key: (\S+)", cause)
     return UserError(_plain(full.group(1), cause) if full else _first_line(cause))
+
+
+EXTRAS = {"joblib": "sweep", "submitit_local": "slurm", "submitit_slurm": "slurm", "ray": "ray"}
+"""Launchers by the extra that brings them."""
+
+
+def _unknown_plugin(group: str, name: str) -> UserError:
+    if group == "launcher" and name in EXTRAS:
+        extra = EXTRAS[name]
+        return UserError(f"hydra/launcher={name} needs the extra: pip install -c constraints.txt -e '.[{extra}]'")
+    known = [word.removesuffix(".yaml") for word in ConfigStore.instance().list(f"hydra/{group}")]
+    return unknown(f"hydra/{group}", name, {*known, *option_files(f"hydra/{group}")} - {"reproduction"})
 
 
 REFUSALS = (
@@ -156,11 +177,11 @@ def _keys(parent: str, overrides: Sequence[str]) -> list[str]:
     chosen = [
         o
         for o, parsed in zip(overrides, parser.parse_overrides(list(overrides)), strict=True)
-        if parsed.key_or_group in GROUPS and not parsed.is_sweep_override()
+        if (parsed.key_or_group in GROUPS or o.startswith("hydra/")) and not parsed.is_sweep_override()
     ]
     with initialize_or_keep():
         try:
-            cfg = hydra_compose("train", chosen)
+            cfg = hydra_compose("train", chosen, return_hydra_config=parent.startswith("hydra"))
         except ERRORS:
             cfg = hydra_compose("train", [])
     node = OmegaConf.select(cfg, parent) if parent else cfg  # None where there is no such node

@@ -37,6 +37,7 @@ CAPABILITIES = {
     "writes_text": "a task predicts a text a sample",
     "needs_closure": "an optimizer asks for the loss as often as it likes",
     "watches": "a schedule goes by a metric",
+    "any_length": "what it does up to a step is the same however long the run is to be",
 }
 DECLARED = ("_takes_", "_declares_")
 """What a component's file says of it to `taken` and `declares`, and is not handed to its code."""
@@ -69,13 +70,13 @@ def without_addresses(group: str, option: str | None, node: Any) -> Any:
 
 
 def _without(node: Mapping[str, Any], known: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    """A node without the addresses that are known, and without what is empty then."""
+    """A node without the addresses that are known, what it declares, which moves no number, and what is empty then."""
     kept: dict[str, Any] = {}
     for key, value in node.items():
         if isinstance(value, Mapping):
             if inside := _without(value, known, f"{prefix}{key}."):
                 kept[key] = inside
-        elif f"{prefix}{key}" not in known or known[f"{prefix}{key}"] != value:
+        elif key != "_declares_" and (f"{prefix}{key}" not in known or known[f"{prefix}{key}"] != value):
             kept[key] = value
     return kept
 

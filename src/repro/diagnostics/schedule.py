@@ -1,8 +1,10 @@
-"""When to measure."""
+"""When to measure the layers, and when to evaluate."""
 
 from collections.abc import Sequence
 
 import numpy as np
+
+from repro.config.schema import TrainerConfig
 
 
 def measured_steps(
@@ -25,3 +27,11 @@ def measured_steps(
     else:
         between = set()
     return frozenset(between | {0, total})
+
+
+def evaluation_due(step: int, per_epoch: int, trainer: TrainerConfig) -> bool:
+    """Whether an evaluation is due after a step that is not the last."""
+    every = trainer.eval_every * per_epoch
+    if trainer.eval_steps is not None:
+        return (step - (trainer.eval_offset or 0)) % trainer.eval_steps == 0
+    return bool(every and step % every == 0)

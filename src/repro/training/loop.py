@@ -15,7 +15,7 @@ from repro.config.schema import DiagnosticsConfig, TrainerConfig
 from repro.datasets.protocol import Batch, Feed
 from repro.diagnostics.measure import Row, of_backward, of_layers
 from repro.diagnostics.quantities import COMPARED, update_ratio
-from repro.diagnostics.schedule import measured_steps
+from repro.diagnostics.schedule import evaluation_due, measured_steps
 from repro.model.architectures.recurrence import State
 from repro.model.trees import Tree, leaves, mapped, samples
 from repro.schedules.annealing import Annealing
@@ -96,17 +96,10 @@ class Loop:
             self._look_for_divergence()
         if measuring:
             self._measure()
-        scored = self._evaluate() if self._evaluation_due() else None
+        due = self.step == self.total or evaluation_due(self.step, self.per_epoch, self.trainer)
+        scored = self._evaluate() if due else None
         self.seconds += time.perf_counter() - began
         return scored
-
-    def _evaluation_due(self) -> bool:
-        every, trainer = self.trainer.eval_every * self.per_epoch, self.trainer
-        if trainer.eval_steps is not None:
-            due = (self.step - (trainer.eval_offset or 0)) % trainer.eval_steps == 0
-        else:
-            due = bool(every and self.step % every == 0)
-        return due or self.step == self.total
 
     def _anneal(self) -> None:
         if self.annealing is not None:

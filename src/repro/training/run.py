@@ -23,7 +23,7 @@ from repro.storage.locks import LOCK, locked
 from repro.storage.schema import CURVES, LAYERS, SERIES, SPECTRUM
 from repro.storage.tables import Log, Table, write
 from repro.storage.tensorboard import Events, check_installed
-from repro.training import checkpoint
+from repro.training import checkpoint, continuing
 from repro.training.prepare import Prepared, check_targets, prepare
 from repro.training.process import flushed_denormals, keep_freed_memory
 from repro.training.progress import Progress
@@ -99,6 +99,9 @@ def _carry_out(prepared: Prepared, work: Work) -> Outcome:
         _empty(run.folder)
     began = provenance(device, run.settings["threads"])
     state = checkpoint.load(run.folder, run.id)
+    if state is None and not run.settings["force"]:
+        state = continuing.go_on(run, work)
+    own = continuing.kept(state)
     if state is not None:
         work.restore(state)
     tables = [Table(run.folder / "curves.csv", CURVES), Table(run.folder / "layers.csv", LAYERS)]
@@ -112,7 +115,7 @@ def _carry_out(prepared: Prepared, work: Work) -> Outcome:
     (run.folder / "failed.json").unlink(missing_ok=True)
     write_atomic(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.settings)))
     try:
-        _advance_to_end(run, work, tables, copies, fresh=state is None)
+        _advance_to_end(run, work, tables, copies, None if state is None else own)
     except (Interrupted, UserError):
         raise
     except Exception as error:
@@ -126,7 +129,7 @@ def _carry_out(prepared: Prepared, work: Work) -> Outcome:
             write(run.folder / f"{name}.csv", about.heading, ((run.id, *row) for row in about.named(rows)))
         else:
             write(run.folder / f"{name}.csv", SERIES[name], ((run.id, *row) for row in rows))
-    write_json(run.folder / "provenance.json", began | {"finished": now()})
+    write_json(run.folder / "provenance.json", began | own | {"finished": now()})
     summary = summarize(run, run.folder, work, prepared.data, describe(device))
     write_json(run.folder / "summary.json", summary)
     write_json(run.folder / "done.json", {"status": summary["status"]})
@@ -144,13 +147,16 @@ def _copies(run: Run, tables: list[Table]) -> list[Log]:
     ]
 
 
-def _advance_to_end(run: Run, work: Work, tables: list[Table], copies: list[Log], fresh: bool) -> None:
+def _advance_to_end(
+    run: Run, work: Work, tables: list[Table], copies: list[Log], kept: Mapping[str, Any] | None
+) -> None:
+    """All steps that are left; `kept` goes into every checkpoint besides, and is None for a run that only begins."""
     progress = Progress(work.total, work.step)
     saved = time.monotonic()
     shown = work.step
     try:
         with _stop_signals() as stop:
-            if fresh:
+            if kept is None:
                 progress.evaluated(0, 0, work.start())
             while not work.finished:
                 scored = work.advance()
@@ -160,23 +166,23 @@ def _advance_to_end(run: Run, work: Work, tables: list[Table], copies: list[Log]
                     progress.evaluated(work.step, work.step / work.per_epoch, scored)
                 due = time.monotonic() - saved >= run.trainer.checkpoint_seconds
                 if stop or (due and not work.finished):
-                    _save(run, work, tables, copies)
+                    _save(run, work, tables, copies, kept or {})
                     saved = time.monotonic()
                 if stop:
                     how = "the same command" + (" without force=true" if run.settings["force"] else "")
                     raise Interrupted(
                         f"interrupted at step {work.step} of {work.total}; saved in {run.folder}; {how} resumes there"
                     )
-        _save(run, work, tables, copies)  # kept after the end too: it holds the trained weights
+        _save(run, work, tables, copies, kept or {})  # kept after the end too: it holds the trained weights
     finally:
         progress.close()
 
 
-def _save(run: Run, work: Work, tables: list[Table], copies: list[Log]) -> None:
+def _save(run: Run, work: Work, tables: list[Table], copies: list[Log], kept: Mapping[str, Any]) -> None:
     # Tables first: a checkpoint must never be ahead of the rows that led to it.
     _flush(run, work, tables, copies)
     sizes = {table.path.name: table.size for table in tables}
-    checkpoint.save(run.folder, run.id, {**work.state(), "sizes": sizes})
+    checkpoint.save(run.folder, run.id, {**work.state(), **kept, "sizes": sizes})
 
 
 def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:

@@ -16,8 +16,8 @@ from repro.errors import UserError, printable
 from repro.paths import conf_dir
 from repro.storage.files import read_json, write_json
 from repro.storage.run_files import read_summary
+from repro.storage.search import OUTCOME
 
-OUTCOME = "outcome.json"
 UNDER_WAY = "under way"
 
 
@@ -129,4 +129,5 @@ def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
         "folder": str(outcome.folder),
         "trained": outcome.trained,
         "value": sum(known) / len(known) if known else None,
+        "lost": len(values) - len(known) if known else summary["status"] == "diverged",
     }

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from repro.errors import UserError, printable
 from repro.storage.files import read_json, write_json
+from repro.storage.search import ASKED, OUTCOME, asked
+from repro.verbs import search
 from repro.verbs.compare import METRICS, MOST
-from repro.verbs.hydra_run import OUTCOME, UNDER_WAY, job, run_hydra
+from repro.verbs.hydra_run import UNDER_WAY, job, run_hydra
 
 if TYPE_CHECKING:
     from repro.text.comparison import Setting
 
 Outcome = dict[str, Any]
+SWEEPERS_OWN = ("multirun.yaml", ASKED)  # what is in a sweep's folder before its first job
 
 
 def sweep(words: Sequence[str], compare: bool = False) -> int:
@@ -36,8 +39,11 @@ def sweep(words: Sequence[str], compare: bool = False) -> int:
     lost = _launch([*words[:place], f"hydra.sweep.dir={folder}", *words[place:]], folder)
     outcomes = _outcomes(folder)
     _print_failures(outcomes)
+    ended, aim = [o for o in outcomes if o["status"] in ("done", "diverged")], asked(folder)
     if compare:
-        _print_comparison([Path(o["folder"]) for o in outcomes if o["status"] in ("done", "diverged")], folder)
+        _print_comparison([Path(o["folder"]) for o in ended], folder, aim["monitor"] if aim else None)
+    if aim:
+        search.conclude(folder, aim, ended)
     return _print_counts(outcomes, lost)
 
 
@@ -65,6 +71,8 @@ def _launch(words: Sequence[str], folder: Path) -> str:
         except Exception as error:  # what a job raises stays in its outcome: this is the launcher's, whichever it is
             if not _files(folder):
                 _remove_unused(folder, made)
+                if isinstance(error.__cause__, UserError):  # a sweeper refuses its settings
+                    raise error.__cause__ from error
                 raise UserError(f"no job was started: {_reason(error)}") from error
             return _reason(error)
         else:
@@ -73,8 +81,9 @@ def _launch(words: Sequence[str], folder: Path) -> str:
 
 def _remove_unused(folder: Path, made: Sequence[Path]) -> None:
     """The folders of a sweep of which no job has started."""
-    if folder.is_dir() and {f.name for f in folder.iterdir()} <= {"multirun.yaml"}:
-        (folder / "multirun.yaml").unlink(missing_ok=True)
+    if folder.is_dir() and {f.name for f in folder.iterdir()} <= set(SWEEPERS_OWN):
+        for name in SWEEPERS_OWN:
+            (folder / name).unlink(missing_ok=True)
         for empty in made:
             empty.rmdir()
 
@@ -126,16 +135,16 @@ def _print_counts(outcomes: Sequence[Outcome], lost: str) -> int:
     return 1 if counts["failed"] or lost else 0
 
 
-def _print_comparison(finished: Sequence[Path], folder: Path) -> None:
+def _print_comparison(finished: Sequence[Path], folder: Path, monitor: str | None) -> None:
     """The settings of the sweep with their final metrics over the seeds, and where the figures of them are.
 
-    The runs are done whatever becomes of their comparison.
+    The runs are done whatever becomes of their comparison. A search by `monitor` draws figures of its own.
     """
     from repro.text import comparison
 
     try:
         runs = [comparison.loaded(run) for run in dict.fromkeys(finished)]
-        metrics = comparison.final_metrics(runs)
+        metrics = list(dict.fromkeys([*([monitor] if monitor else []), *comparison.final_metrics(runs)]))
         if len(runs) < 2 or not metrics:
             return
         settings = comparison.by_setting(runs)
@@ -144,7 +153,7 @@ def _print_comparison(finished: Sequence[Path], folder: Path) -> None:
         parts = comparison.told(settings, metrics) if several else [comparison.told(settings, metrics)[0]]
         print(printable("\n\n".join(parts)))
         print()
-        for file in _draw(settings, metrics, folder):
+        for file in _draw(settings, metrics, folder) if monitor is None else ():
             print(file)
     except UserError as error:
         print(f"repro: the runs cannot be compared: {error}", file=sys.stderr)

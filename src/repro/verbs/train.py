@@ -26,6 +26,7 @@ examples:
   repro train backward=linear activation=sigmoid normalization=batch replicas=5
   repro train -m activation=tanh,noisy_tanh initialization=xavier,he 'seed=range(3)'
   repro train -m activation=tanh,relu hydra/launcher=joblib hydra.launcher.n_jobs=2
+  repro train -m hydra/sweeper=optuna 'optimizer.lr=tag(log,interval(0.001,1))' activation=tanh,relu
   repro train experiment=training_deep_networks/initialization variant=tanh_large
   repro train dataset=table dataset.path=my.csv dataset.target=species
 """
