@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
-from repro.plots.style import PALETTE, TEXT, figure, save, styled
+from repro.plots import blocks, legends, scales
+from repro.plots.style import PALETTE, TEXT, activation_look, figure, save, styled
 from repro.storage.tables import read
 from repro.text.comparison import Finished
+from repro.text.run import data_name
 
 
 def draw(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[str, str], path: Path) -> list[Path]:
@@ -34,22 +36,32 @@ def draw(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[str, 
 def _overlay(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[str, str]) -> Figure:
     fig = figure(TEXT, 2.7 + 0.16 * len(runs))
     axes = fig.subplots(1, len(metrics), squeeze=False)[0]
-    colors = PALETTE if len(runs) <= len(PALETTE) else matplotlib.colormaps["viridis"](np.linspace(0, 0.95, len(runs)))
+    colors, meaning = _colors(runs)
     for ax, name in zip(axes, metrics, strict=True):
         split, _, metric = name.partition("_")
         drawn = []
-        for run, color in zip(runs, colors, strict=False):
+        for run, color in zip(runs, colors, strict=True):
             curves = read(run.folder / "curves.csv").astype({"value": float})
             rows = curves[(curves["split"] == split) & (curves["metric"] == metric)]
             blocks.curve(ax, rows, "epoch", label=labels[run.id], color=color)
             drawn += rows["value"].tolist()
-        if metric != "accuracy" and blocks.spans_decades(drawn):
-            blocks.log_axis(ax.yaxis, drawn)
-        blocks.whole_ticks(ax.xaxis)
+        scales.value_axis(ax.yaxis, drawn, scales.range_of(metric))
+        scales.whole_ticks(ax.xaxis)
         ax.set_title(name.replace("_", " "))
         ax.set_xlabel("epoch")
-    lines, names = axes[0].get_legend_handles_labels()
+    fig.suptitle(", ".join(dict.fromkeys(data_name(run.settings) for run in runs)), x=0.01, ha="left")
     several = any(len(run.seeds) > 1 for run in runs)
-    title = "lines: median of the seeds; bands: their range" if several else None
-    fig.legend(lines, names, loc="outside lower left", title=title, alignment="left")
+    title = meaning + ("; lines: median of the seeds; bands: their range" if several else "")
+    legends.outside(fig, axes, loc="outside lower left", title=title, alignment="left")
     return fig
+
+
+def _colors(runs: Sequence[Finished]) -> tuple[list[Any], str]:
+    """A colour a run, and what it stands for: the activations, where no two runs have the same."""
+    units = [(str(run.settings.get("choices.activation")), run.settings.get("activation.noise")) for run in runs]
+    own = [activation_look(*unit).color for unit in units]
+    if len(set(own)) == len(runs):
+        return own, "colour: activation"
+    if len(runs) <= len(PALETTE):
+        return list(PALETTE[: len(runs)]), "colour: run, in the order given"
+    return list(matplotlib.colormaps["viridis"](np.linspace(0, 0.95, len(runs)))), "colour: run, in the order given"

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, scales
 from repro.plots.style import QUIET
 from repro.storage.statistics import estimate
 
@@ -49,8 +49,9 @@ def sweep(
         if lost.any():
             mark_diverged(ax, place, color)
     if len(runs):
-        blocks.error_bars(ax, where, estimates, label=label, color=color, **{"fmt": "o-", "markersize": 4, **style})
-    ax.set_xticks(range(len(at)), [f"{value:g}" for value in at])
+        look = {"fmt": "o-", "markersize": 4, **style}
+        blocks.error_bars(ax, where, estimates, label=label, color=color, within=scales.range_of(metric), **look)
+    scales.name_ticks(ax.xaxis, range(len(at)), [f"{value:g}" for value in at])
     ax.set_xlim(-0.4, len(at) - 0.6)
 
 
