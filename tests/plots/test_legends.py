@@ -103,3 +103,17 @@ def test_nothing_named_gives_no_legend() -> None:
         assert legends.inside(ax) is None
         assert legends.outside(fig, [ax]) is None
         assert not fig.findobj(matplotlib.legend.Legend)
+
+
+def test_many_equal_lines_with_long_names_are_counted() -> None:
+    with styled():
+        fig, axes = panels()
+        names = [f"run {i}  initialization.std=0.0123456  optimizer.lr=0.0003" for i in range(22)]
+        for name in names:
+            axes[0].plot(X, X, label=name)
+        (entry,) = said(legends.outside(fig, axes, loc="outside lower left"))
+        assert axes[0].get_legend() is None, "said twice"
+        assert entry.startswith("22 lines, equal: run 0")
+        assert len(entry) < 120
+        fig.draw_without_rendering()
+        assert axes[0].get_window_extent().height > 80

@@ -14,6 +14,8 @@ from repro.storage.tables import read
 from repro.text.comparison import Finished
 from repro.text.run import data_name
 
+WIDEST = 90  # letters of a line of the legend, which has the figure's width
+
 
 def draw(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[str, str], path: Path) -> list[Path]:
     """Draw some metrics of all runs by epoch, a colour a run with its range over the seeds.
@@ -52,7 +54,7 @@ def _overlay(runs: Sequence[Finished], metrics: Sequence[str], labels: Mapping[s
     fig.suptitle(", ".join(dict.fromkeys(data_name(run.settings) for run in runs)), x=0.01, ha="left")
     several = any(len(run.seeds) > 1 for run in runs)
     title = meaning + ("; lines: median of the seeds; bands: their range" if several else "")
-    legends.outside(fig, axes, loc="outside lower left", title=title, alignment="left")
+    legends.outside(fig, axes, widest=WIDEST, loc="outside lower left", title=title, alignment="left")
     return fig
 
 

@@ -15,7 +15,9 @@ from matplotlib.lines import Line2D
 from repro.plots import scales
 
 WIDEST = 34  # letters of a line of a legend that names several
+TALLEST = 4  # lines of an entry that names all of them
 NARROW = 24  # of one inside a panel
+SHOWN = 5  # lines at an entry
 DASH = 3.0  # widths of a line
 
 
@@ -30,14 +32,14 @@ def inside(ax: Axes, of: Iterable[Axes] = (), widest: int = WIDEST, **look: Any)
     """
     panels = list(of) or [ax]
     handles, labels = entries(panels, widest)
-    _tell_apart([other for other in panels if other is not ax], labels)
+    _tell_apart([other for other in panels if other is not ax], panels)
     return ax.legend(handles, labels, handler_map=_side_by_side(), **look) if handles else None
 
 
-def outside(fig: Figure, axes: Sequence[Axes], **look: Any) -> Legend | None:
+def outside(fig: Figure, axes: Sequence[Axes], widest: int = WIDEST, **look: Any) -> Legend | None:
     """One legend for several axes that show the same lines, outside of all of them; see `inside`."""
-    handles, labels = entries(axes)
-    _tell_apart(axes, labels)
+    handles, labels = entries(axes, widest)
+    _tell_apart(axes, axes)
     return fig.legend(handles, labels, handler_map=_side_by_side(), **look) if handles else None
 
 
@@ -51,7 +53,7 @@ def entries(axes: Sequence[Axes], widest: int = WIDEST) -> tuple[list[Any], list
     groups = _groups(axes, named)
     for group in groups:
         own = [next(handles_of[label] for handles_of in named if label in handles_of) for label in group]
-        handles.append(own[0] if len(own) == 1 else tuple(own))
+        handles.append(own[0] if len(own) == 1 else tuple(own[:SHOWN]))
         for ax, handles_of in zip(axes, named, strict=True) if len(group) > 1 else ():
             _take_turns(ax, [_line(handles_of[label]) for label in group if label in handles_of])
     return handles, [_said(group, widest) for group in groups]
@@ -69,28 +71,30 @@ def _groups(axes: Sequence[Axes], named: Sequence[dict[str, Any]]) -> list[list[
     return groups
 
 
-def _tell_apart(axes: Sequence[Axes], said: Sequence[str]) -> None:
-    """A small legend in each panel in which other lines coincide than the legend of all says."""
-    known = {_words(label) for label in said}
+def _tell_apart(axes: Sequence[Axes], of: Sequence[Axes]) -> None:
+    """A small legend in each panel in which other lines coincide than in all that the legend is for."""
+    known = [set(group) for group in _groups(of, [_named(ax) for ax in of])]
     for ax in axes:
-        handles, labels = entries([ax], NARROW)
+        groups = _groups([ax], [_named(ax)])
         own = [
             pair
-            for pair in zip(handles, labels, strict=True)
-            if isinstance(pair[0], tuple) and _words(pair[1]) not in known
+            for group, *pair in zip(groups, *entries([ax], NARROW), strict=True)
+            if len(group) > 1 and not any(set(group) <= other for other in known)
         ]
         if own:
             look = {"frameon": True, "edgecolor": "none", "framealpha": 0.85, "borderpad": 0.2}
             ax.legend(*zip(*own, strict=True), handler_map=_side_by_side(), loc="best", fontsize=6, **look)
 
 
-def _words(label: str) -> str:
-    return " ".join(label.split())
-
-
 def _said(group: Sequence[str], widest: int) -> str:
+    if len(group) == 1:
+        return group[0]
     between = "; " if any("," in label for label in group) else ", "
-    return group[0] if len(group) == 1 else textwrap.fill(f"{between.join(group)}: equal", widest)
+    lines = textwrap.wrap(f"{between.join(group)}: equal", widest)
+    if len(lines) > TALLEST:
+        ends = [scales.shortened(label, widest) for label in (group[0], group[-1])]
+        lines = [f"{len(group)} lines, equal:", ends[0], f"… {ends[1]}"]
+    return "\n".join(lines)
 
 
 def _named(ax: Axes) -> dict[str, Any]:
