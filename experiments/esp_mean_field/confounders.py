@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.style import QUIET, TEXT, figure
+from repro.storage.metrics import POSITIVE, SHARE, Range
 from repro.storage.statistics import estimate
 
 from .plots.spectra import UNITS
@@ -41,8 +42,8 @@ def figures(tables: Tables) -> dict[str, Figure]:
     """γ and the loss at the end, by control and activation."""
     runs = tables.runs
     return {
-        "flat_directions": _by_control(runs, "hessian_gamma_structural", "γ, share of flat directions", log=False),
-        "loss": _by_control(runs, "hessian_loss", "training loss", log=True),
+        "flat_directions": _by_control(runs, "hessian_gamma_structural", "γ, share of flat directions", SHARE),
+        "loss": _by_control(runs, "hessian_loss", "training loss", POSITIVE),
     }
 
 
@@ -63,21 +64,20 @@ def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
     return {"survival": pd.DataFrame([rows[key] for key in chosen]).fillna("–")}
 
 
-def _by_control(runs: pd.DataFrame, metric: str, label: str, log: bool) -> Figure:
+def _by_control(runs: pd.DataFrame, metric: str, label: str, within: Range) -> Figure:
     fig = figure(TEXT, 4.2)
     axes = fig.subplots(2, 2, sharey=True, sharex=True)
     for row, (kind, words) in zip(axes, KINDS.items(), strict=True):
         for ax, (net, shape) in zip(row, NETS.items(), strict=True):
             own = runs[runs["dataset.kind"] == kind]
             for place, (unit, (name, color)) in enumerate(UNITS.items()):
-                _points(ax, own, unit, net, metric, 0.18 * (place - 1.5), label=name, color=color)
+                _points(ax, own, unit, net, metric, 0.18 * (place - 1.5), label=name, color=color, within=within)
             ax.set(title=f"{words} boundary, {shape}")
             ax.set_xticks(range(3), ["as published", "standardized", "output β\nfor all"])
-    if log:
-        blocks.log_axis(axes[0, 0].yaxis, runs[metric])
+    scales.value_axis(axes[0, 0].yaxis, runs[metric].dropna(), within)
     for ax in axes[:, 0]:
         ax.set_ylabel(label)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(UNITS))
+    legends.outside(fig, [axes[0, 0]], loc="outside upper center", ncols=len(UNITS))
     n = int(runs.groupby("run").size().max())
     fig.supxlabel(
         f"n={n} seeds; dots: seeds, bars: means with intervals", x=0.99, ha="right", fontsize=6.5, color=QUIET
@@ -86,7 +86,7 @@ def _by_control(runs: pd.DataFrame, metric: str, label: str, log: bool) -> Figur
 
 
 def _points(
-    ax: Axes, runs: pd.DataFrame, unit: str, net: str, metric: str, shift: float, label: str, color: str
+    ax: Axes, runs: pd.DataFrame, unit: str, net: str, metric: str, shift: float, label: str, color: str, within: Range
 ) -> None:
     """A unit's seeds under each control; ESP has its output β as published."""
     at, found = [], []
@@ -97,4 +97,4 @@ def _points(
             at.append(place + shift)
             found.append(estimate(values.tolist()))
     if found:
-        blocks.error_bars(ax, at, found, label=label, color=color, markersize=3)
+        blocks.error_bars(ax, at, found, label=label, color=color, markersize=3, within=within)

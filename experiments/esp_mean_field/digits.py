@@ -17,7 +17,7 @@ def figures(tables: Tables) -> dict[str, Figure]:
     """Loss, α and γ over training, spectra and β."""
     found = _study(tables)
     return {
-        "loss": spectra.over_training(found, "loss", "training loss", "loss", log=True),
+        "loss": spectra.over_training(found, "loss", "training loss", "loss"),
         "alpha": spectra.over_training(found, "alpha_1e-8", "α, share of negative eigenvalues", "alpha_1e-8"),
         "gamma": spectra.over_training(found, "gamma_structural", "γ, share of flat directions", "gamma_structural"),
         "gamma_1e-4": spectra.over_training(found, "gamma_1e-4", "γ at a tolerance of 1e-4", "gamma_1e-4"),

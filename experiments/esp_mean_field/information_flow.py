@@ -7,21 +7,22 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
+from repro.plots.style import QUIET, TEXT, activation_look, figure
 from repro.storage.statistics import estimate
 
 DEPTH = "architecture.depth"
+# Colour: activation; dashes: how its net starts.
 UNITS = {
-    "sigmoid": ("sigmoid", GREEN, "-"),
-    "tanh": ("tanh", PURPLE, "-"),
-    "relu": ("ReLU", VERMILLION, "-"),
-    "relu_he": ("ReLU, He", ORANGE, "--"),
-    "esp": ("ESP", BLUE, "-"),
-    "esp_from_1": ("ESP, β from 1", BLACK, ":"),
-    "esp_he": ("ESP, He", SKY, "--"),
-    "esp_gain_2": ("ESP, gain 2", SKY, "-"),
+    "sigmoid": ("sigmoid", activation_look("sigmoid").color, "-"),
+    "tanh": ("tanh", activation_look("tanh").color, "-"),
+    "relu": ("ReLU", activation_look("relu").color, "-"),
+    "relu_he": ("ReLU, He", activation_look("relu").color, "--"),
+    "esp": ("ESP", activation_look("esp").color, "-"),
+    "esp_from_1": ("ESP, β from 1", activation_look("esp").color, ":"),
+    "esp_he": ("ESP, He", activation_look("esp").color, "--"),
+    "esp_gain_2": ("ESP, gain 2", activation_look("esp").color, "-."),
 }
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
 
@@ -59,10 +60,10 @@ def _profiles(layers: pd.DataFrame, quantity: str, label: str) -> Figure:
                     markersize=2,
                 )
         ax.set(title=words, xlabel="layer")
-        blocks.whole_ticks(ax.xaxis)
-    blocks.log_axis(axes[0].yaxis, rows["value"])
+        scales.whole_ticks(ax.xaxis)
+    scales.log_axis(axes[0].yaxis, rows["value"])
     axes[0].set_ylabel(label)
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+    legends.outside(fig, axes, loc="outside right center")
     _note(fig, layers, "medians and range over the seeds; 0 is drawn at the least number above it")
     return fig
 
@@ -89,13 +90,14 @@ def _betas(runs: pd.DataFrame, layers: pd.DataFrame) -> Figure:
                     marker="o",
                     markersize=2,
                 )
-                ax.fill_between(
-                    middle.index, middle["beta_min"], middle["beta_max"], color=color, alpha=0.2, linewidth=0
-                )
+                ends = middle["beta_min"], middle["beta_max"]
+                ax.fill_between(middle.index, *ends, color=color, alpha=0.2, linewidth=0)
+                for end in ends:
+                    ax.plot(middle.index, end, color=color, linestyle=style, linewidth=0.6)
         ax.set(title=f"{depth} layers", xlabel="layer")
-        blocks.whole_ticks(ax.xaxis)
+        scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("β after training")
-    axes[0].legend()
+    axes[0].legend()  # the means are equal, the bands are not
     _note(fig, layers, "lines: mean β of a layer, bands: its least to its greatest; medians over the seeds")
     return fig
 
@@ -114,9 +116,8 @@ def _against_depth(runs: pd.DataFrame) -> Figure:
             own = runs[(runs["variant"] == unit) & (runs["status"] == "done")]
             _line(ax, own, metric, label=name, color=color, linestyle=style)
         ax.set(title=title, xlabel="layers", xticks=sorted(runs[DEPTH].unique()))
-        if metric != "test_accuracy":
-            blocks.log_axis(ax.yaxis, runs[metric])
-    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+        scales.value_axis(ax.yaxis, runs[metric].dropna(), scales.range_of(metric))
+    legends.outside(fig, axes, loc="outside right center")
     n = int(runs.groupby("run").size().max())
     fig.supxlabel(
         f"n={n} seeds; geometric means of ratios, means of accuracy", x=0.99, ha="right", fontsize=6.5, color=QUIET

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from repro.plots import legends
 from repro.plots.experiment import Tables
 from repro.plots.style import QUIET, TEXT, figure
 
@@ -37,7 +38,7 @@ def _density(spectrum: pd.DataFrame) -> Figure:
         ax.set_xscale("symlog", linthresh=1e-7, linscale=0.5)
         ax.set_xticks([-1, 0, 1e-4, 1])
     axes[0].set_ylabel("share of eigenvalues")
-    axes[0].legend(loc="upper left")
+    legends.inside(axes[0], loc="upper left")
     note = "stochastic Lanczos quadrature; bins are even on a logarithmic scale"
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig

@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, figure
+from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, activation_look, figure
 from repro.plots.sweeps import mark_diverged
+from repro.storage.metrics import SHARE
 from repro.storage.statistics import estimate
 
 PAIRS = {  # panel: (backprop, linear backprop)
@@ -21,6 +23,7 @@ PAIRS = {  # panel: (backprop, linear backprop)
 }
 COLORS = {"exact": BLUE, "clipped": BLUE, "linear": VERMILLION}
 NAMES = {"exact": "backprop", "clipped": "clipped estimator", "linear": "linear backprop"}
+LINE: dict[str, Any] = {"fmt": "o-", "markersize": 4}
 CHANCE = 0.1  # of ten classes
 RATE, DECAY = "optimizer.lr", "optimizer.weight_decay"
 
@@ -44,10 +47,10 @@ def _rates(runs: pd.DataFrame, pairs: dict[str, tuple[str, str]]) -> Figure:
         for variant in pair:
             _bars(ax, runs[runs["variant"] == variant], RATE, variant)
         ax.set(title=title, xlabel="learning rate")
-        blocks.log_axis(ax.xaxis, runs[RATE], most=3)
+        scales.log_axis(ax.xaxis, runs[RATE], most=3)
     _accuracies(axes, runs["test_accuracy"])
-    axes[0].legend(fontsize=6.5)
-    axes[-1].legend(fontsize=6.5)
+    legends.inside(axes[0], fontsize=6.5)
+    legends.inside(axes[-1], fontsize=6.5)
     _note(fig, runs)
     return fig
 
@@ -67,8 +70,8 @@ def _curves(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
                 label = f"{_name(variant)}, {means.idxmax():g}"
                 blocks.curve(ax, curves[curves["run"].isin(best)], "epoch", label=label, color=_color(variant))
         ax.set(title=title, xlabel="epoch")
-        ax.legend(fontsize=5.5, loc="lower right")
-        blocks.whole_ticks(ax.xaxis)
+        legends.inside(ax, fontsize=5.5, loc="lower right")
+        scales.whole_ticks(ax.xaxis)
     _accuracies(axes, curves["value"])
     _note(fig, tables.runs, "each rule at the rate that is best on the validation images; median and range")
     return fig
@@ -83,9 +86,9 @@ def _decay(runs: pd.DataFrame) -> Figure:
         for variant, own in runs[runs[RATE] == rate].groupby("variant"):
             _bars(ax, own, DECAY, str(variant))
         ax.set(title=f"learning rate {rate:g}", xlabel="weight decay")
-        blocks.log_axis(ax.xaxis, runs[DECAY], most=3)
+        scales.log_axis(ax.xaxis, runs[DECAY], most=3)
     _accuracies(axes, runs["test_accuracy"])
-    axes[0].legend(fontsize=6.5)
+    legends.inside(axes[0], fontsize=6.5)
     _note(fig, runs)
     return fig
 
@@ -98,7 +101,13 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     # One rate for all: the smallest that all were trained at.
     rate = max(tables.runs.loc[tables.runs["variant"] == variant, RATE].min() for variant in shown)
     norms: list[float] = []
-    for variant, color in zip(shown, (VERMILLION, BLUE, "#009E73"), strict=False):
+    for variant in shown:
+        net, unit = variant.removesuffix("_linear").split("_")[:2]
+        look: dict[str, Any] = {
+            "color": activation_look(unit).color,
+            "marker": "s" if net == "resnet" else "o",
+            "markersize": 3,
+        }
         runs = tables.runs[tables.runs["variant"] == variant]
         rows = tables.layers[tables.layers["run"].isin(runs.loc[runs[RATE] == rate, "run"])]
         for step, style in ((rows["step"].min(), "-"), (rows["step"].max(), "--")):
@@ -106,15 +115,17 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
             label = variant.replace("_linear", "").replace("_", " ") + (", after" if style == "--" else "")
             for ax, quantity in ((left, "gradient_cosine"), (right, "gradient_norm_ratio")):
                 own = now[now["quantity"] == quantity]
-                band = blocks.profile(ax, own, label=label, color=color, linestyle=style, markersize=3)
+                band = blocks.profile(ax, own, label=label, linestyle=style, **look)
                 if ax is right:
                     norms += [*band.low, *band.high]
     left.set(title="cosine with the gradient", xlabel="layer", ylim=(-0.3, 1.03))
     right.set(title="norm over the gradient's", xlabel="layer")
-    blocks.log_axis(right.yaxis, norms)
-    right.legend(fontsize=6.5)
+    scales.log_axis(right.yaxis, norms)
+    legends.inside(right, [left, right], fontsize=6.5)
     _note(
-        fig, tables.runs, f"weights' gradients, rate {rate:g}; lines: before training, dashed: after; median and range"
+        fig,
+        tables.runs,
+        f"weights' gradients, rate {rate:g}; colours: activation; dashed: after training; median and range",
     )
     return fig
 
@@ -129,7 +140,7 @@ def _bars(ax: Axes, runs: pd.DataFrame, setting: str, variant: str) -> None:
         if lost.any():
             mark_diverged(ax, float(str(value)), _color(variant))
     blocks.error_bars(
-        ax, list(found), list(found.values()), label=_name(variant), color=_color(variant), fmt="o-", markersize=4
+        ax, list(found), list(found.values()), label=_name(variant), color=_color(variant), within=SHARE, **LINE
     )
 
 

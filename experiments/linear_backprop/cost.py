@@ -4,9 +4,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import PALETTE, QUIET, TEXT, figure
+from repro.plots.style import QUIET, TEXT, activation_look, figure
+from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
 
 RATIOS = {
@@ -28,7 +29,7 @@ def _time(runs: pd.DataFrame) -> Figure:
     for ax, (column, title) in zip(axes, RATIOS.items(), strict=True):
         _panel(ax, runs, column, nets)
         ax.set(title=title)
-    axes[0].legend(fontsize=6.5)
+    legends.inside(axes[0], fontsize=6.5)
     note = f"seconds without derivatives over seconds with them; mean of n={_n(runs)} measurements, 95 % interval"
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
@@ -40,14 +41,14 @@ def _memory(runs: pd.DataFrame) -> Figure:
     ax = fig.subplots()
     _panel(ax, runs, "cost_memory_ratio", nets)
     ax.set(title="memory kept for the backward pass")
-    ax.legend(fontsize=6.5)
+    legends.inside(ax, fontsize=6.5)
     fig.supxlabel("bytes without derivatives over bytes with them", x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
 
 def _panel(ax: Axes, runs: pd.DataFrame, column: str, nets: list[str]) -> None:
     activations = list(dict.fromkeys(runs["activation"]))
-    for i, (activation, color) in enumerate(zip(activations, PALETTE, strict=False)):
+    for i, activation in enumerate(activations):
         own = runs[runs["activation"] == activation]
         places, found = [], []
         for place, net in enumerate(nets):
@@ -55,9 +56,20 @@ def _panel(ax: Axes, runs: pd.DataFrame, column: str, nets: list[str]) -> None:
             if values:
                 places.append(place + 0.16 * (i - (len(activations) - 1) / 2))
                 found.append(estimate(values))
-        blocks.error_bars(ax, places, found, label=activation, color=color, across=True, markersize=4)
+        look = activation_look(activation)
+        blocks.error_bars(
+            ax,
+            places,
+            found,
+            label=activation,
+            color=look.color,
+            fmt=look.marker,
+            across=True,
+            within=POSITIVE,
+            markersize=4,
+        )
     ax.axvline(1, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
-    ax.set_yticks(range(len(nets)), [net.replace("_d", " × ").replace("w", "") for net in nets])
+    scales.name_ticks(ax.yaxis, range(len(nets)), [net.replace("_d", " × ").replace("w", "") for net in nets])
     ax.set_ylim(len(nets) - 0.5, -0.5)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends
 from repro.plots.experiment import Tables
 from repro.plots.histograms import read_histograms
 from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, figure
@@ -125,7 +125,7 @@ def _activations(layers: pd.DataFrame, runs: pd.DataFrame) -> Figure:
                 ax.stairs(found[depth], edges, color=color, label=label, linewidth=1.4)
             ax.set(title=f"layer {depth}", xlabel="activation")
     axes[0].set_ylabel("share of units × points")
-    axes[0].legend()
+    legends.inside(axes[0], axes)
     _note(fig, runs, "after training; mean over the initializations")
     return fig
 

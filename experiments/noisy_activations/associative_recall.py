@@ -2,33 +2,41 @@
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLACK, BLUE, GREEN, ORANGE, QUIET, SKY, TEXT, VERMILLION, figure
+from repro.plots.style import QUIET, TEXT, activation_look, figure
+from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
 
 
 @dataclass(frozen=True)
 class Arm:
-    """A variant and its look."""
+    """A variant and its look: the activation's colour, dashes for what else differs."""
 
     label: str
-    color: str
+    unit: str
+    linestyle: str = "-"
+
+    @property
+    def color(self) -> str:
+        """That of the activation in every figure."""
+        return activation_look(self.unit).color
 
 
 ARMS = {
-    "regular": Arm("tanh (regular)", BLACK),
-    "hard": Arm("hard tanh, no noise", ORANGE),
-    "noisy_fixed": Arm("NAN, c = 0.5", SKY),
-    "noisy_annealed": Arm("NAN annealed", BLUE),
-    "leak": Arm("leak, α = 1.15, no noise", GREEN),
-    "leaky_annealed": Arm("NAN annealed, α = 1.15", VERMILLION),
+    "regular": Arm("tanh (regular)", "tanh"),
+    "hard": Arm("hard tanh, no noise", "hard_tanh"),
+    "noisy_fixed": Arm("NAN, c = 0.5", "noisy_tanh"),
+    "noisy_annealed": Arm("NAN annealed", "noisy_tanh", "--"),
+    "leak": Arm("leak, α = 1.15, no noise", "hard_tanh", "--"),
+    "leaky_annealed": Arm("NAN annealed, α = 1.15", "noisy_tanh", ":"),
 }
 SHOWN = ("regular", "noisy_fixed", "noisy_annealed")
 BOUND = 0.7  # half of chance for items of two vectors
@@ -68,10 +76,10 @@ def _figure9(tables: Tables, valid: pd.DataFrame) -> Figure:
         (axes[1][1], updates / 1000, theirs, "thousands of updates"),
     ):
         ax.plot(x, c, color=ARMS["noisy_annealed"].color, marker="." if ax is axes[1][0] else None, markersize=3)
-        blocks.log_axis(ax.yaxis, [0.4, 40])
+        scales.log_axis(ax.yaxis, [0.4, 40])
         ax.set(xlabel=unit, ylabel="c")
     note = (
-        "thin: seeds   thick: their mean   dashed: chance, item length × ln 2   bottom: c of the annealed "
+        "thin: seeds   thick: their mean   grey: chance, item length × ln 2   bottom: c of the annealed "
         "noise   right: points measured in the drawing"
     )
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
@@ -84,24 +92,26 @@ def _ours(ax: Axes, valid: pd.DataFrame) -> None:
         if rows.empty:
             continue
         for _, own in rows.groupby("seed"):
-            ax.plot(own["step"], own["value"], color=arm.color, linewidth=0.5, alpha=0.45)
+            ax.plot(own["step"], own["value"], color=arm.color, linestyle=arm.linestyle, linewidth=0.5, alpha=0.45)
         mean = rows.groupby("step")["value"].mean()
         label = f"{arm.label}, n={rows['seed'].nunique()}"
-        ax.plot(mean.index.to_numpy(), mean.to_numpy(), color=arm.color, linewidth=1.8, label=label)
+        look: dict[str, Any] = {"color": arm.color, "linestyle": arm.linestyle, "linewidth": 1.8}
+        ax.plot(mean.index.to_numpy(), mean.to_numpy(), label=label, **look)
     chance = _chance(valid)
     ax.axhline(chance, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     ax.set(title="ours", ylabel="validation cost, nats", ylim=(-0.03 * chance, 1.2 * chance))
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="upper right", bbox_to_anchor=(1.0, 0.84))  # below the line of chance
+        legends.inside(ax, loc="upper right", bbox_to_anchor=(1.0, 0.84))  # below the line of chance
 
 
 def _published(ax: Axes) -> None:
     for name, points in PUBLISHED.items():
         (thousands, cost), arm = zip(*points, strict=True), ARMS[name]
-        ax.plot(thousands, cost, color=arm.color, linewidth=1.2, marker=".", markersize=4, label=arm.label)
+        look: dict[str, Any] = {"color": arm.color, "linestyle": arm.linestyle, "marker": ".", "markersize": 4}
+        ax.plot(thousands, cost, linewidth=1.2, label=arm.label, **look)
     ax.axhline(PUBLISHED_CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     ax.set(title="published, one run each", ylim=(-0.03 * PUBLISHED_CHANCE, 1.2 * PUBLISHED_CHANCE))
-    ax.legend(loc="center right")
+    legends.inside(ax, loc="center right")
 
 
 def _chance(valid: pd.DataFrame) -> float:
@@ -158,4 +168,5 @@ def _dots(ax: Axes, place: int, arm: Arm, values: list[float], never: list[bool]
         ax.plot(chosen, heights, marker, color=arm.color, alpha=0.6, markersize=4)
     finite = [v for v in values if math.isfinite(v)]
     if finite:
-        blocks.error_bars(ax, [place + 0.14], [estimate(finite)], label="", color=arm.color, across=True)
+        mean = [estimate(finite)]
+        blocks.error_bars(ax, [place + 0.14], mean, label="", color=arm.color, across=True, within=POSITIVE)

@@ -9,9 +9,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends
 from repro.plots.experiment import Tables
-from repro.plots.style import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
+from repro.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    INK,
+    ORANGE,
+    QUIET,
+    SKY,
+    TEXT,
+    VERMILLION,
+    WINE,
+    activation_look,
+    figure,
+)
+from repro.storage.metrics import POSITIVE, SHARE
 from repro.storage.statistics import estimate
 
 from .plots.units import HARD_SIGMOID, HARD_TANH, phi, sigma, slope
@@ -35,7 +49,7 @@ NAMES = {
 }
 LAYERS = {1: BLUE, 2: ORANGE, 3: GREEN}
 
-ALPHAS = {0.9: BLUE, 1.0: VERMILLION, 1.1: PURPLE, 1.2: SKY}  # of Figure 4
+ALPHAS = {0.9: BLUE, 1.0: VERMILLION, 1.1: WINE, 1.2: SKY}  # of Figure 4
 POINTS = 1000  # for each of them
 # Read off the published vector drawings: root mean square about the noise-free line by |Δ| (Figure 4), about the slope
 # -0.01 at |x| of 2.1 to 2.4 (Figure 5), about the line at |x| = 2.9 (Figure 6); the last two by layer.
@@ -68,13 +82,13 @@ def _figure1() -> Figure:
     ax = fig.subplots()
     x = np.linspace(-4, 4, 1601)
     logistic = 1 / (1 + np.exp(-x))
-    ax.plot(x, 1 - np.tanh(x) ** 2, color=BLUE, label="tanh")
-    ax.plot(x, logistic * (1 - logistic), color=ORANGE, label="sigmoid")
-    for hard, color, label in ((HARD_TANH, GREEN, "hard tanh"), (HARD_SIGMOID, PURPLE, "hard sigmoid")):
-        knee = hard.knee
+    ax.plot(x, 1 - np.tanh(x) ** 2, color=activation_look("tanh").color, label="tanh")
+    ax.plot(x, logistic * (1 - logistic), color=activation_look("sigmoid").color, label="sigmoid")
+    for hard, unit in ((HARD_TANH, "hard_tanh"), (HARD_SIGMOID, "hard_sigmoid")):
+        knee, color, label = hard.knee, activation_look(unit).color, unit.replace("_", " ")
         ax.step([-4, -knee, knee, 4], [0, 0, hard.slope, 0], where="pre", color=color, label=label)
     ax.set(xlabel="x", ylabel="derivative", xlim=(-4, 4), ylim=(-0.2, 1.2))
-    ax.legend(loc="upper left")
+    legends.inside(ax, loc="upper left")
     return fig
 
 
@@ -95,9 +109,9 @@ def _figure4() -> Figure:
         left.plot(x, y, ".", color=color, markersize=2.2, alpha=0.6, markeredgewidth=0, label=f"α = {alpha:g}")
         residuals.append(y - line)
         excess.append(np.abs(x) - 1)
-    left.plot([-4, -1, 1, 4], [-1, -1, 1, 1], color=GREEN, label="hard tanh")
+    left.plot([-4, -1, 1, 4], [-1, -1, 1, 1], color=activation_look("hard_tanh").color, label="hard tanh")
     left.set(xlabel="x", title="noisy hard tanh, half-normal noise, p = 1", xlim=(-4, 4))
-    left.legend(loc="upper left", markerscale=3)
+    legends.inside(left, loc="upper left", markerscale=3)
     delta = np.linspace(0, 3, 301)
     right.plot(delta, sigma(1 + delta, 1.0, C, HARD_TANH), color=INK, label="Eq. 9, p = 1")
     places, found = rms_by(np.concatenate(excess), np.concatenate(residuals), np.arange(0, 3.1, 0.4))
@@ -105,7 +119,7 @@ def _figure4() -> Figure:
     right.plot(delta, _free(delta), "--", color=QUIET, label=f"c (g({FREE} Δ²) − ½)², no p")
     right.plot([*FIGURE_4], [*FIGURE_4.values()], "D", color=VERMILLION, markerfacecolor="none", label="published")
     right.set(xlabel="|Δ| = |x| − 1", title="size of the noise (rms)", xlim=(0, 3.05), ylim=(0, 0.14))
-    right.legend(loc="upper left")
+    legends.inside(right, loc="upper left")
     return fig
 
 
@@ -226,8 +240,8 @@ def _pair() -> tuple[Figure, Axes, Axes]:
 
 
 def _finish(fig: Figure, left: Axes, right: Axes, learnt: Mapping[int, np.ndarray]) -> None:
-    left.legend(loc="upper left", markerscale=3)
-    right.legend(loc="upper left")
+    legends.inside(left, loc="upper left", markerscale=3)
+    legends.inside(right, loc="upper left")
     count = min(len(p) for p in learnt.values())
     fig.supxlabel(
         f"α = {ALPHA}, c = {C}, normal noise; {POINTS} points and {count} units a layer, of all seeds; "
@@ -251,7 +265,7 @@ def _accuracy_and_p(tables: Tables) -> Figure:
         values = [v for v in runs.loc[runs["variant"] == name, "test_accuracy"].tolist() if math.isfinite(v)]
         if values:
             left.plot(values, [place] * len(values), ".", color=BLUE, alpha=0.35, markersize=4)
-            blocks.error_bars(left, [place], [estimate(values)], label="", color=BLUE, across=True)
+            blocks.error_bars(left, [place], [estimate(values)], label="", color=BLUE, across=True, within=SHARE)
         _mean_p(right, layers[(layers["variant"] == name) & (layers["quantity"] == "noise_p")], place)
     left.axvspan(BAYES - POINT, BAYES + POINT, color=QUIET, alpha=0.12, linewidth=0, zorder=0)
     left.axvline(BAYES, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
@@ -264,7 +278,7 @@ def _accuracy_and_p(tables: Tables) -> Figure:
     right.set(xlabel="mean |p| of a layer after training", title="how noisy the units became", xlim=(0, None))
     for depth, color in LAYERS.items():
         right.plot([], [], "o", color=color, label=f"layer {depth}")
-    right.legend(loc="upper right")
+    legends.inside(right, loc="upper right")
     for ax in (left, right):
         ax.grid(visible=False, axis="y")
     n = int(runs.groupby("variant").size().mode().max())
@@ -285,4 +299,6 @@ def _mean_p(ax: Axes, rows: pd.DataFrame, place: float) -> None:
     for shift, (depth, own) in zip((-0.22, 0.0, 0.22), rows.groupby("depth"), strict=False):
         color = LAYERS.get(int(str(depth)), BLACK)
         found = estimate(own["value"].tolist())
-        blocks.error_bars(ax, [place + shift], [found], label="", color=color, across=True, markersize=3)
+        blocks.error_bars(
+            ax, [place + shift], [found], label="", color=color, across=True, within=POSITIVE, markersize=3
+        )

@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLACK, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, figure
+from repro.plots.style import QUIET, TEXT, activation_look, figure
 from repro.storage.statistics import estimate
 
 NAMES = {
@@ -20,7 +20,14 @@ NAMES = {
     "leak": "no noise, α = 1.15, 1.1",
     "hard": "hard, no noise",
 }
-COLORS = {"reference": BLACK, "nah": GREEN, "nah_alpha1": PURPLE, "leak": VERMILLION, "hard": ORANGE}
+COLORS = {
+    "reference": activation_look("tanh").color,
+    "nah": activation_look("noisy_tanh", "nah").color,
+    "nah_alpha1": activation_look("noisy_tanh", "nah").color,
+    "leak": activation_look("hard_tanh").color,
+    "hard": activation_look("hard_tanh").color,
+}
+DASHED = ("nah_alpha1", "leak")  # the same unit with another slope
 PAIR = ("reference", "nah")  # what the paper compares
 # Training accuracy in %, means over epochs 90-110, 110-130 ..., measured in the vector drawing of Figure 8.
 PAPER_EPOCHS = (100, 120, 140, 160)
@@ -56,9 +63,9 @@ def _train_accuracy(curves: pd.DataFrame, variants: list[str], full: bool) -> Fi
     for ax, names in ((whole, [v for v in variants if v in PAIR]), (late, variants)):
         for name in names:
             n = points[name]["seed"].nunique()
-            blocks.curve(ax, points[name], "epoch", label=f"{NAMES[name]} (n={n})", color=COLORS[name])
+            blocks.curve(ax, points[name], "epoch", label=f"{NAMES[name]} (n={n})", **_look(name))
         ax.set_xlabel("epoch")
-        blocks.whole_ticks(ax.xaxis)
+        scales.whole_ticks(ax.xaxis)
     ends = pd.concat([own.loc[own["epoch"] >= LATE * own["epoch"].max(), "value"] for own in points.values()])
     theirs = late if full else beside[0]
     for name, values in PAPER.items():
@@ -72,8 +79,8 @@ def _train_accuracy(curves: pd.DataFrame, variants: list[str], full: bool) -> Fi
     pad = 0.05 * (ends.max() - ends.min()) + 0.01
     late.set(xlim=(LATE * last, 1.01 * last), ylim=(ends.min() - pad, ends.max() + pad), title="its end, all variants")
     whole.set(ylabel="training accuracy, %", title="the whole run")
-    whole.legend(loc="lower right", fontsize="small")
-    late.legend(loc="lower right", fontsize="small")
+    legends.inside(whole, loc="lower right", fontsize="small")
+    legends.inside(late, loc="lower right", fontsize="small")
     fig.supxlabel(
         f"median and range of the seeds; a point: the mean of {together} evaluations   ×: the paper's, "
         "one run, each the mean over 20 epochs",
@@ -83,6 +90,10 @@ def _train_accuracy(curves: pd.DataFrame, variants: list[str], full: bool) -> Fi
         color=QUIET,
     )
     return fig
+
+
+def _look(name: str) -> dict[str, Any]:
+    return {"color": COLORS[name], "linestyle": "--" if name in DASHED else "-"}
 
 
 def _means(rows: pd.DataFrame, together: int) -> pd.DataFrame:
@@ -128,7 +139,7 @@ def _seeds(ax: Axes, row: int, runs: pd.DataFrame, color: str) -> None:
     values = [100 * v for v in runs["test_accuracy"].tolist() if math.isfinite(v)]
     if not values:
         return
-    blocks.error_bars(ax, [row - 0.12], [estimate(values)], label="", color=color, across=True)
+    blocks.error_bars(ax, [row - 0.12], [estimate(values)], label="", color=color, across=True, within=(0.0, 100.0))
     errors = [_binomial(value, n) for value, n in zip(values, runs["schedule_test_answers"], strict=False)]
     places = row + 0.1 + 0.09 * np.arange(len(values)) / max(1, len(values) / 3)
     ax.errorbar(values, places, xerr=errors, fmt=".", markersize=3, color=color, alpha=0.6, elinewidth=0.7)
@@ -149,17 +160,17 @@ def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
         reached = progress[(progress["variant"] == name) & (progress["value"] >= 1)].groupby("seed")["epoch"].min()
         heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(reached)) if len(reached) > 1 else [row]
         top.plot(reached.to_numpy(), heights, ".", markersize=7, color=COLORS[name])
-        blocks.curve(rate, rates[rates["variant"] == name], "epoch", label=NAMES[name], color=COLORS[name])
+        blocks.curve(rate, rates[rates["variant"] == name], "epoch", label=NAMES[name], **_look(name))
     for ax in (top, rate):
         ax.set_xlabel("epoch")
         ax.set_xlim(-0.02 * later["epoch"].max(), 1.02 * later["epoch"].max())
-        blocks.whole_ticks(ax.xaxis)
-    blocks.log_axis(rate.yaxis, rates["value"])
+        scales.whole_ticks(ax.xaxis)
+    scales.log_axis(rate.yaxis, rates["value"])
     top.set_yticks(range(len(variants)), [NAMES[name] for name in variants])
     top.set(ylim=(len(variants) - 0.5, -0.5), title="last level reached, by seed")
     top.grid(visible=False, axis="y")
     rate.set(title="learning rate")
-    rate.legend(loc="lower left", fontsize="small")
+    legends.inside(rate, loc="lower left", fontsize="small")
     fig.supxlabel(
         "right: median and range of the seeds; the rate falls by a fifth each time the last level is done",
         x=0.99,

@@ -1,13 +1,16 @@
 """Figures of the Penn Treebank study: Figure 7, Table 2, the gates, the gradient's way back. Trains nothing."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
+from repro.plots.style import BLUE, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, activation_look, figure
+from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
 
 NAMES = {
@@ -20,14 +23,15 @@ NAMES = {
     "nah_alpha1": "NAH, α = 1",
 }
 COLORS = {
-    "reference": BLACK,
-    "hard": ORANGE,
-    "nan": BLUE,
-    "nah": GREEN,
-    "leak": VERMILLION,
-    "nan_alpha1": SKY,
-    "nah_alpha1": PURPLE,
+    "reference": activation_look("tanh").color,
+    "hard": activation_look("hard_tanh").color,
+    "nan": activation_look("noisy_tanh", "nan").color,
+    "nah": activation_look("noisy_tanh", "nah").color,
+    "leak": activation_look("hard_tanh").color,
+    "nan_alpha1": activation_look("noisy_tanh", "nan").color,
+    "nah_alpha1": activation_look("noisy_tanh", "nah").color,
 }
+DASHED = ("leak", "nan_alpha1", "nah_alpha1")  # the same unit with another slope
 # Validation perplexity after epochs 1, 2, ..., measured in the vector drawing of Figure 7.
 PAPER = {
     "reference": [180.8, 145.4, 132.6, 128.5, 127.7, 119.9, 119.2, 120.2, 120.8, 120.7, 120.2, 119.8, 119.5],
@@ -66,11 +70,11 @@ def _perplexity(curves: pd.DataFrame, variants: list[str], full: bool) -> Figure
         for name in variants:
             own = rows[rows["variant"] == name]
             n = own["seed"].nunique()
-            blocks.curve(ax, own, "epoch", label=f"{NAMES[name]} (n={n})", color=COLORS[name])
+            blocks.curve(ax, own, "epoch", label=f"{NAMES[name]} (n={n})", **_look(name))
             if full and name in PAPER:
                 at = np.arange(1, len(PAPER[name]) + 1)
                 ax.plot(at, PAPER[name], color=COLORS[name], linestyle="none", marker="x", markersize=4, alpha=0.8)
-        blocks.whole_ticks(ax.xaxis)
+        scales.whole_ticks(ax.xaxis)
         ax.set_xlabel("epoch")
     last = rows["epoch"].max()
     at_end = rows[rows["epoch"] >= last - 6]["value"]
@@ -79,10 +83,14 @@ def _perplexity(curves: pd.DataFrame, variants: list[str], full: bool) -> Figure
     if full:
         every.set_ylim(100, 205)
         every.plot([], [], color=QUIET, linestyle="none", marker="x", markersize=4, label="the paper's, one run")
-    every.legend(fontsize="small")
+    legends.inside(every, [every, late], fontsize="small")
     note = "median and range of the seeds; the learning rate is halved before each epoch from the sixth on"
     fig.supxlabel(note if full else "median and range of the seeds", x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
+
+
+def _look(name: str) -> dict[str, Any]:
+    return {"color": COLORS[name], "linestyle": "--" if name in DASHED else "-"}
 
 
 def _table2(runs: pd.DataFrame, variants: list[str], full: bool) -> Figure:
@@ -92,7 +100,7 @@ def _table2(runs: pd.DataFrame, variants: list[str], full: bool) -> Figure:
         values = runs.loc[(runs["variant"] == name) & (runs["status"] == "done"), "test_perplexity"].tolist()
         if not values:
             continue
-        blocks.error_bars(ax, [row], [estimate(values)], label="", color=COLORS[name], across=True)
+        blocks.error_bars(ax, [row], [estimate(values)], label="", color=COLORS[name], across=True, within=POSITIVE)
         ax.plot(values, [row + 0.22] * len(values), linestyle="none", marker="|", color=COLORS[name], markersize=6)
         if full and name in TABLE_2:
             ax.plot(TABLE_2[name], row, marker="D", markerfacecolor="none", color=QUIET, markersize=6, zorder=0)
@@ -118,14 +126,14 @@ def _gates(layers: pd.DataFrame, variants: list[str]) -> Figure:
                         style = "--" if name == "reference" else "-"
                         label = SITES[site] if name == variants[-1] else "_"
                         blocks.curve(ax, rows, "step", label=label, color=SITE_COLORS[site], linestyle=style)
-            blocks.log_axis(ax.xaxis, layers.loc[layers["step"] > 0, "step"])
+            scales.log_axis(ax.xaxis, layers.loc[layers["step"] > 0, "step"])
             if depth == 1:
                 ax.set_title(title)
         axes[0].set_ylabel(f"layer {depth}")
     for ax in grid[1]:
         ax.set_xlabel("update")
-    grid[0, 0].legend(fontsize="small")
-    note = "solid: NAN; dashed: the reference, whose units count as saturated where their slope is below 0.02"
+    legends.inside(grid[0, 0], fontsize="small")
+    note = "colours: gates; solid: NAN; dashed: the reference, saturated where the slope is below 0.02"
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
@@ -141,18 +149,18 @@ def _through_time(layers: pd.DataFrame, variants: list[str]) -> Figure:
     for ax, (title, step) in zip(axes, moments.items(), strict=True):
         for name in variants:
             own = rows[(rows["variant"] == name) & (rows["step"] == step) & (rows["depth"] == rows["depth"].max())]
-            band = blocks.curve(ax, own, "back", label=NAMES[name], color=COLORS[name])
+            band = blocks.curve(ax, own, "back", label=NAMES[name], **_look(name))
             values += band.center.tolist()
         ax.set(title=title, xlabel="steps back in time")
         _whole(ax)
     for ax in axes:
-        blocks.log_axis(ax.yaxis, values)
+        scales.log_axis(ax.yaxis, values)
     axes[0].set_ylabel("gradient norm at h, top layer")
-    axes[1].legend(fontsize="small")
+    legends.inside(axes[1], axes, fontsize="small")
     note = "gradient of the last prediction's loss with respect to the hidden state so many steps before"
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
 
 def _whole(ax: Axes) -> None:
-    blocks.whole_ticks(ax.xaxis)
+    scales.whole_ticks(ax.xaxis)

@@ -9,29 +9,36 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLACK, BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, figure
+from repro.plots.style import INK, QUIET, TEXT, activation_look, figure
 from repro.storage.statistics import Estimate, estimate
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of Table 5, or one of ours: test error in % where it was published."""
+    """A row of Table 5, or one of ours: test error in % where it was published, dashes for how it was trained."""
 
     label: str
-    color: str
+    unit: str
+    noise: str = "nan"
+    linestyle: str = "-"
     published: float | None = None
+
+    @property
+    def color(self) -> str:
+        """That of the activation in every figure."""
+        return activation_look(self.unit, self.noise).color
 
 
 ROWS = {
-    "reference": Row("LSTM (reference)", BLACK, 33.28),
-    "nan": Row("NAN, c = 0.5", SKY, 31.12),
-    "nanil_annealed": Row("NANIL annealed", PURPLE, 20.94),
-    "curriculum": Row("LSTM, curriculum", GREEN, 14.83),
-    "nan_annealed": Row("NAN annealed", BLUE, 9.53),
-    "nan_annealed_curriculum": Row("NAN annealed, curriculum", VERMILLION),
-    "hard": Row("hard LSTM, no noise", ORANGE),
+    "reference": Row("LSTM (reference)", "tanh", published=33.28),
+    "nan": Row("NAN, c = 0.5", "noisy_tanh", published=31.12),
+    "nanil_annealed": Row("NANIL annealed", "noisy_tanh", "nanil", "--", published=20.94),
+    "curriculum": Row("LSTM, curriculum", "tanh", linestyle=":", published=14.83),
+    "nan_annealed": Row("NAN annealed", "noisy_tanh", linestyle="--", published=9.53),
+    "nan_annealed_curriculum": Row("NAN annealed, curriculum", "noisy_tanh", linestyle=":"),
+    "hard": Row("hard LSTM, no noise", "hard_tanh"),
 }
 PANELS = {
     "at full length from the start": ("reference", "hard", "nan", "nan_annealed", "nanil_annealed"),
@@ -39,6 +46,7 @@ PANELS = {
 }
 HALF = "_half"
 CHANCE = 55.79  # % error of always saying 10, exact for 11 values and length 26
+PER_CENT = (0.0, 100.0)
 TICKS = (1, 2, 5, 10, 20, 50, 100)
 
 
@@ -66,21 +74,22 @@ def _learning_curves(tables: Tables) -> Figure:
         for name in names:
             rows = errors[errors["variant"] == name]
             if len(rows):
-                blocks.curve(ax, rows, "step", label=ROWS[name].label, color=ROWS[name].color)
+                row = ROWS[name]
+                blocks.curve(ax, rows, "step", label=row.label, color=row.color, linestyle=row.linestyle)
         _error_axis(ax, errors["value"])
         if ax.lines:
-            ax.legend(loc="lower left")
+            legends.inside(ax, loc="lower left")
         ax.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
         ax.set_title(title)
     axes[0][0].set_ylabel("validation error, %")
     axes[0][1].tick_params(labelleft=False)
     _schedule(axes[1][0], curves, "c", "nan_annealed", "scale c of the annealed noise")
-    blocks.log_axis(axes[1][0].yaxis, [0.4, 40])
+    scales.log_axis(axes[1][0].yaxis, [0.4, 40])
     _schedule(axes[1][1], curves, "length", "curriculum", "length trained on")
     for ax in axes[1]:
         ax.set_xlabel("updates")
     fig.supxlabel(
-        f"median and range of n={_seeds(tables.runs)} seeds; dashed: always saying 10",
+        f"median and range of n={_seeds(tables.runs)} seeds; grey: always saying 10",
         x=0.99,
         ha="right",
         fontsize=6.5,
@@ -123,7 +132,14 @@ def _table5(runs: pd.DataFrame) -> Figure:
                 ax.plot(errors, [place + shift] * len(errors), ".", color=row.color, alpha=0.4, markersize=4)
                 found: Estimate = estimate(errors)
                 blocks.error_bars(
-                    ax, [place + shift], [found], label="", color=row.color, across=True, markerfacecolor=fill
+                    ax,
+                    [place + shift],
+                    [found],
+                    label="",
+                    color=row.color,
+                    across=True,
+                    within=PER_CENT,
+                    markerfacecolor=fill,
                 )
         if row.published is not None:
             ax.plot([row.published], [place], "D", color=INK, markersize=5, markerfacecolor="none", zorder=4)

@@ -3,18 +3,13 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, GREEN, PALETTE, PURPLE, QUIET, TEXT, VERMILLION, figure
+from repro.plots.style import PALETTE, QUIET, TEXT, activation_look, figure
 from repro.plots.sweeps import add_quantity, footnote, places, sweep
 
 RATE = "optimizer.lr"
-UNITS = {
-    "relu": ("ReLU", VERMILLION),
-    "leaky_relu": ("leaky ReLU", PURPLE),
-    "elu": ("ELU", GREEN),
-    "tanh": ("tanh", BLUE),
-}
+UNITS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "tanh": "tanh"}
 ROWS = {"": "digits", "adam_": "digits, Adam", "mnist_": "MNIST"}
 CHANCE = 0.1
 
@@ -37,8 +32,9 @@ def _rates(runs: pd.DataFrame) -> Figure:
     axes = fig.subplots(len(datasets), 2, squeeze=False)
     for (left, right), (prefix, title) in zip(axes, datasets.items(), strict=True):
         at = places(runs[runs["variant"] == f"{prefix}relu"], RATE)
-        for unit, (label, color) in UNITS.items():
+        for unit, label in UNITS.items():
             own = runs[runs["variant"] == prefix + unit]
+            color = activation_look(unit).color
             sweep(left, own, RATE, "dead_share", at, label=label, color=color)
             sweep(right, own, RATE, "test_accuracy", at, label=label, color=color)
         left.set(title=f"{title}: dead units", ylabel="share, mean of the layers", ylim=(-0.03, 1.03))
@@ -46,7 +42,7 @@ def _rates(runs: pd.DataFrame) -> Figure:
         right.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     for ax in axes[-1]:
         ax.set_xlabel("learning rate")
-    axes[0][1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legends.inside(axes[0][1], axes.flat, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     footnote(fig, runs, "×: some seeds diverged, left out; dashed: chance")
     return fig
 
@@ -59,16 +55,16 @@ def _layers(tables: Tables) -> Figure:
     )
     last = layers[layers["step"] == layers.groupby(["run", "seed"])["step"].transform("max")]
     datasets = _there(tables.runs)
-    fig = figure(TEXT, 2.6)
+    fig = figure(TEXT, 3.0)
     axes = fig.subplots(1, len(datasets), sharey=True, squeeze=False)[0]
     for ax, (prefix, title) in zip(axes, datasets.items(), strict=True):
         relu = last[last["variant"] == f"{prefix}relu"]
         for rate, color in zip(places(relu, RATE), PALETTE, strict=False):
             blocks.profile(ax, relu[relu[RATE] == rate], label=f"{rate:g}", color=color, linewidth=1.0)
         # Room for the legend above the shares.
-        ax.set(title=f"{title}, ReLU", xlabel="layer", ylim=(-0.03, 1.5), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
-        ax.legend(title="learning rate", loc="upper left", ncols=3, fontsize=6, title_fontsize=6.5)
-        blocks.whole_ticks(ax.xaxis)
+        ax.set(title=f"{title}, ReLU", xlabel="layer", ylim=(-0.03, 1.9), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
+        legends.inside(ax, title="learning rate", loc="upper left", fontsize=6, title_fontsize=6.5)
+        scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("share of dead units")
     fig.supxlabel(
         "after training; points: median of the seeds; bands: their range; diverged seeds are left out",

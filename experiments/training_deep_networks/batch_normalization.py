@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, figure
 from repro.plots.sweeps import footnote, places, sweep
@@ -40,7 +40,7 @@ def _rates(runs: pd.DataFrame) -> Figure:
         row[0].set_ylabel("test accuracy")
     for ax in axes[-1]:
         ax.set_xlabel("learning rate")
-    axes[0][-1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legends.inside(axes[0][-1], axes.flat, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     footnote(fig, runs, "×: some seeds diverged, left out; dashed: chance")
     return fig
 
@@ -60,6 +60,6 @@ def _mnist(tables: Tables) -> Figure:
         ax.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
         ax.set(title=f"learning rate {rate:g}", xlabel="updates", ylim=(0, 1.03))
     axes[0].set_ylabel("validation accuracy, MNIST")
-    axes[1].legend(loc="lower right")
+    legends.inside(axes[1], axes, loc="lower right", fontsize="small")
     footnote(fig, runs, "dashed: chance")
     return fig

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.blocks import Cell
 from repro.plots.experiment import Tables
-from repro.plots.style import PALETTE, QUIET, TEXT, figure
+from repro.plots.style import QUIET, TEXT, Look, activation_look, figure
 from repro.storage.statistics import Estimate, estimate
 
 DEPTH = "architecture.depth"
@@ -26,7 +26,6 @@ NAMES = {
     "noisy_tanh_nah": "noisy tanh (NAH)",
     "esp": "ESP",
 }
-MARKERS = "osD^vXP"
 # Ratios further from 1 than this many powers of ten have the full colour; their numbers stand in the cells.
 FULL_COLOR = 6.0
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
@@ -110,17 +109,20 @@ def _by_depth(runs: pd.DataFrame) -> Figure:
     titles = {"first_vanishing_ratio": "at initialization", "vanishing_ratio": "after training"}
     values: list[float] = []
     for ax, (column, title) in zip(axes, titles.items(), strict=True):
-        for variant, color, marker in zip(_variants(runs), PALETTE, MARKERS, strict=False):
+        for variant in _variants(runs):
+            look = _look(variant)
             depths, found = _means(runs[runs["variant"] == variant], column)
-            blocks.error_bars(ax, depths, found, label=NAMES.get(variant, variant), color=color, fmt=f"{marker}-")
+            blocks.error_bars(
+                ax, depths, found, label=NAMES.get(variant, variant), color=look.color, fmt=f"{look.marker}-"
+            )
             values += [bound for f in found for bound in (f.value, *(f.interval or ()))]
         ax.axhline(1, color=QUIET, linewidth=0.8, zorder=0)
         ax.set(title=title, xlabel="hidden layers")
         ax.set_xticks(_depths(runs))
     for ax in axes:
-        blocks.log_axis(ax.yaxis, [*values, 1.0])
+        scales.log_axis(ax.yaxis, [*values, 1.0])
     axes[0].set_ylabel("first hidden layer's gradient norm\nover the last's")
-    axes[1].legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legends.inside(axes[1], axes, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     note = f"geometric mean of n={_usual(runs)} seeds, 95 % interval; 1: the gradient arrives as large as it started"
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
@@ -142,6 +144,12 @@ def _means(rows: pd.DataFrame, column: str) -> tuple[list[int], list[Estimate]]:
 def _power(exponent: float) -> float:
     """Ten to the exponent, kept within what an axis can show."""
     return float(10 ** np.clip(exponent, -300, 300))
+
+
+def _look(variant: str) -> Look:
+    """That of the activation; a noisy one has its noise at the end of the variant's name."""
+    unit, _, noise = variant.rpartition("_")
+    return activation_look(unit, noise) if unit.startswith("noisy") else activation_look(variant)
 
 
 def _variants(runs: pd.DataFrame) -> list[str]:

@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, ORANGE, TEXT, VERMILLION, figure
 from repro.plots.sweeps import add_quantity, footnote, places, sweep, whole_norm
@@ -42,13 +42,13 @@ def _rates(runs: pd.DataFrame) -> Figure:
         )
         sweep(ax, own, RATE, "test_accuracy", at, label="test, right labels", color=color)
         ax.set(title=title, xlabel="dropped share of the units", ylim=(0.45, 1.02))
-        ax.legend(loc="lower left")
+        legends.inside(ax, loc="lower left")
         sweep(norms, own, RATE, "weight_norm", at, label=title, color=color)
     panels[0].set_ylabel("accuracy")
     panels[1].tick_params(labelleft=False)
     norms.set(title="norm of all weights", xlabel="dropped share of the units")
     norms.set_ylim(0, 1.1 * runs["weight_norm"].max())
-    norms.legend(loc="lower left")
+    legends.inside(norms, loc="lower left")
     footnote(fig, runs)
     return fig
 
@@ -74,6 +74,6 @@ def _curves(tables: Tables) -> Figure:
             )
         ax.set(title=title, xlabel="epoch", ylim=(0.45, 1.02))
     axes[0].set_ylabel("accuracy")
-    axes[-1].legend(title="dropped", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legends.inside(axes[-1], axes, title="dropped", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     footnote(fig, runs, "lines: test; dashed: training, units dropped")
     return fig

@@ -10,10 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.histograms import read_histograms, small_multiples
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, figure
+from repro.storage.metrics import SHARE
 from repro.storage.statistics import Estimate, estimate
 
 WIDTH = 500  # units of a layer, and inputs, in the article's nets
@@ -143,8 +144,8 @@ def _profiles(untrained: Mapping[str, pd.DataFrame], theory: bool) -> Figure:
         ax.set_title(title)
     for ax in axes[-1]:
         ax.set_xlabel("layer")
-        blocks.whole_ticks(ax.xaxis, 10)
-    axes[0][1].legend(loc="lower left")
+        scales.whole_ticks(ax.xaxis, 10)
+    legends.inside(axes[0][1], loc="lower left")
     fig.align_ylabels(axes[:, 0])
     _note(fig, untrained)
     return fig
@@ -158,8 +159,8 @@ def _mean_limits(ax: Axes, rows: pd.DataFrame) -> None:
 
 def _std_limits(ax: Axes, rows: pd.DataFrame) -> None:
     values = rows.loc[rows["quantity"] == "activation_std", "value"]
-    if blocks.spans_decades(values):
-        blocks.log_axis(ax.yaxis, values, most=4)
+    if scales.is_logarithmic(values):
+        scales.log_axis(ax.yaxis, values, most=4)
     else:
         ax.set_ylim(0, 1.15 * values.max())
 
@@ -179,7 +180,7 @@ def _histograms(untrained: Mapping[str, pd.DataFrame]) -> Figure:
     for depth, ax in enumerate(axes[0], 1):
         ax.set_title(f"layer {depth}" if depth == 1 else str(depth), loc="center", fontweight="normal")
     fig.supxlabel(
-        "activation; heights are scaled in each panel, a spike of zeros that dwarfs the rest is cut",
+        "colours: initialization; heights are scaled in each panel, a spike of zeros that dwarfs the rest is cut",
         x=0.99,
         ha="right",
         fontsize=6.5,
@@ -205,13 +206,13 @@ def _gradients(untrained: Mapping[str, pd.DataFrame], theory: bool) -> Figure:
             left.plot(depths, line, color=INK, linewidth=0.8, zorder=3)
         shares = rows[rows["quantity"] == "saturated_share"]
         blocks.profile(right, shares, linewidth=1.0, **look)
-    blocks.log_axis(left.yaxis, values)
+    scales.log_axis(left.yaxis, values)
     left.set(title="gradient norm", xlabel="layer")
     right.set(title="saturated share (slope below 0.02)", xlabel="layer", ylim=(-0.03, 1.03))
     for ax in (left, right):
-        blocks.whole_ticks(ax.xaxis, 10)
-    right.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    _note(fig, untrained, "lines on the left: theory, from the last layer down" if theory else "")
+        scales.whole_ticks(ax.xaxis, 10)
+    legends.inside(right, [left, right], loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    _note(fig, untrained, "lines on the left: theory, from the last layer" if theory else "")
     return fig
 
 
@@ -223,7 +224,7 @@ def _depths(rows: pd.DataFrame) -> list[int]:
 def _note(fig: Figure, untrained: Mapping[str, pd.DataFrame], more: str = "") -> None:
     seeds = {rows["seed"].nunique() for rows in untrained.values()}
     n = " to ".join(str(count) for count in sorted({min(seeds), max(seeds)}))
-    text = f"before training; points: median of {n} draws of the weights; bands: their range"
+    text = f"before training; colours: initialization; points: median of {n} draws; bands: their range"
     fig.supxlabel("; ".join(filter(None, [text, more])), x=0.99, ha="right", fontsize=6.5, color=QUIET)
 
 
@@ -242,13 +243,13 @@ def _accuracy(tables: Tables, dataset: str) -> Figure:
             if len(rows):
                 blocks.curve(ax, rows, "epoch", label=SCHEME_NAMES[scheme], color=color, spread="interval")
         ax.set(title=f"{DATASETS[dataset]}, {label}", xlabel="epoch", ylim=(0, 1.03))
-        blocks.whole_ticks(ax.xaxis)
+        scales.whole_ticks(ax.xaxis)
     panels[0].set_ylabel("test accuracy")
     panels[1].tick_params(labelleft=False)
     _final(final, runs)
     n = runs.groupby("variant").size().mode().max()
     fig.supxlabel(
-        f"mean of n={n} seeds and its 95 % interval; dots: single seeds; dashed: chance",
+        f"colours: initialization; mean of n={n} seeds and its 95 % interval; dots: single seeds; dashed: chance",
         x=0.99,
         ha="right",
         fontsize=6.5,
@@ -273,7 +274,9 @@ def _final(ax: Axes, runs: pd.DataFrame) -> None:
             if values:
                 ax.plot(values, [place] * len(values), ".", color=color, alpha=0.35, markersize=4)
                 found: Estimate = estimate(values)
-                blocks.error_bars(ax, [place], [found], label=activation, color=color, across=True, **style)
+                blocks.error_bars(
+                    ax, [place], [found], label=activation, color=color, across=True, within=SHARE, **style
+                )
             if lost:
                 text = f"{ACTIVATIONS[activation]}: {lost} of {len(own)} diverged"
                 ax.text(1.0, place, text, ha="right", va="center", fontsize=6.5, color=color)

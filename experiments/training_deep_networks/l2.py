@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, figure
 from repro.plots.sweeps import add_quantity, footnote, places, sweep, whole_norm
@@ -46,9 +46,9 @@ def _sweep(runs: pd.DataFrame) -> Figure:
         sweep(top, own, LAMBDA, "test_accuracy", at, label=test, color=BLUE)
         top.axhline(CHANCE[name], color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
         top.set(title=PANELS[name], ylim=(0, 1.03))
-        top.legend(loc="lower left")
+        legends.inside(top, loc="lower left")
         sweep(bottom, own, LAMBDA, "weight_norm", at, label="", color=GREEN)
-        blocks.log_axis(bottom.yaxis, [LEAST, *own["weight_norm"]])
+        scales.log_axis(bottom.yaxis, [LEAST, *own["weight_norm"]])
         bottom.set(xlabel="λ")
     axes[0][0].set_ylabel("accuracy")
     axes[1][0].set_ylabel("norm of all weights")

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, QUIET, TEXT, VERMILLION, figure
 from repro.plots.sweeps import footnote, places, sweep
@@ -106,7 +106,7 @@ def _linear(curves: pd.DataFrame) -> Figure:
         blocks.curve(ax, own, "step", label=f"{label}: {_arrival(own)}", color=color)
     ax.axhline(1 - DONE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     ax.set(xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="step", ylabel="share of the loss's fall still to go")
-    ax.legend(title=f"inputs: steps to {DONE:.0%}", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legends.inside(ax, title=f"inputs: steps to {DONE:.0%}", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     fig.supxlabel(
         f"linear classifier, full batches, step 1/L; median and range of n={own['seed'].nunique()} data sets",
         x=0.99,
@@ -138,6 +138,6 @@ def _rates(runs: pd.DataFrame) -> Figure:
         ax.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
         ax.set(title=title, xlabel="learning rate", ylim=(0, 1.03))
     axes[0].set_ylabel("test accuracy")
-    axes[-1].legend(title="inputs", loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legends.inside(axes[-1], axes, title="inputs", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     footnote(fig, runs[runs["variant"].str.startswith(tuple(datasets))], "×: some seeds diverged; dashed: chance")
     return fig

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 import fabricated
 from repro.errors import UserError
 from repro.paths import experiments_dir
-from repro.plots import blocks, overview
+from repro.plots import blocks, overview, scales
 from repro.plots.experiment import Tables, draw
 from repro.plots.histograms import heights, read_histograms, rebin
 from repro.plots.style import figure, save, styled
@@ -168,7 +168,7 @@ def test_bands_are_range_or_interval_of_finite_values() -> None:
 )
 def test_short_log_axes_have_plain_numbers(values: list[float], labels: list[str]) -> None:
     ax = Figure().subplots()
-    blocks.log_axis(ax.yaxis, values)
+    scales.log_axis(ax.yaxis, values)
     low, high = ax.get_ylim()
     shown = [t.get_text() for t, at in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True) if low <= at <= high]
     assert set(shown) <= set(labels)
@@ -178,10 +178,10 @@ def test_short_log_axes_have_plain_numbers(values: list[float], labels: list[str
 
 def test_log_axis_takes_what_cannot_be_drawn() -> None:
     ax = Figure().subplots()
-    blocks.log_axis(ax.xaxis, [0.0, np.nan, np.inf, -1.0])
+    scales.log_axis(ax.xaxis, [0.0, np.nan, np.inf, -1.0])
     assert ax.get_xscale() == "log"
-    assert not blocks.spans_decades([0.0, 1.0, np.inf])
-    assert blocks.spans_decades([0.001, 1.0])
+    assert not scales.spans_decades([0.0, 1.0, np.inf])
+    assert scales.spans_decades([0.001, 1.0])
 
 
 def test_cells_say_how_many_seeds_they_are_of() -> None:

@@ -9,12 +9,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, figure
+from repro.plots.style import BLUE, GREEN, QUIET, TEXT, VERMILLION, activation_look, figure
+from repro.storage.metrics import ANY, SHARE
+from repro.text.run import layer_name
 
-UNITS = {"relu": ("ReLU", VERMILLION), "esp": ("ESP", BLUE), "sigmoid": ("sigmoid", GREEN), "tanh": ("tanh", PURPLE)}
-OTHERS = {"esp_from_1": ("ESP, β from 1", ORANGE), "esp_fixed": ("ESP, β = 1", INK)}
+NAMES = {"relu": "ReLU", "esp": "ESP", "sigmoid": "sigmoid", "tanh": "tanh"}
+UNITS = {unit: (name, activation_look(unit).color) for unit, name in NAMES.items()}
 # Heading, index, and the authors' column.
 END_POINTS = (
     ("loss", "loss", "loss"),
@@ -96,21 +98,23 @@ def panels(found: Study, height: float = 2.6) -> tuple[Figure, list[Axes]]:
     return fig, axes
 
 
-def over_training(found: Study, metric: str, label: str, authors: str | None = None, log: bool = False) -> Figure:
+def over_training(found: Study, metric: str, label: str, authors: str | None = None) -> Figure:
     """An index by epoch: median over the seeds within their range, and the authors' one run, dashed."""
     fig, axes = panels(found)
     for ax, net in zip(axes, found.nets, strict=True):
         own = found.curves[(found.curves["net"] == net) & (found.curves["metric"] == metric)]
         own = own[own["unit"].isin(UNITS)]
+        shown: list[float] = []
         for unit, (name, color) in UNITS.items():
             rows = own[own["unit"] == unit]
             if len(rows):
                 blocks.curve(ax, rows, "epoch", label=name, color=color)
             theirs = _theirs(found.authors, net, unit)
             if authors and len(theirs):
+                shown += theirs[authors].tolist()
                 ax.plot(theirs["epoch"], theirs[authors], color=color, linestyle="--", linewidth=1)
-        if log and len(own):
-            blocks.log_axis(ax.yaxis, own["value"])
+        drawn = [*own["value"], *shown]
+        scales.value_axis(ax.yaxis, drawn, ANY if metric == "loss" else SHARE, whole=False)
         ax.set(xlabel="epoch")
     axes[0].set_ylabel(label)
     _legend(axes)
@@ -156,7 +160,7 @@ def against_energy(found: Study, metric: str, label: str, authors: str) -> Figur
                 zorder=3,
                 markeredgewidth=0.6,
             )
-        blocks.log_axis(ax.xaxis, own.loc[own["metric"] == "loss", "value"])
+        scales.log_axis(ax.xaxis, own.loc[own["metric"] == "loss", "value"])
         ax.set(xlabel="training loss", ylim=(-0.03, 1.0))
     axes[0].set_ylabel(label)
     for handle in _legend(axes, markerscale=4):
@@ -249,13 +253,13 @@ def betas(found: Study) -> Figure:
                 q: rows[rows["quantity"] == f"beta_{q}"].groupby("epoch")["value"].median()
                 for q in ("min", "mean", "max")
             }
-            ax.plot(middle["mean"].index, middle["mean"], color=color, label=str(layer))
+            ax.plot(middle["mean"].index, middle["mean"], color=color, label=layer_name(str(layer)))
             ax.fill_between(middle["min"].index, middle["min"], middle["max"], color=color, alpha=0.18, linewidth=0)
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
         ax.set(xlabel="epoch")
     axes[0].set_ylabel("β")
     _legend(axes)
-    _note(fig, found, "ESP; lines: mean β of a layer, bands: its least to its greatest; medians over the seeds")
+    _note(fig, found, "ESP; colours: layers; lines: mean β, bands: least to greatest; medians over the seeds")
     return fig
 
 
@@ -264,9 +268,9 @@ def activations() -> Figure:
     h = np.linspace(-10, 10, 401)
     gate = 1 / (1 + np.exp(-h))
     shapes = {
-        "ESP": (h * gate, gate * (1 + h * (1 - gate)), BLUE),
-        "sigmoid": (gate, gate * (1 - gate), GREEN),
-        "ReLU": (h.clip(0), (h > 0) * 1.0, VERMILLION),
+        "ESP": (h * gate, gate * (1 + h * (1 - gate)), UNITS["esp"][1]),
+        "sigmoid": (gate, gate * (1 - gate), UNITS["sigmoid"][1]),
+        "ReLU": (h.clip(0), (h > 0) * 1.0, UNITS["relu"][1]),
     }
     fig = figure(TEXT, 2.4)
     left, right = fig.subplots(1, 2)
@@ -275,7 +279,7 @@ def activations() -> Figure:
         right.plot(h, slope, color=color)
     left.set(xlabel="h", ylabel="activation", ylim=(-1, 4))
     right.set(xlabel="h", ylabel="slope", ylim=(-0.2, 1.2))
-    left.legend()
+    legends.inside(left)
     return fig
 
 
@@ -283,7 +287,7 @@ def all_figures(found: Study) -> dict[str, Figure]:
     """The paper's figures; spectra and eigenvectors of the last net."""
     last = list(found.nets)[-1]
     return {
-        "loss": over_training(found, "loss", "training loss", "loss", log=True),
+        "loss": over_training(found, "loss", "training loss", "loss"),
         "alpha_against_loss": against_energy(found, "alpha_1e-8", "α, share of negative eigenvalues", "alpha_1e-8"),
         "gamma_against_loss": against_energy(
             found, "gamma_structural", "γ, share of flat directions", "gamma_structural"
@@ -323,10 +327,11 @@ def _theirs(authors: pd.DataFrame, net: str, unit: str) -> pd.DataFrame:
     return authors[(authors["net"] == net) & (authors["activation"] == unit)]
 
 
-def _legend(axes: list[Axes], **look: float) -> list[Any]:
+def _legend(axes: list[Axes], **look: Any) -> list[Any]:
     """A legend in the last panel that has lines; its handles."""
     drawn = [ax for ax in axes if ax.get_legend_handles_labels()[0]]
-    return list(drawn[-1].legend(**look).legend_handles) if drawn else []
+    legend = legends.inside(drawn[-1], drawn, **look) if drawn else None
+    return list(legend.legend_handles) if legend else []
 
 
 def _note(fig: Figure, found: Study, text: str) -> None:

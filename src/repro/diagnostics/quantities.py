@@ -8,9 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from repro.storage.metrics import ANY, POSITIVE, SHARE, Range
+
 if TYPE_CHECKING:
     from torch import Tensor
 
+
+BOTH_ENDS: dict[str, Range] = {"0…1": SHARE, "−1…1": (-1.0, 1.0)}
+"""Units of what has two ends."""
 
 Measure = TypeVar("Measure", bound=Callable[..., Any])
 
@@ -38,6 +43,11 @@ class Quantity:
     writes: str
     unit: str
     says: str
+
+    @property
+    def within(self) -> Range:
+        """The least and the greatest value there can be, as `unit` says; infinite where there is no bound."""
+        return BOTH_ENDS.get(self.unit, POSITIVE if "≥ 0" in self.unit else ANY)
 
     @property
     def column(self) -> str:
@@ -362,6 +372,19 @@ ALWAYS = ("histogram", "vanishing_ratio")
 """What follows from other settings, and is not asked for by name."""
 WANTED = tuple(name for name in REGISTRY if name not in ALWAYS)
 COMPARED = tuple(q.name for q in REGISTRY.values() if q.reads == "both_gradients")
+
+
+def value_range(column: str) -> Range:
+    """Between which values a quantity of the layers' table lies; infinite where there is no bound.
+
+    Args:
+        column: as in the column `quantity`: `dead_share`, `gradient_through_time_07`.
+    """
+    numbered = f"`{column.rstrip('0123456789')}"
+    for q in REGISTRY.values():
+        if column in (q.name, q.column) or (numbered.endswith("_") and numbered in q.writes):
+            return q.within
+    return ANY
 
 
 def markdown() -> str:

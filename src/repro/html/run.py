@@ -50,9 +50,10 @@ def run_page(folder: Path) -> str:
     )
 
 
-def _figures(folder: Path, summary: Mapping[str, Any]) -> list[Figure]:
+def _figures(folder: Path, summary: Mapping[str, Any]) -> list[tuple[Figure, float]]:
+    """The figures, each with its share of the page's width."""
     return [
-        Figure(drawing.name, drawing.caption, address(drawing.svg.encode()), (), captioned=True)
+        (Figure(drawing.name, drawing.caption, address(drawing.svg.encode()), (), captioned=True), drawing.width)
         for drawing in details.draw(folder, summary)
     ]
 
@@ -97,8 +98,13 @@ def _facts(summary: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[tu
         "Time": f"{summary['seconds']:.4g} s on {summary['device']}",
         "Parameters": f"{summary['parameters']:,}" if "parameters" in summary else "",
         "Data": summary.get("data", ""),
-        "Samples": ", ".join(f"{split} {n:,}" for split, n in sizes.items()) if isinstance(sizes, Mapping) else "",
+        "Samples": _sizes(sizes) if isinstance(sizes, Mapping) else "",
         "Commit": commit + (" with changes" if provenance.get("dirty") else ""),
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),
     }
     return [(name, str(value)) for name, value in facts.items() if value]
+
+
+def _sizes(samples: Mapping[str, Any]) -> str:
+    """Samples by split; drawn anew in every epoch where there is no number."""
+    return ", ".join(f"{split} {'drawn anew' if n is None else f'{n:,}'}" for split, n in samples.items())

@@ -1,24 +1,22 @@
 """Building blocks of figures: curves, layer profiles, heat maps, error bars. Each draws into given axes."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from repro.plots import scales
 from repro.plots.style import INK, QUIET
+from repro.storage.metrics import ANY, Range
 from repro.storage.statistics import Estimate, estimate
 
 Spread = Literal["range", "interval"]
-# Wider than this, small values can no longer be told apart on a linear axis.
-LOG_FROM_DECADES = 1.5
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Band:
 
 
 def over_seeds(rows: pd.DataFrame, by: str, spread: Spread = "range") -> Band:
-    """What the seeds have in common at each place.
+    """What the seeds have in common at each place; no interval reaches beyond the values that there can be.
 
     Args:
         rows: a column `value`, the column `by`, one row a seed and place; values that are not finite are left out.
@@ -45,7 +43,18 @@ def over_seeds(rows: pd.DataFrame, by: str, spread: Spread = "range") -> Band:
     for place, values in finite.groupby(by, sort=True)["value"]:
         points.append((float(str(place)), *_center(values.tolist(), spread), len(values)))
     columns = np.array(points, dtype=float).reshape(-1, 5).T
-    return Band(columns[0], columns[1], columns[2], columns[3], columns[4].astype(int))
+    low, high = columns[2:4].clip(*range_in(finite))
+    return Band(columns[0], columns[1], low, high, columns[4].astype(int))
+
+
+def range_in(rows: pd.DataFrame) -> Range:
+    """Between which values those of some rows lie: by the name in their column `metric` or `quantity`, if it is one.
+
+    Values outside were made into something else (per cent), of which nothing is known.
+    """
+    names = {str(name) for column in ("metric", "quantity") if column in rows for name in rows[column].unique()}
+    low, high = scales.range_of(names.pop()) if len(names) == 1 else ANY
+    return (low, high) if rows["value"].between(low, high).all() else ANY
 
 
 def _center(values: list[float], spread: Spread) -> tuple[float, float, float]:
@@ -87,39 +96,6 @@ def profile(ax: Axes, rows: pd.DataFrame, *, label: str, color: Any, upright: bo
         fill: Callable[..., Any] = ax.fill_betweenx if upright else ax.fill_between
         fill(band.at, band.low, band.high, color=color, alpha=0.18, linewidth=0)
     return band
-
-
-def spans_decades(values: Iterable[float]) -> bool:
-    """Whether the positive ones among the values span so much that only a logarithmic axis shows them all."""
-    positive = [v for v in map(float, values) if 0 < v < math.inf]
-    return bool(positive) and math.log10(max(positive)) - math.log10(min(positive)) > LOG_FROM_DECADES
-
-
-def log_axis(axis: Axis, values: Iterable[float], most: int = 6) -> None:
-    """A logarithmic axis around the positive values.
-
-    Args:
-        axis: horizontal or vertical.
-        values: all that is drawn; zeros and what is not finite do not count.
-        most: labelled decades. Values within two decades get plain numbers, 1, 2, 5 or 1, 3.
-    """
-    exponents = [math.log10(v) for v in map(float, values) if 0 < v < math.inf] or [-1.0, 0.0]
-    least, last = min(exponents), max(exponents)
-    pad = max(0.04 * (last - least), (0.3 - (last - least)) / 2, 0.02)
-    name = axis.axis_name  # type: ignore[attr-defined]
-    axis.axes.set(**{f"{name}scale": "log"})
-    axis.axes.set(**{f"{name}lim": (10 ** (least - pad), 10 ** (last + pad))})
-    axis.set_minor_locator(NullLocator())
-    if last - least < 2:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if last - least < 1.3 else (1.0, 3.0)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
-    else:
-        axis.set_major_locator(LogLocator(numticks=most))
-
-
-def whole_ticks(axis: Axis, most: int = 6) -> None:
-    """Ticks at whole numbers only: layers, epochs."""
-    axis.set_major_locator(MaxNLocator(nbins=most, integer=True, min_n_ticks=1))
 
 
 @dataclass(frozen=True)
@@ -191,8 +167,8 @@ def heat_map(
         )
         ax.text(x, y + 0.24, entry.note, color=ink, ha="center", va="center", fontsize=5.5)
     ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
-    ax.set_xticks(range(len(columns)), [str(c) for c in columns])
-    ax.set_yticks(range(len(rows)), [str(r) for r in rows])
+    scales.name_ticks(ax.xaxis, range(len(columns)), [str(c) for c in columns])
+    scales.name_ticks(ax.yaxis, range(len(rows)), [str(r) for r in rows])
     ax.tick_params(length=0)
     ax.grid(visible=False)
     ax.spines[:].set_visible(False)
@@ -211,6 +187,7 @@ def error_bars(
     label: str,
     color: Any,
     across: bool = False,
+    within: Range = ANY,
     **style: Any,
 ) -> None:
     """Means with their intervals; a point without one where there is none (n = 1, or all values equal).
@@ -218,9 +195,10 @@ def error_bars(
     Args:
         at: place of each.
         across: values on the horizontal axis, places on the vertical one.
+        within: least and greatest value that there can be; no interval is drawn beyond, see `scales.range_of`.
     """
     means = np.array([f.value for f in estimates])
-    ends = [f.interval or (f.value, f.value) for f in estimates]
+    ends = [np.clip(f.interval or (f.value, f.value), *within) for f in estimates]
     # Rounding may put an end on the wrong side of the mean by one unit in the last place.
     below = np.maximum(means - [e[0] for e in ends], 0)
     above = np.maximum([e[1] for e in ends] - means, 0)
@@ -229,6 +207,22 @@ def error_bars(
         ax.errorbar(means, at, xerr=(below, above), color=color, label=label, **look)
     else:
         ax.errorbar(at, means, yerr=(below, above), color=color, label=label, **look)
+
+
+def mark_zeros(ax: Axes, at: Sequence[float], *, color: Any, upright: bool = False) -> None:
+    """Arrows at the edge of a logarithmic axis, infinitely far beyond which zeros lie.
+
+    Args:
+        at: places on the other axis.
+        upright: values on the horizontal axis.
+    """
+    edge = [0.0] * len(at)
+    if not edge:
+        return
+    if upright:
+        ax.plot(edge, at, "<", color=color, transform=ax.get_yaxis_transform(), clip_on=False, label="_zeros")
+    else:
+        ax.plot(at, edge, "v", color=color, transform=ax.get_xaxis_transform(), clip_on=False, label="_zeros")
 
 
 def remark(ax: Axes, text: str, *, x: float = 0.5, y: float = 0.5) -> None:

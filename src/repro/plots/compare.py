@@ -9,10 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
-from repro.plots.style import TEXT, colors, figure, save, styled
+from repro.plots import legends, scales
+from repro.plots.style import TEXT, activation_look, colors, figure, save, styled
 from repro.storage.tables import read
 from repro.text.comparison import Setting
+from repro.text.run import data_name
+
+WIDEST = 90  # letters of a line of the legend, which has the figure's width
 
 
 def draw(settings: Sequence[Setting], metrics: Sequence[str], labels: Sequence[str], path: Path) -> list[Path]:
@@ -37,23 +40,32 @@ def _overlay(settings: Sequence[Setting], metrics: Sequence[str], labels: Sequen
     fig = figure(TEXT, 2.7 + 0.16 * len(settings))
     axes = fig.subplots(1, len(metrics), squeeze=False)[0]
     curves = [_curves(one) for one in settings]
+    shades, meaning = _colors(settings)
     for ax, name in zip(axes, metrics, strict=True):
         split, _, metric = name.partition("_")
         drawn: list[float] = []
-        for one, rows, label, color in zip(settings, curves, labels, colors(len(settings)), strict=True):
+        for one, rows, label, color in zip(settings, curves, labels, shades, strict=True):
             own = rows[(rows["split"] == split) & (rows["metric"] == metric) & np.isfinite(rows["value"])]
             seeds_and_mean(ax, own, one.diverged, label=label, color=color)
             drawn += own["value"].tolist()
-        if metric != "accuracy" and blocks.spans_decades(drawn):
-            blocks.log_axis(ax.yaxis, drawn)
-        blocks.whole_ticks(ax.xaxis)
+        scales.value_axis(ax.yaxis, drawn, scales.range_of(metric))
+        scales.whole_ticks(ax.xaxis)
         ax.set_title(name.replace("_", " "))
         ax.set_xlabel("epoch")
-    lines, names = axes[0].get_legend_handles_labels()
-    several = any(len(one.seeds) > 1 for one in settings)
-    title = "thin: a seed; thick: mean of the seeds, as far as all of them go" if several else None
-    fig.legend(lines, names, loc="outside lower left", title=title, alignment="left")
+    fig.suptitle(", ".join(dict.fromkeys(data_name(one.settings) for one in settings)), x=0.01, ha="left")
+    if any(len(one.seeds) > 1 for one in settings):
+        meaning += "; thin: a seed; thick: mean of the seeds, as far as all of them go"
+    legends.outside(fig, axes, widest=WIDEST, loc="outside lower left", title=meaning, alignment="left")
     return fig
+
+
+def _colors(settings: Sequence[Setting]) -> tuple[list[Any], str]:
+    """A colour a setting, and what it stands for: the activations, where no two settings have the same."""
+    units = [(str(one.settings.get("choices.activation")), one.settings.get("activation.noise")) for one in settings]
+    own = [activation_look(*unit).color for unit in units]
+    if len(set(own)) == len(settings):
+        return own, "colour: activation"
+    return colors(len(settings)), "colour: setting, in the order given"
 
 
 def _curves(one: Setting) -> pd.DataFrame:

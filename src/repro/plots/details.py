@@ -1,6 +1,7 @@
 """A run in detail: one figure each for what its overview has room for in a panel, and for what it leaves out."""
 
 import math
+import textwrap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,9 @@ from matplotlib.figure import Figure
 from matplotlib.scale import SymmetricalLogScale
 from matplotlib.ticker import FixedLocator
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.histograms import read_histograms
-from repro.plots.overview import SPLITS, activations, depth_axis, healthy, one_a_row, training
+from repro.plots.overview import SPLITS, activation_color, activations, depth_axis, healthy, one_a_row, training
 from repro.plots.style import BLUE, QUIET, TEXT, figure, rendered, styled
 from repro.storage.tables import read
 from repro.text.run import HEADINGS, survivors
@@ -26,6 +27,7 @@ from repro.text.run import HEADINGS, survivors
 COLUMNS = 3
 STEPS = 6  # measurements shown of each layer
 SERIES = 12  # panels of what is neither loss nor metric
+TITLE = 16  # letters of a line of a panel's title
 CLASSES = 20
 POINTS = 2000  # more would make a page of megabytes
 TINY = 1e-12  # an eigenvalue that is rounding
@@ -39,11 +41,13 @@ class Drawing:
         name: of the file that it could be, and what it is told apart by.
         caption: a sentence.
         svg: the file's text.
+        width: share of a page's whole width, in (0, 1].
     """
 
     name: str
     caption: str
     svg: str
+    width: float
 
 
 def draw(folder: Path, summary: Mapping[str, Any]) -> list[Drawing]:
@@ -58,7 +62,8 @@ def draw(folder: Path, summary: Mapping[str, Any]) -> list[Drawing]:
             named = ("target", "predicted") if name == "predictions" and summary.get("classes") else ()
             table = _table(folder / f"{TABLES.get(name, name)}.csv", named)
             for caption, fig in maker(table, summary) if len(table) else ():
-                drawings.append(Drawing(name, caption, rendered(fig, "svg").decode()))
+                width = min(1.0, fig.get_figwidth() / TEXT)
+                drawings.append(Drawing(name, caption, rendered(fig, "svg").decode(), width))
     return drawings
 
 
@@ -98,8 +103,7 @@ def _settings(curves: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
     for ax, (split, metric) in zip(axes, shown, strict=True):
         own = rows[(rows["split"] == split) & (rows["metric"] == metric)]
         blocks.curve(ax, own, "epoch", label=str(metric), color=BLUE)
-        if blocks.spans_decades(own["value"]) and (own["value"] > 0).all():
-            blocks.log_axis(ax.yaxis, own["value"])
+        scales.value_axis(ax.yaxis, own["value"], scales.range_of(metric))
         ax.set_title(str(metric).replace("_", " ") + ("" if split in SPLITS else f" ({split})"))
         ax.set_xlabel("epoch")
     more = f"; {len(keys) - len(shown)} more are in curves.csv" if len(keys) > len(shown) else ""
@@ -113,21 +117,32 @@ def _profiles(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
     if not quantities:
         return
     steps = _chosen(rows["step"])
-    colors = matplotlib.colormaps["viridis_r"](np.linspace(0.12, 0.95, len(steps)))
-    fig, axes = _panels(min(COLUMNS, len(quantities)), len(quantities), 2.1)
-    for ax, quantity in zip(axes, quantities, strict=True):
-        own = rows[rows["quantity"] == quantity]
-        for step, color in zip(steps, colors, strict=True):
-            at = own[own["step"] == step]
-            if len(at):
-                blocks.profile(ax, at, label=str(step), color=color, linewidth=1.2, markersize=3)
-        if blocks.spans_decades(own["value"]) and (own["value"] > 0).all():
-            blocks.log_axis(ax.yaxis, own["value"])
-        blocks.whole_ticks(ax.xaxis)
-        ax.set_title(known[quantity])
-        ax.set_xlabel("depth")
-    axes[-1].legend(title="step", loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    yield f"Activations and gradients by depth (1 = next to the input), at steps {_listed(steps)}", fig
+    rows = one_a_row(rows, known)
+    names = dict(sorted(set(zip(rows["depth"].tolist(), rows["layer"].tolist(), strict=True))))
+    colors = dict(zip(steps, matplotlib.colormaps["viridis_r"](np.linspace(0.12, 0.95, len(steps))), strict=True))
+    # Of three and four columns those that leave fewer places empty.
+    columns = min(len(quantities), min(COLUMNS, COLUMNS + 1, key=lambda n: -len(quantities) % n))
+    fig, axes = _panels(columns, len(quantities), min(4.0, max(2.1, 1.2 + 0.16 * len(names))))
+    for place, (ax, quantity) in enumerate(zip(axes, quantities, strict=True)):
+        _profile(ax, rows[rows["quantity"] == quantity], quantity, colors)
+        depth_axis(ax, names, None if place % columns == 0 else axes[0])
+        ax.set_title(textwrap.fill(known[quantity], TITLE))
+    legends.outside(fig, axes, title="step", loc="outside lower left", ncols=len(steps), alignment="left")
+    yield f"Activations and gradients by layer, the input below, at steps {_listed(steps)}", fig
+
+
+def _profile(ax: Axes, rows: pd.DataFrame, quantity: str, colors: Mapping[int, Any]) -> None:
+    within = scales.range_of(quantity)
+    logarithmic = scales.is_logarithmic(rows["value"], within)
+    for step, color in colors.items():
+        own = rows[rows["step"] == step]
+        shown = own[own["value"] > 0] if logarithmic else own
+        if len(own):
+            blocks.profile(ax, shown, label=str(step), color=color, upright=True, linewidth=1.2, markersize=3)
+        if logarithmic:
+            zeros = sorted(own.loc[own["value"] == 0, "depth"].unique())
+            blocks.mark_zeros(ax, zeros, color=color, upright=True)
+    scales.value_axis(ax.xaxis, rows["value"], within)
 
 
 def _histograms(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
@@ -138,11 +153,12 @@ def _histograms(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
     if not histograms_by_step:
         return
     names = dict(sorted(set(zip(stds["depth"].tolist(), stds["layer"].tolist(), strict=True))))
-    fig = figure(max(3.0, TEXT * len(histograms_by_step) / STEPS), min(8.0, 1.2 + 0.3 * len(names)))
+    fig = figure(TEXT if len(histograms_by_step) > 2 else TEXT * 2 / COLUMNS, min(8.0, 1.2 + 0.3 * len(names)))
     first: Axes | None = None
     for column, (step, own) in enumerate(histograms_by_step.items(), 1):
         ax = fig.add_subplot(1, len(histograms_by_step), column, sharey=first)
-        activations(ax, own, histograms_by_step.values(), stds[stds["step"] == step])
+        at = stds[stds["step"] == step]
+        activations(ax, own, histograms_by_step.values(), at, activation_color(summary))
         ax.set_title(f"step {step}")
         first = depth_axis(ax, names, first)
     yield "Histograms of every layer's activations over training, with their standard deviations", fig
@@ -165,7 +181,7 @@ def _spectrum(spectrum: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
             markersize=2.5,
             rasterized=len(values) > POINTS,
         )
-        if blocks.spans_decades(values["value"].abs()):
+        if scales.spans_decades(values["value"].abs()):
             _signed(ax.yaxis, values["value"])
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
         ax.set(xlabel="epoch" if over else "index", ylabel="eigenvalue")

@@ -10,12 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.histograms import Histograms, read_histograms, ridges
-from repro.plots.style import BLUE, GREEN, INK, QUIET, SLIDE, VERMILLION, figure, save, styled
+from repro.plots.style import BLUE, GREEN, INK, QUIET, SLIDE, VERMILLION, activation_look, figure, save, styled
 from repro.storage.run_files import read_summary
 from repro.storage.tables import read
-from repro.text.run import divergence, headline, survivors
+from repro.text.run import divergence, headline, layer_name, survivors
 
 SPLITS = {"train": BLUE, "valid": GREEN, "test": VERMILLION}
 # Letters for a slide rather than a page.
@@ -30,9 +30,7 @@ LARGE = {
 }
 BINS = 60
 STEPS_SHOWN = 5
-# Beyond this a linear axis needs a power of ten written above it.
-UNREADABLE = 1e4
-# More layers than this leave no room for each one's number.
+# More layers than this leave no room for each one's number at full size.
 ALL_NUMBERED = 16
 
 
@@ -68,7 +66,7 @@ def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataF
         axes = list(fig.subplots(1, max(1, len(metrics)), squeeze=False)[0])
     else:
         fig = figure(SLIDE, 6.0)
-        axes = _layers(fig, layers, hidden, max(1, len(metrics)))
+        axes = _layers(fig, layers, hidden, max(1, len(metrics)), activation_color(summary))
     for ax, metric in zip(axes, metrics, strict=False):
         training(ax, curves[curves["metric"] == metric], str(metric), summary)
     seeds = len(summary["seeds"])
@@ -80,16 +78,26 @@ def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataF
     return fig
 
 
-def one_a_row(layers: pd.DataFrame) -> pd.DataFrame:
-    """Layers with several parts at one depth (gates of an LSTM) get a row for each part, in the order of the net."""
-    measured = layers[layers["quantity"].isin(("activation_std", "gradient_norm"))]
+def one_a_row(layers: pd.DataFrame, quantities: Iterable[str] = ("activation_std", "gradient_norm")) -> pd.DataFrame:
+    """Layers with several parts at one depth (gates of an LSTM) get a row for each part, in the order of the net.
+
+    Args:
+        quantities: whose layers count.
+    """
+    measured = layers[layers["quantity"].isin(list(quantities))]
     parts = list(dict.fromkeys(measured["layer"]))
     depths = dict(zip(measured["layer"], measured["depth"], strict=True))
     if len(set(depths.values())) == len(parts):
         return layers
     rows = {name: i for i, name in enumerate(sorted(parts, key=lambda name: depths[name]), 1)}
     kept = layers[layers["layer"].isin(rows)]
-    return kept.assign(depth=kept["layer"].map(rows), layer=kept["layer"].str.split(".").str[-2:].str.join("."))
+    return kept.assign(depth=kept["layer"].map(rows))
+
+
+def activation_color(summary: Mapping[str, Any]) -> str:
+    """The colour of a run's activation."""
+    settings = summary["settings"]
+    return activation_look(str(settings.get("choices.activation", "")), settings.get("activation.noise")).color
 
 
 def healthy(rows: pd.DataFrame) -> pd.DataFrame:
@@ -109,20 +117,17 @@ def training(ax: Axes, rows: pd.DataFrame, metric: str, summary: Mapping[str, An
             blocks.curve(ax, own, "epoch", label=f"{split}  {last:{shape}}", color=color)
     ax.set_title(metric.replace("_", " "))
     ax.set_xlabel("epoch")
-    ends = [0.0, float(summary["epochs"])]
-    ax.set_xlim(-0.02 * max(ends[1], 1), 1.02 * max(ends[1], 1))
-    blocks.whole_ticks(ax.xaxis)
-    if metric == "accuracy":
-        ax.set_ylim(0, 1.02)
-    elif blocks.spans_decades(shown["value"]) or shown["value"].max() > UNREADABLE:
-        blocks.log_axis(ax.yaxis, shown["value"])
-    if len(shown):
-        ax.legend(loc="best")
+    last = float(summary["epochs"]) or 1.0
+    ax.set_xlim(-0.02 * last, 1.02 * last)
+    if last >= 1:
+        scales.whole_ticks(ax.xaxis)
+    scales.value_axis(ax.yaxis, shown["value"], scales.range_of(metric))
+    legends.inside(ax, loc="best")
     if metric == "loss" and len(summary.get("diverged_at_step", {})) == len(summary["seeds"]):
         blocks.remark(ax, divergence(summary))
 
 
-def _layers(fig: Figure, layers: pd.DataFrame, hidden: pd.DataFrame, metrics: int) -> list[Axes]:
+def _layers(fig: Figure, layers: pd.DataFrame, hidden: pd.DataFrame, metrics: int, color: str) -> list[Axes]:
     """The panels that share an axis of depth, layer 1 at the bottom; returns the axes left for the metrics."""
     steps = sorted(hidden["step"].unique().tolist())
     pictures = {step: read_histograms(layers[layers["step"] == step]) for step in dict.fromkeys((steps[0], steps[-1]))}
@@ -135,7 +140,7 @@ def _layers(fig: Figure, layers: pd.DataFrame, hidden: pd.DataFrame, metrics: in
     for column, step in enumerate(pictures, 1):
         ax = fig.add_subplot(grid[:, column], sharey=first)
         stds = hidden[(hidden["step"] == step) & (hidden["quantity"] == "activation_std")]
-        activations(ax, pictures[step], pictures.values(), stds)
+        activations(ax, pictures[step], pictures.values(), stds, color)
         ax.set_title("activations\n" + ("before training" if step == 0 else f"at step {step}"))
         first = depth_axis(ax, names, first)
     if not gradients.empty:
@@ -146,31 +151,27 @@ def _layers(fig: Figure, layers: pd.DataFrame, hidden: pd.DataFrame, metrics: in
 
 
 def depth_axis(ax: Axes, names: Mapping[int, str], first: Axes | None) -> Axes:
-    """Layers upward; their numbers, or their names where not all are alike, at the leftmost panel only."""
+    """Layers upward, the input below; their names at the leftmost panel only, every second or third where many."""
     ax.set_ylim(min(names) - 0.55, max(names) + 0.55)
     if first is not None:
         ax.tick_params(axis="y", labelleft=False, length=0)
         return first
-    if all(name.startswith("hidden.") for name in names.values()):
-        deep = len(names) > ALL_NUMBERED
-        ax.set_yticks([d for d in names if not deep or d == min(names) or d % 5 == 0])
-        ax.set_ylabel("layer (input below)")
-    else:
-        ax.set_yticks(list(names), list(names.values()))
+    scales.name_ticks(ax.yaxis, list(names), [layer_name(name) for name in names.values()])
     return ax
 
 
-def activations(ax: Axes, own: Histograms, all_: Iterable[Histograms], stds: pd.DataFrame) -> None:
+def activations(ax: Axes, own: Histograms, all_: Iterable[Histograms], stds: pd.DataFrame, color: str) -> None:
     """Histograms of every layer, on the bins that suit all the measurements shown, with standard deviations beside."""
     ends = [histograms.outermost() for histograms in all_]
     low, high = min(e[0] for e in ends), max(e[1] for e in ends)
     pad = 0.04 * (high - low) or 0.5
     edges = np.linspace(low - pad, high + pad, BINS + 1)
-    ridges(ax, own.on(edges), edges, color=BLUE)
+    ridges(ax, own.on(edges), edges, color=color)
     ax.grid(visible=False, axis="y")
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set_xlabel("activation")
+    scales.plain_ticks(ax.xaxis, most=5)
     means = stds.groupby("depth")["value"].mean()
     size = 8.0 if len(means) <= ALL_NUMBERED else max(5.0, 8.0 * 24 / len(means))
     every = 1 + len(means) // 48
@@ -184,9 +185,9 @@ def activations(ax: Axes, own: Histograms, all_: Iterable[Histograms], stds: pd.
                 ha="left",
                 va="center",
                 fontsize=size,
-                color=BLUE,
+                color=INK,
             )
-    ax.text(1.01, 1.0, "std", transform=ax.transAxes, ha="left", va="bottom", fontsize=8, color=BLUE)
+    ax.text(1.01, 1.0, "std", transform=ax.transAxes, ha="left", va="bottom", fontsize=8, color=INK)
 
 
 def _gradients(ax: Axes, rows: pd.DataFrame, steps: Sequence[int]) -> None:
@@ -206,13 +207,12 @@ def _gradients(ax: Axes, rows: pd.DataFrame, steps: Sequence[int]) -> None:
             markersize=4.5 if ends and len(own) < 60 else 2.5,
         )
         vanished = sorted(own.loc[own["value"] == 0, "depth"].unique())
-        if vanished:  # zeros lie infinitely far to the left
-            ax.plot(
-                [0.0] * len(vanished), vanished, "<", color=color, transform=ax.get_yaxis_transform(), clip_on=False
-            )
-    blocks.log_axis(ax.xaxis, shown["value"], most=4)
+        blocks.mark_zeros(ax, vanished, color=color, upright=True)
+    scales.log_axis(ax.xaxis, shown["value"])
     ax.set_title("gradient norm\nby layer")
     ax.set_xlabel("‖∂ loss / ∂ pre-activation‖")
-    ax.legend(title="step", title_fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.0)
+    legends.inside(
+        ax, widest=8, title="step", title_fontsize=9, loc="upper left", bbox_to_anchor=(1.0, 1.0), handlelength=1.5
+    )
     if not (shown["value"] > 0).any():
         blocks.remark(ax, "0 everywhere")

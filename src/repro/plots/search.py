@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import scales
 from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, figure, save, styled
 from repro.storage.tables import read
 
@@ -47,7 +47,7 @@ def _panels(runs: pd.DataFrame, settings: Sequence[str], metric: str, direction:
     first.plot(runs["trial"], way.accumulate(values), color=QUIET, linewidth=1, label="best so far")
     first.set_xlabel("trial")
     first.set_ylabel(metric.replace("_", " "))
-    blocks.whole_ticks(first.xaxis)
+    scales.whole_ticks(first.xaxis)
     first.legend(loc="best")
     for ax, setting in zip(axes[1:], settings, strict=True):
         places = _places(ax, runs[setting])
@@ -58,8 +58,8 @@ def _panels(runs: pd.DataFrame, settings: Sequence[str], metric: str, direction:
         ax.plot(places[at], values[at], "o", color=VERMILLION, markersize=5)
         ax.set_xlabel(setting)
     first.plot(runs["trial"].iloc[at], values[at], "o", color=VERMILLION, markersize=5)
-    if (positive := values[known]).min() > 0 and blocks.spans_decades(positive.tolist()):
-        blocks.log_axis(first.yaxis, positive.tolist())
+    if (positive := values[known]).min() > 0 and scales.spans_decades(positive.tolist()):
+        scales.log_axis(first.yaxis, positive.tolist())
     return fig
 
 
@@ -67,8 +67,8 @@ def _places(ax: Axes, tried: "pd.Series[str]") -> np.ndarray:
     """Where the values of a setting stand on an axis, which gets their names where they are words."""
     numbers = pd.to_numeric(tried, errors="coerce").to_numpy(float)
     if np.isfinite(numbers).all():
-        if numbers.min() > 0 and blocks.spans_decades(numbers.tolist()):
-            blocks.log_axis(ax.xaxis, numbers.tolist())
+        if numbers.min() > 0 and scales.spans_decades(numbers.tolist()):
+            scales.log_axis(ax.xaxis, numbers.tolist())
         return numbers
     names = sorted({str(value) for value in tried})
     ax.set_xticks(range(len(names)), names, rotation=20, ha="right")

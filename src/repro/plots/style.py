@@ -1,8 +1,11 @@
 """One style for all figures, and files that come out the same, byte for byte, each time."""
 
+import colorsys
 import io
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +26,56 @@ ORANGE, SKY, BLACK = "#E69F00", "#56B4E9", "#000000"
 PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, BLACK)
 INK, QUIET, FAINT = "#333333", "#777777", "#E3E3E3"
 
+INDIGO, WINE, TEAL, OLIVE, BROWN, SAND = "#332288", "#882255", "#44AA99", "#999933", "#661100", "#B39B3D"
+Dashes = str | tuple[float, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What an activation looks like in every figure: no two of the known ones share all three.
+
+    Attributes:
+        color: hexadecimal.
+        marker: as matplotlib names them.
+        linestyle: "-", or dashes.
+    """
+
+    color: str
+    marker: str = "o"
+    linestyle: Dashes = "-"
+
+
+# By the name of its option, a noisy one with its kind of noise behind it. Where colour stands for something else
+# (depth, initialization, backward rule, run), the figure says what for.
+ACTIVATIONS = {
+    "tanh": Look(PURPLE, "s"),
+    "sigmoid": Look(GREEN),
+    "relu": Look(VERMILLION, "D"),
+    "hard_tanh": Look(ORANGE, "^"),
+    "hard_sigmoid": Look(BROWN, ">"),
+    "esp": Look(BLUE, "X"),
+    "swish": Look(BLUE, "x", "--"),
+    "noisy_tanh": Look(SKY, "v"),
+    "noisy_tanh nah": Look(INDIGO, "P"),
+    "noisy_tanh nanil": Look(BLACK, "<"),
+    "noisy_tanh nani": Look(SKY, "1", "--"),
+    "noisy_tanh nanis": Look(SKY, "2", ":"),
+    "noisy_tanh nanil_softplus": Look(BLACK, "3", "--"),
+    "noisy_sigmoid": Look(OLIVE, "v"),
+    "noisy_sigmoid nah": Look(OLIVE, "P", "--"),
+    "noisy_sigmoid nanil": Look(OLIVE, "<", ":"),
+    "noisy_sigmoid nani": Look(OLIVE, "1", "-."),
+    "noisy_sigmoid nanis": Look(OLIVE, "2", (0, (5, 1, 1, 1, 1, 1))),
+    "noisy_sigmoid nanil_softplus": Look(OLIVE, "3", (0, (1, 3))),
+    "leaky_relu": Look(WINE, "d"),
+    "elu": Look(TEAL, "p"),
+    "gelu": Look(SAND, "h"),
+    "softplus": Look(INK, "*", "--"),
+    "identity": Look(QUIET, "."),
+    "sign": Look(INK, "+", ":"),
+}
+_MARKERS, _DASHES = "osD^v<>Pp*hd", ("-", "--", "-.", ":")
+
 _STYLE = Path(__file__).with_name("paper.mplstyle")
 # Neither a date nor a version of matplotlib: they would change the bytes of an unchanged figure.
 _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
@@ -31,6 +84,24 @@ _METADATA = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
 def colors(n: int) -> list[Any]:
     """So many colours: the palette's, or where it has fewer, those of a scale from dark to light."""
     return list(PALETTE[:n]) if n <= len(PALETTE) else list(matplotlib.colormaps["viridis"](np.linspace(0, 0.95, n)))
+
+
+def activation_look(name: str, noise: str | None = None) -> Look:
+    """The look of an activation, the same in all figures.
+
+    Args:
+        name: of its option: tanh, relu, or one of a user's own, whose look follows from its name alone.
+        noise: of a noisy one, nan, nah ...; without it that of `nan`, the rule.
+    """
+    kind = (noise or "nan").lower()
+    whole = name if kind == "nan" else f"{name} {kind}"
+    if whole in ACTIVATIONS:
+        return ACTIVATIONS[whole]
+    number = zlib.crc32(whole.encode())
+    hue, rest = (number & 0xFFFF) / 0x10000, number >> 16
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.38, 0.65)
+    color = "#" + "".join(f"{round(255 * part):02X}" for part in (red, green, blue))
+    return Look(color, _MARKERS[rest % len(_MARKERS)], _DASHES[rest // len(_MARKERS) % len(_DASHES)])
 
 
 @contextmanager

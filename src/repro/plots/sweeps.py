@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks
+from repro.plots import blocks, legends, scales
 from repro.plots.style import QUIET, TEXT, colors, figure, save, styled
 from repro.storage.statistics import estimate
 from repro.text.comparison import Setting
@@ -46,13 +46,12 @@ def _against(lines: Mapping[str, Sequence[tuple[float, Setting]]], name: str, me
             for (label, points), color in zip(lines.items(), colors(len(lines)), strict=True)
             for value in _line(ax, points, metric, label=label, color=color)
         ]
-        if not metric.endswith("accuracy") and blocks.spans_decades(drawn):
-            blocks.log_axis(ax.yaxis, drawn)
+        scales.value_axis(ax.yaxis, drawn, scales.range_of(metric), whole=False)
         _number_axis(ax, sorted({value for points in lines.values() for value, _ in points}))
         ax.set_title(metric.replace("_", " "))
         ax.set_xlabel(name)
     if len(lines) > 1:
-        fig.legend(*ax.get_legend_handles_labels(), loc="outside lower left", alignment="left")
+        legends.outside(fig, fig.axes, loc="outside lower left", alignment="left")
     shown = [one for points in lines.values() for _, one in points]
     counts = sorted({len(one.values(metrics[0])) for one in shown} - {0}) or [0]
     seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
@@ -82,7 +81,7 @@ def _line(ax: Axes, points: Sequence[tuple[float, Setting]], metric: str, *, lab
 def _number_axis(ax: Axes, values: Sequence[float]) -> None:
     """A horizontal axis for some values: logarithmic where they span a decade."""
     if values[0] > 0 and values[-1] >= 10 * values[0]:
-        blocks.log_axis(ax.xaxis, values)
+        scales.log_axis(ax.xaxis, values)
     if len(values) <= FEW:
         ax.set_xticks(values, [f"{value:g}" for value in values])
 
@@ -123,8 +122,9 @@ def sweep(
         if lost.any():
             mark_diverged(ax, place, color)
     if len(runs):
-        blocks.error_bars(ax, where, estimates, label=label, color=color, **{"fmt": "o-", "markersize": 4, **style})
-    ax.set_xticks(range(len(at)), [f"{value:g}" for value in at])
+        look = {"fmt": "o-", "markersize": 4, **style}
+        blocks.error_bars(ax, where, estimates, label=label, color=color, within=scales.range_of(metric), **look)
+    scales.name_ticks(ax.xaxis, range(len(at)), [f"{value:g}" for value in at])
     ax.set_xlim(-0.4, len(at) - 0.6)
 
 

@@ -1,5 +1,6 @@
 """What can be measured of a net's predictions, and on which data: names, units and which way is better."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,13 @@ SCHEDULE, HESSIAN, COST = OTHER = ("schedule", "hessian", "cost")
 LOWER_ENDINGS = ("loss", "perplexity", "error")
 """Ends of the names of undeclared metrics that are better when lower; of all others, higher is better."""
 
+SHARE_ENDINGS = ("accuracy", "share")
+"""Ends of the names of undeclared metrics that are shares, in [0, 1]."""
+Range = tuple[float, float]
+ANY: Range = (-math.inf, math.inf)
+SHARE: Range = (0.0, 1.0)
+POSITIVE: Range = (0.0, math.inf)
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -22,20 +30,24 @@ class Metric:
         unit: of its values; "1" for shares.
         better: which way is better; None = neither, and there is no best value.
         says: what it is, in words.
+        within: the least and the greatest value there can be; what is drawn of intervals stays between them.
     """
 
     name: str
     unit: str
     better: Literal["lower", "higher"] | None
     says: str
+    within: Range = ANY
 
 
 LOSS = Metric("loss", "nats, or the targets' unit squared", "lower", "what is minimized, averaged over predictions")
-ACCURACY = Metric("accuracy", "1", "higher", "share of right predictions")
-BALANCED = Metric("balanced_accuracy", "1", "higher", "share of right predictions in each class, averaged over classes")
-RMSE = Metric("rmse", "the target's", "lower", "root of the mean squared error")
-R2 = Metric("r2", "1", "higher", "share of the targets' variance that is predicted; 0 for their mean")
-PERPLEXITY = Metric("perplexity", "1", "lower", "e to the mean loss")
+ACCURACY = Metric("accuracy", "1", "higher", "share of right predictions", SHARE)
+BALANCED = Metric(
+    "balanced_accuracy", "1", "higher", "share of right predictions in each class, averaged over classes", SHARE
+)
+RMSE = Metric("rmse", "the target's", "lower", "root of the mean squared error", POSITIVE)
+R2 = Metric("r2", "1", "higher", "share of the targets' variance that is predicted; 0 for their mean", (-math.inf, 1.0))
+PERPLEXITY = Metric("perplexity", "1", "lower", "e to the mean loss", POSITIVE)
 REGISTRY = {m.name: m for m in (LOSS, ACCURACY, BALANCED, PERPLEXITY, RMSE, R2)}
 
 
@@ -53,10 +65,31 @@ def better(name: str, declared: Iterable[Metric] = ()) -> Literal["lower", "high
         name: of a metric, or of a column that holds one: `valid_loss`, `best_valid_loss`, `test_loss_at_best_valid`.
         declared: by the task; they go before those that are registered here.
     """
-    plain = name.removesuffix("_at_best_valid").removeprefix("best_")
-    split, _, rest = plain.partition("_")
-    plain = rest if split in SPLITS and rest else plain
+    plain = _plain(name)
     for metric in (*declared, *REGISTRY.values()):
         if metric.name == plain:
             return metric.better
     return "lower" if plain.endswith(LOWER_ENDINGS) else "higher"
+
+
+def value_range(name: str, declared: Iterable[Metric] = ()) -> Range:
+    """Between which values a metric lies: as declared, as registered here, or else by the end of its name.
+
+    Args:
+        name, declared: as for `better`.
+
+    Returns:
+        Least and greatest value; infinite where there is no bound.
+    """
+    plain = _plain(name)
+    for metric in (*declared, *REGISTRY.values()):
+        if metric.name == plain:
+            return metric.within
+    return SHARE if plain.endswith(SHARE_ENDINGS) else ANY
+
+
+def _plain(name: str) -> str:
+    """A metric's own name from that of a column."""
+    plain = name.removesuffix("_at_best_valid").removeprefix("best_")
+    split, _, rest = plain.partition("_")
+    return rest if split in SPLITS and rest else plain

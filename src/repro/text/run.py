@@ -54,7 +54,7 @@ def headline(settings: Mapping[str, Any]) -> str:
     """
     chosen = {name.removeprefix("choices."): v for name, v in settings.items() if name.startswith("choices.")}
     procedure = str(chosen.get("procedure", "train"))
-    parts = [procedure if procedure != "train" else "", str(chosen.get("dataset", ""))]
+    parts = [procedure if procedure != "train" else "", data_name(settings)]
     size = [settings.get(f"architecture.{name}") for name in ("depth", "width")]
     net = str(chosen.get("architecture", ""))
     parts.append(f"{net} {size[0]} × {size[1]}" if None not in size else net)
@@ -72,6 +72,26 @@ def headline(settings: Mapping[str, Any]) -> str:
     if seed is not None:
         parts.append(f"seed {seed}" if replicas == 1 else f"{replicas} seeds from {seed}")
     return " · ".join(part for part in parts if part)
+
+
+def data_name(settings: Mapping[str, Any]) -> str:
+    """What a run's data are called: the data set's name, and of a file of one's own the file's as well.
+
+    Args:
+        settings: by dotted name, as in summary.json.
+    """
+    option = str(settings.get("choices.dataset", ""))
+    own = settings.get("dataset.name") or Path(str(settings.get("dataset.path") or "")).name
+    return f"{option} {own}" if own and own != option else option
+
+
+def layer_name(layer: str) -> str:
+    """What a layer is called in tables and figures: as in layers.csv, without the list of layers that it stands in.
+
+    Args:
+        layer: dotted, for example hidden.3, or stack.layers.0.forget_gate, which is shown as 0.forget_gate.
+    """
+    return re.sub(r"^.*\blayers\.(?=\d)", "", layer)
 
 
 def _component(group: str, option: Any) -> str:
@@ -167,6 +187,7 @@ def layer_table(layers: pd.DataFrame, summary: Mapping[str, Any]) -> tuple[str, 
     means = rows.pivot_table(index=["depth", "layer"], columns="quantity", values="value", aggfunc="mean")
     means = means.rename(columns=known).reindex(columns=[h for q, h in known.items() if q in means.columns])
     shown = means.reset_index().drop(columns="depth")
+    shown["layer"] = shown["layer"].map(layer_name)
     seeds = rows["seed"].nunique()
     of = f", mean of {seeds} seeds" if seeds > 1 else ""
     return f"layers at step {last}{of} (mean, std and shares are those of the activations)", shown
