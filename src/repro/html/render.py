@@ -9,7 +9,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from repro.study.gather import VERDICTS, Claim, Paper, count
+from repro.claims.verdicts import VERDICTS
+from repro.study.gather import Claim, Paper, count
 from repro.text import tables
 
 SIGNS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?"}

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pandas as pd
 from markupsafe import Markup
 
-from repro.claims.verdicts import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from repro.claims.verdicts import VERDICTS
 from repro.errors import UserError
 from repro.paths import experiments_dir
 from repro.storage.files import read_json
@@ -20,8 +20,6 @@ from repro.storage.tables import read
 from repro.study.experiment import Experiment, results_folder
 from repro.text import tables
 from repro.text.prose import Head, Page, from_name, read_head, read_page
-
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE)
 
 
 @dataclass(frozen=True)

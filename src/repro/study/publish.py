@@ -86,13 +86,20 @@ def _gather_provenance(plan: Plan, provenances: dict[str, dict[str, Any]]) -> No
 
 
 def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
-    """Write claims.csv from the collected tables and return it."""
+    """Write claims.csv from the collected tables and return it; without verdicts where the scale has none."""
     quantities, with_curves = looked_at(experiment.claims, list(experiment.variants))
     runs, curves = read(folder / "runs.csv"), read(folder / "curves.csv.gz") if with_curves else None
     layers = _layers(folder / "layers.csv.gz", quantities) if quantities else None
     paper, _, name = experiment.name.partition("/")
     claims = verdicts.judge(
-        experiment.claims, runs, layers, curves, paper=paper, experiment=name, variants=list(experiment.variants)
+        experiment.claims,
+        runs,
+        layers,
+        curves,
+        paper=paper,
+        experiment=name,
+        variants=list(experiment.variants),
+        entitled=all(map(experiment.judged_at, runs["scale"].astype("str").unique())),
     )
     verdicts.write_claims(folder / "claims.csv", claims)
     return claims
