@@ -11,7 +11,7 @@ from repro.claims.verdicts import NO_VERDICT
 from repro.storage.tables import read
 from repro.study.elsewhere import LOOSE, other_scales, trained_elsewhere
 from repro.study.experiment import SCALES, Experiment, load, names
-from repro.study.publish import judge
+from repro.study.judging import judge
 
 COLUMNS = ("run", "variant", "seed", "status", "scale")
 NAME = "training_deep_networks/depth_and_activation"

@@ -110,6 +110,20 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(plain(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
 
 
+def finding(summary: Mapping[str, Any]) -> str:
+    """What came of a run, in one sentence: its accuracy or first score, after how long, and the vanishing ratio."""
+    lost = divergence(summary)
+    length = f"{summary['steps']:,} steps ({summary['epochs']:.4g} epoch{'' if summary['epochs'] == 1 else 's'})"
+    if lost and len(summary["diverged_at_step"]) == len(summary["seeds"]):
+        return f"{lost[:1].upper()}{lost[1:]}: the loss was no longer finite."
+    found = scores(summary)
+    name, value = next(((n, v) for n, v in found if "accuracy" in n), found[0] if found else ("", ""))
+    said = f"{name[:1].upper()}{name[1:]} {value} after {length}" if found else f"{length} and no metric at the end"
+    ratios = [own["vanishing_ratio"] for own in summary["metrics"].values() if "vanishing_ratio" in own]
+    said += f", vanishing ratio {_mean(ratios)}" if ratios else ""
+    return f"{said}{'; ' + lost + ', the loss being no longer finite' if lost else ''}."
+
+
 def _hessian(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
     """What was read off the spectrum of the loss's Hessian, at the end."""
     names = dict.fromkeys(name for own in metrics.values() for name in own if name.startswith("hessian_"))

@@ -5,7 +5,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,8 +51,11 @@ class Outcome:
     trained: bool
 
 
-def train(run: Run) -> Outcome:
+def train(run: Run, words: Sequence[str] = ()) -> Outcome:
     """Train a run to its end, from wherever an earlier process left it.
+
+    Args:
+        words: of the command that trains this run alone; its provenance keeps them.
 
     Raises:
         UserError: the settings, the data or the folder do not allow it; nothing was written then.
@@ -71,7 +74,7 @@ def train(run: Run) -> Outcome:
         # Another process may have trained it while this one waited.
         if not run.settings["force"] and (found := finished(run)):
             return found
-        return _carry_out(prepared, work)
+        return _carry_out(prepared, work, words)
 
 
 def finished(run: Run) -> Outcome | None:
@@ -86,11 +89,11 @@ def finished(run: Run) -> Outcome | None:
     return Outcome(str(status), run.folder, trained=False)
 
 
-def _carry_out(prepared: Prepared, work: Work) -> Outcome:
+def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     run, device = prepared.run, prepared.device
     if run.settings["force"]:
         _empty(run.folder)
-    began = provenance(device, run.settings["threads"])
+    began = provenance(device, run.settings["threads"]) | {"words": list(words)}
     state = checkpoint.load(run.folder, run.id)
     if state is not None:
         work.restore(state)

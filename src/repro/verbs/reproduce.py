@@ -10,7 +10,8 @@ from repro.config.quoting import quoted
 from repro.errors import UserError
 from repro.storage.locks import locked
 from repro.study.experiment import select
-from repro.study.publish import Plan, gather, illustrate, judge, plan, tabulate, update_page
+from repro.study.judging import judge
+from repro.study.publish import Plan, gather, illustrate, plan, tabulate, update_page
 from repro.text import tables
 from repro.verbs.sweep import sweep
 
