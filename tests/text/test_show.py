@@ -300,7 +300,7 @@ def test_a_run_in_one_sentence(kind: dict, says: str, tmp_path: Path) -> None:
     assert said.endswith(".")
     assert main(["show", str(folder), "--html"]) == 0
     text = Elements((folder / "index.html").read_text()).text
-    assert text.index(said) < text.index("Metrics") < text.index("Figures")
+    assert text.index(said) < text.index("Figures") < text.index("Metrics")
 
 
 def test_vanishing_ratio_is_part_of_the_sentence(tmp_path: Path) -> None:
