@@ -49,7 +49,7 @@ test-all: test test-browser test-launchers test-faults ## all of these
 figures: $(VENV)/installed ## redraw every figure, verdict and page from the committed tables; trains nothing
 	$(BIN)/repro figures $(EXPERIMENT)
 
-report: $(VENV)/installed ## results/index.html: every claim, figure and setting on one page
+report: $(VENV)/installed ## results/index.html and a page a paper: every claim, figure and setting
 	$(BIN)/repro report
 
 ledger: $(VENV)/installed ## rewrite the ledger in README.md from the committed tables

@@ -17,7 +17,8 @@ CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(NAMES)} is on the PATH")
 
 RESULTS = Path(__file__).parents[2] / "results"
-PAGES = ("report", "run")
+PAPERS = ("linear_backprop", "training_deep_networks")
+PAGES = ("report", *PAPERS, "run")
 
 # Every piece of text outside drawings with less contrast than 4.5 to what is painted behind it.
 PALE = """() => {
@@ -51,12 +52,14 @@ OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clie
 
 @pytest.fixture(scope="module")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The report on the committed tables, and a run of made-up numbers."""
+    """The report on the committed tables, two of its papers' pages, and a run of made-up numbers."""
     folder = tmp_path_factory.mktemp("pages")
     assert main(["report", "--results-dir", str(RESULTS), "--out", str(folder / "report.html")]) == 0
     run = fabricated.run_folder(folder / "mlp-tanh-seed0-aaaa111111", seeds=range(3), depth=12)
     assert main(["show", str(run), "--html"]) == 0
-    return {"report": (folder / "report.html").as_uri(), "run": (run / "index.html").as_uri()}
+    pages = {"report": folder / "report.html", "run": run / "index.html"}
+    pages |= {paper: folder / f"report-{paper}.html" for paper in PAPERS}
+    return {name: path.as_uri() for name, path in pages.items()}
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,7 @@ def test_filters_and_search_narrow_the_ledger(show: Callable[..., Any]) -> None:
     rows, count = page.locator(".ledger .claim"), page.locator("#count")
     total = rows.count()
     shown = page.locator(".ledger .claim:visible")
+    assert shown.count() == 0, "papers are to be folded"
     assert count.inner_text() == f"{total} of {total} claims"
     assert count.get_attribute("aria-live") == "polite"
 
@@ -117,6 +121,7 @@ def test_filters_and_search_narrow_the_ledger(show: Callable[..., Any]) -> None:
 
     page.get_by_role("button", name="Show all").click()
     playwright.expect(count).to_have_text(f"{total} of {total} claims")
+    assert shown.count() == 0
     page.get_by_label("Search", exact=True).fill("GRADIENT vanish")
     assert 0 < shown.count() < total
     assert all("gradient" in text.lower() for text in shown.all_inner_texts())
@@ -128,6 +133,8 @@ def test_filters_and_search_narrow_the_ledger(show: Callable[..., Any]) -> None:
 
 def test_all_is_there_without_scripts(show: Callable[..., Any]) -> None:
     page = show("report", java_script_enabled=False)
+    for summary in page.locator(".fold > summary").all():
+        summary.click()
     assert page.locator(".ledger .claim:visible").count() == page.locator(".ledger .claim").count() > 0
     assert not page.locator("#filters").is_visible()
 
@@ -140,18 +147,19 @@ def test_keys_reach_everything(show: Callable[..., Any]) -> None:
     assert page.locator(".skip").bounding_box()["x"] >= 0
     page.keyboard.press("Enter")
     assert page.evaluate(focused) == "main"
-    reached = []
-    for _ in range(20):
+    reached: list[str] = []
+    fields = {"filter-paper", "filter-verdict", "filter-text"}
+    while not fields <= set(reached) and len(reached) < 60:
         page.keyboard.press("Tab")
         reached.append(page.evaluate(focused))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid", reached
-    assert {"filter-paper", "filter-verdict", "filter-text"} <= set(reached)
+    assert fields <= set(reached)
     page.locator("summary").first.focus()
     page.keyboard.press("Enter")
     assert page.locator("details").first.get_attribute("open") is not None
 
 
-@pytest.mark.parametrize("width", [320, 390, 768])
+@pytest.mark.parametrize("width", [320, 375, 768])
 @pytest.mark.parametrize("name", PAGES)
 def test_nothing_sticks_out_on_small_screens(name: str, width: int, show: Callable[..., Any]) -> None:
     page = show(name, viewport={"width": width, "height": 844})
@@ -165,7 +173,7 @@ def test_nothing_sticks_out_on_small_screens(name: str, width: int, show: Callab
 def test_drawings_and_headings_make_sense_to_those_who_listen(name: str, show: Callable[..., Any]) -> None:
     page = show(name)
     drawings = page.locator("figure img")
-    assert drawings.count() > 2
+    assert drawings.count() > 2, name
     assert drawings.evaluate_all("(all) => all.every((d) => d.complete && d.naturalWidth > 100)")
     labels = drawings.evaluate_all("(all) => all.map((d) => d.alt)")
     assert all(len(label) > 4 for label in labels)
@@ -194,11 +202,49 @@ def test_text_stands_out(name: str, scheme: str, show: Callable[..., Any]) -> No
     assert dark == (scheme == "dark")
 
 
+def test_the_report_opens_with_surprises_and_a_figure(show: Callable[..., Any]) -> None:
+    page = show("report", viewport={"width": 1280, "height": 844})
+    assert page.locator("h2").first.inner_text() == "What surprised"
+    assert page.locator("figure img").first.bounding_box()["y"] < 844
+    assert page.locator("*").count() < 4000
+    page.locator("nav a").nth(2).click()
+    assert "linear_backprop" in page.url
+    assert page.locator("[aria-current]").inner_text() == page.locator("h1").inner_text()
+
+
+@pytest.mark.parametrize("name", ["linear_backprop", "run"])
+def test_figures_suit_a_dark_page(name: str, show: Callable[..., Any]) -> None:
+    filters = "(all) => all.map((d) => [d.parentElement.classList.contains('shaded'), getComputedStyle(d).filter])"
+    light = show(name, color_scheme="light").locator(".plot").evaluate_all(filters)
+    assert {filter for _, filter in light} == {"none"}
+    dark = show(name, color_scheme="dark").locator(".plot").evaluate_all(filters)
+    assert len(dark) == len(light)
+    assert all((filter == "none") == shaded for shaded, filter in dark)
+    # The map of shares has the colours of a scale, lines have those of the palette.
+    assert {shaded for shaded, _ in dark} == ({True, False} if name == "linear_backprop" else {False})
+
+
+def test_figures_keep_their_size_on_a_phone(show: Callable[..., Any]) -> None:
+    page = show("run", viewport={"width": 375, "height": 844})
+    sizes = "(all) => all.map((d) => [d.getBoundingClientRect().width, d.naturalWidth, d.parentElement.scrollWidth])"
+    for width, natural, inside in page.locator(".plot").evaluate_all(sizes):
+        assert abs(width - natural) < 2
+        assert inside >= width - 1
+
+
+def test_numbers_of_a_run_stand_below_each_other(show: Callable[..., Any]) -> None:
+    page = show("run")
+    cells = page.locator("#metrics ~ .scroll td")
+    assert cells.count() > 1
+    assert set(cells.evaluate_all("(all) => all.map((c) => getComputedStyle(c).textAlign)")) == {"right"}
+
+
 def test_paper_has_no_filters_and_is_white(show: Callable[..., Any]) -> None:
     page = show("report", color_scheme="dark")
     assert page.locator("#filters").is_visible()
     page.emulate_media(media="print")
     assert not page.locator("#filters").is_visible()
     assert not page.locator("#count").is_visible()
+    page.locator(".fold > summary").first.click()
     assert page.locator(".ledger .claim").first.is_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"

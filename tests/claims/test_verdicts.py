@@ -13,7 +13,7 @@ from repro.claims.grammar import looked_at
 from repro.claims.verdicts import COLUMNS, judge, write_claims
 from repro.errors import UserError
 from repro.storage.tables import read
-from repro.study.publish import _layers
+from repro.study.judging import _layers
 
 VARIANTS = ("a", "b", "xavier")
 YES, NO, OPEN = "reproduced", "not reproduced", "inconclusive"

@@ -106,22 +106,32 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
-def made(study: Path) -> str:
+def made(study: Path, name: str = "one_paper.html") -> str:
+    """The page of the paper, or another one of the report."""
     assert main(["report", "--results-dir", str(study)]) == 0
-    return (study / "index.html").read_text()
+    return (study / name).read_text()
+
+
+def refute(study: Path) -> None:
+    """The first claim is no longer reproduced."""
+    path = study / "one_paper/first/claims.csv"
+    path.write_text(path.read_text().replace(",quick,reproduced,", ",quick,not reproduced,"))
 
 
 # What is on it
 
 
-def test_everything_strange_is_escaped(study: Path) -> None:
-    page = Elements(made(study))
+@pytest.mark.parametrize(("name", "scripts", "images", "shown"), [("one_paper.html", 0, 2, 6), ("index.html", 1, 1, 5)])
+def test_everything_strange_is_escaped(name: str, scripts: int, images: int, shown: int, study: Path) -> None:
+    refute(study)
+    page = Elements(made(study, name))
     tags = [tag for tag, _ in page.found]
-    assert tags.count("script") == 1
-    assert tags.count("img") == len(drawings(page)) == 2
+    assert tags.count("script") == scripts
+    assert tags.count("img") == len(drawings(page)) == images
     assert not [key for _, attrs in page.found for key in attrs if key.startswith("on")]
-    assert page.text.count("<script>alert(1)</script>") >= 6  # claim, published, note, title, intro, question, YAML
-    assert "</pre><script>" in page.text
+    # Claim, published, note and title; on the paper's page its intro, question and YAML.
+    assert page.text.count("<script>alert(1)</script>") >= shown
+    assert ("</pre><script>" in page.text) == (name == "one_paper.html")
 
 
 def test_the_page_has_claims_figures_commands_settings_and_provenance(study: Path) -> None:
@@ -154,15 +164,17 @@ def test_figures_are_images_inside_the_page(study: Path) -> None:
     assert says[1] == "Other"  # no page shows it: its name
 
 
-def test_links_lead_somewhere_and_nothing_comes_from_outside(study: Path) -> None:
-    source = made(study)
-    page = Elements(source)
-    ids = set(page.all("id"))
-    for href in page.all("href"):
-        if href.startswith("#"):
-            assert href[1:] in ids
-        elif not href.startswith("data:"):
-            assert (study / unquote(href)).is_file(), href
+@pytest.mark.parametrize("name", ["one_paper.html", "index.html"])
+def test_links_lead_somewhere_and_nothing_comes_from_outside(name: str, study: Path) -> None:
+    refute(study)
+    train_besides(study)
+    source = made(study, name)
+    for href in Elements(source).all("href"):
+        file, _, place = href.partition("#")
+        if not href.startswith("data:"):
+            target = study / (unquote(file) or name)
+            assert target.is_file(), href
+            assert not place or place in Elements(target.read_text()).all("id"), href
     assert not re.search(r"(?:src|href)=\"(?:https?:)?//", source)
 
 
@@ -193,15 +205,98 @@ def test_pages_need_no_torch() -> None:
 def test_page_may_lie_elsewhere(study: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep/er/page.html"
     assert main(["report", "--results-dir", str(study), "--out", str(out)]) == 0
-    links = [href for href in Elements(out.read_text()).all("href") if "results" in href]
-    assert links
-    assert all((out.parent / unquote(href)).is_file() for href in links)
+    assert sorted(path.name for path in out.parent.iterdir()) == ["page-one_paper.html", "page.html"]
+    links = [href for path in out.parent.iterdir() for href in Elements(path.read_text()).all("href")]
+    files = [href.partition("#")[0] for href in links if not href.startswith(("data:", "#"))]
+    assert any("results" in file for file in files)
+    assert all((out.parent / unquote(file)).is_file() for file in files)
     assert not (study / "index.html").exists()
 
 
 def test_figures_without_a_place_on_a_page_are_named(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made(study)
     assert "one_paper/first/other: on no page" in capsys.readouterr().out
+
+
+# What it opens with, and what it is in words
+
+
+def test_it_opens_with_what_is_not_reproduced_and_what_diverged(study: Path) -> None:
+    assert "No claim is refuted." in Elements(made(study, "index.html")).text
+    refute(study)
+    text = Elements(made(study, "index.html")).text
+    opening = text[text.index("What surprised") : text.index("Paper by paper")]
+    assert "not reproduced: 1 of 2 claims" in opening
+    assert "Here: 0.90 ± 0.10 (n=5)" in opening
+    assert "It | does." not in opening  # inconclusive
+    assert "their loss being no longer finite: 1 of 2 in The first one." in " ".join(opening.split())
+    assert "What did not hold: 1 claims" in Elements(made(study)).text
+
+
+def test_each_paper_is_folded_and_each_page_knows_the_others(study: Path) -> None:
+    for name, current in (("index.html", "What held"), ("one_paper.html", "One paper")):
+        page = Elements(made(study, name))
+        assert [tag for tag, _ in page.found].count("nav") >= 1
+        (here,) = [attrs for _, attrs in page.found if "aria-current" in attrs]
+        assert here["href"] == name, current
+    folds = [attrs for tag, attrs in Elements(made(study, "index.html")).found if tag == "details"]
+    assert [attrs for attrs in folds if "open" not in attrs] == folds != []
+
+
+def test_notes_and_parts_are_in_words(study: Path) -> None:
+    folder = study / "one_paper/first"
+    rows = [("r1", "relu_he", seed, "done", "quick", 0.5 + seed / 10) for seed in range(2)]
+    write_csv(folder / "runs.csv", ("run", "variant", "seed", "status", "scale", "test_accuracy"), rows)
+    for name in ("curves.csv.gz", "layers.csv.gz"):
+        write_csv(folder / name, ("run",), [])
+    shared = ("one_paper", "first")
+    noted = "inconclusive: test_accuracy of relu_he 0.55"
+    claims = [
+        (*shared, "all", "Both.", "parts of 2", "", 1, "", "", 2, "quick", "inconclusive", "", noted),
+        (*shared, "one", "One.", "m", "", 0.1, "", "", 2, "quick", "inconclusive", "", "test_loss of relu_he is high"),
+    ]
+    write_csv(folder / "claims.csv", CLAIMS, claims)
+    experiment = study.parent / "experiments/one_paper/first.yaml"
+    parts = "[{kind: above, bound: 0.1}, {kind: below, bound: 0.5}]"
+    experiment.write_text(
+        "# Does it hold?\nreproduction:\n  published_scale: quick\n  variants: {relu_he: []}\n  claims:\n    all: "
+        f"{{says: Both., kind: all, metric: test_accuracy, variant: relu_he, claims: {parts}}}\n"
+    )
+    for name in ("index.html", "one_paper.html"):
+        text = Elements(made(study, name)).text
+        assert "test accuracy: 0.55 (relu he) parts that hold: 1 of 2 (n=2)" in text
+        assert "test loss of relu he is high" in text
+        assert "test_" not in text.replace(experiment.read_text(), "")
+
+
+def train_besides(study: Path) -> None:
+    """Runs at two other scales, of which one has claims, judged before they were not to be."""
+    folder = study / "one_paper/second/smoke"
+    runs = [("r1", "base", seed, "done", "smoke") for seed in range(2)]
+    for scale in ("smoke", "custom"):
+        write_csv(folder.parent / scale / "runs.csv", ("run", "variant", "seed", "status", "scale"), runs)
+    row = ("one_paper", "second", "c1", "It shines.", "m", 7, 0.25, "", "", 2, "smoke", "not reproduced", "", "")
+    write_csv(folder / "claims.csv", CLAIMS, [row])
+
+
+def test_other_scales_have_numbers_and_no_verdicts(study: Path) -> None:
+    train_besides(study)
+    text = " ".join(Elements(made(study)).text.split())
+    told = text[text.index("Trained at scale smoke as well: numbers, no verdicts") :]
+    assert told.startswith("Trained at scale smoke as well: numbers, no verdicts 2 runs, 1 variant, seeds 0, 1")
+    assert "It shines.0.25 (n=2)" in told
+    assert "Trained at scale custom as well" in text
+    assert "not reproduced" not in text
+    index = " ".join(Elements((study / "index.html").read_text()).text.split())
+    assert "Trained besides, at scale smoke, numbers without verdicts: 2 runs" in index
+    assert "Of 2 claims, 1 is ✓ reproduced, 0 are ✗ not reproduced" in index
+
+
+def test_other_scales_alone_are_something_to_report_on(study: Path) -> None:
+    train_besides(study)
+    for path in (study / "one_paper/first").iterdir():
+        path.unlink()
+    assert "It shines." in Elements(made(study)).text
 
 
 # Mistakes

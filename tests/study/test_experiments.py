@@ -124,7 +124,8 @@ def check_tables(experiment: Experiment, folder: Path, rows: int) -> None:
     claims = pd.read_csv(folder / "claims.csv")
     assert list(claims.columns) == list(verdicts.COLUMNS)
     assert list(claims["claim"]) == judged(experiment)
-    assert set(claims["verdict"]) <= {"reproduced", "not reproduced", "inconclusive"}
+    assert set(claims["verdict"]) <= {verdicts.NO_VERDICT}
+    assert claims[["low", "high"]].isna().all(axis=None)
     assert (claims["says"].str.len() > 20).all()
     ways = json.loads((folder / "provenance.json").read_text())["ways"]
     assert {run for way in ways for run in way["runs"]} == set(runs["run"])
@@ -270,7 +271,8 @@ def test_what_is_there_is_collected_while_the_rest_is_missing(cli: Callable[...,
     assert state(experiment, cli) == dict.fromkeys(STATES, 0) | {"done": 1, "missing": 13}
     folder = results_folder("results", load(experiment), "smoke")
     assert set(pd.read_csv(folder / "runs.csv")["variant"]) == {job.variant}
-    assert set(pd.read_csv(folder / "claims.csv")["verdict"]) == {"inconclusive"}
+    assert set(pd.read_csv(folder / "claims.csv")["verdict"]) == {verdicts.NO_VERDICT}
+    assert "scale smoke gives numbers, not verdicts: claims are judged at scale=full" in said.out
     assert "(there at: --scale smoke)" in cli("table", experiment).mistake
     assert "give one of them" in cli(*words, "force=true").mistake
     assert "train=no: allowed are true and false" in cli(*words[:-1], "train=no").mistake

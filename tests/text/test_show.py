@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 import fabricated
-from conftest import Said
+from conftest import TINY, Said
 from pages import Elements
 from repro.cli import main
 from repro.errors import UserError
-from repro.text.run import headline, text
+from repro.html.run import command
+from repro.storage.files import read_json
+from repro.storage.run_files import read_summary
+from repro.text.run import finding, headline, text
 from repro.verbs import show
 
 
@@ -253,7 +256,7 @@ def test_page_of_a_run(tmp_path: Path, regression: bool) -> None:
         "test accuracy",
         "(n=2)",
         "1 of 3 seeds diverged",
-        "lambda_max",
+        "greatest eigenvalue",
         "hidden.2",
         'href="curves.csv"',
         "seed: 0",
@@ -298,3 +301,63 @@ def test_page_of_an_unfinished_run_is_a_mistake(runs: Path, capsys: pytest.Captu
     assert main(["show", "cccc333333", "--html"]) == 2
     assert "has not finished yet" in capsys.readouterr().err
     assert not (folder / "index.html").exists()
+
+
+# What a run's page begins with
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ({}, "Test accuracy 0.7"),
+        ({"seeds": range(3), "diverged": {2: 20}}, "; 1 of 3 seeds diverged (seed 2 at step 20), the loss being no"),
+        ({"diverged": {0: 20}}, "Diverged at step 20: the loss was no longer finite."),
+        ({"metrics": ()}, "40 steps (2 epochs) and no metric at the end."),
+    ],
+    ids=str,
+)
+def test_a_run_in_one_sentence(kind: dict, says: str, tmp_path: Path) -> None:
+    folder = fabricated.run_folder(tmp_path / "run", **kind)
+    said = finding(read_summary(folder))
+    assert says in said
+    assert said.count(". ") == 0
+    assert said.endswith(".")
+    assert main(["show", str(folder), "--html"]) == 0
+    text = Elements((folder / "index.html").read_text()).text
+    assert text.index(said) < text.index("Figures") < text.index("Metrics")
+
+
+def test_vanishing_ratio_is_part_of_the_sentence(tmp_path: Path) -> None:
+    summary = read_summary(fabricated.run_folder(tmp_path / "run"))
+    summary["metrics"]["0"]["vanishing_ratio"] = 0.012
+    assert finding(summary).endswith("after 40 steps (2 epochs), vanishing ratio 0.012.")
+
+
+@pytest.mark.parametrize(
+    ("provenance", "says"),
+    [
+        ({"words": ["activation=tanh", "force=true"]}, "repro train activation=tanh force=true"),
+        ({"words": ["dataset.path=my own.csv"]}, "repro train 'dataset.path=my own.csv' force=true"),
+        ({"words": []}, "repro train force=true"),
+        ({"argv": ["repro train", "seed=1"]}, "repro train seed=1 force=true"),
+        ({"argv": ["repro train", "-m", "seed=1,2"]}, ""),
+        ({"argv": ["somewhere/pytest", "seed=1"]}, ""),
+        ({}, ""),
+    ],
+    ids=str,
+)
+def test_the_command_that_trains_a_run_again(provenance: dict, says: str) -> None:
+    assert command(provenance) == says
+
+
+def test_each_run_of_a_sweep_knows_its_own_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "-m", *TINY, "trainer.steps=1", "seed=3,4"]) == 0
+    folders = sorted((tmp_path / "results/runs").glob("*/*"))
+    commands = [command(read_json(folder / "provenance.json")) for folder in folders]
+    assert [said.partition("seed=")[2].split()[0] for said in commands] == ["3", "4"]
+    before = (folders[0] / "summary.json").read_bytes()
+    (folders[0] / "summary.json").write_text("{}")
+    assert main(commands[0].split()[1:]) == 0
+    again, first = json.loads((folders[0] / "summary.json").read_bytes()), json.loads(before)
+    assert again["metrics"] == first["metrics"]

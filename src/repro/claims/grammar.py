@@ -123,10 +123,15 @@ def looked_at(claims: Mapping[str, Mapping[str, Any]], variants: Collection[str]
     return {str(m["quantity"]) for m in mappings if "quantity" in m}, any("curve" in m for m in mappings)
 
 
-def _selectors(claim: Claim) -> list[Selector]:
+def simple_parts(claim: Claim) -> list[Simple]:
+    """The comparisons that a claim is made of, in order; a share's is the one that it counts."""
     if isinstance(claim, Simple):
-        return [claim.left] if claim.right is None else [claim.left, claim.right]
-    return [one for part in (claim.parts if isinstance(claim, All) else [claim.inner]) for one in _selectors(part)]
+        return [claim]
+    return [one for part in (claim.parts if isinstance(claim, All) else [claim.inner]) for one in simple_parts(part)]
+
+
+def _selectors(claim: Claim) -> list[Selector]:
+    return [side for one in simple_parts(claim) for side in (one.left, one.right) if side is not None]
 
 
 def parse(name: str, claim: Mapping[str, Any], variants: Collection[str]) -> Claim:

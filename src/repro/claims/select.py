@@ -93,6 +93,7 @@ class Measurements:
         self._layers = layers
         self._curves = curves
         self._quantities: dict[str, pd.DataFrame] | None = None
+        self._by_name: dict[str, pd.DataFrame] | None = None
         swept = [name for name in runs.columns if name not in {*HEAD, *TAIL}]
         # A setting has a dotted name or holds words; what is left are the metrics (see collect).
         self.settings = [n for n in swept if "." in n or not pd.api.types.is_numeric_dtype(runs[n])]
@@ -209,11 +210,12 @@ class Measurements:
     def _curve(self, curve: str, about: str, runs: set[str]) -> Iterator[tuple[tuple[str, int], pd.DataFrame]]:
         """The rows of `<split>_<metric>` by run, of these runs, and seed, in the order of steps."""
         assert self._curves is not None
-        split, _, name = curve.partition("_")
-        rows = self._curves[(self._curves["split"] == split) & (self._curves["metric"] == name)]
-        if rows.empty:
-            names = self._curves["split"].astype("str") + "_" + self._curves["metric"].astype("str")
-            raise unknown(f"curve in {about}", curve, names.unique())
+        if self._by_name is None:
+            by_name = self._curves.groupby(["split", "metric"], observed=True, sort=False)
+            self._by_name = {f"{split}_{metric}": rows for (split, metric), rows in by_name}
+        if curve not in self._by_name:
+            raise unknown(f"curve in {about}", curve, self._by_name)
+        rows = self._by_name[curve]
         return _keyed(rows[rows["run"].isin(runs)].sort_values("step").groupby(["run", "seed"]))
 
 

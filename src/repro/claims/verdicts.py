@@ -7,17 +7,21 @@ nothing.
 
 Runs that diverged often have no value. They are left out of means, and the note says how many; in a share
 they count as not satisfying the claim, since a run that diverged did not, say, reach an accuracy.
+
+At a scale that is not entitled to a verdict (`Experiment.judged_at`) there are numbers only: no interval, since a few
+seeds of small nets have none worth the name, and the values that the parts of a claim compare instead of how many hold.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from repro.claims.grammar import All, Claim, Share, Simple, parse
+from repro.claims.numbers import center, numbers, scaled, values
 from repro.claims.select import Measurements, Value
 from repro.errors import UserError
 from repro.storage import statistics
@@ -27,6 +31,8 @@ from repro.storage.tables import cell, write
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 INCONCLUSIVE = "inconclusive"
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE)
+NO_VERDICT = "no verdict at this scale"
 
 _MEASURED = ("metric", "published", "ours", "low", "high", "n", "scale", "verdict")
 COLUMNS = ("paper", "experiment", "claim", "says", *_MEASURED, "source", "note")
@@ -56,6 +62,7 @@ def judge(
     paper: str,
     experiment: str,
     variants: Collection[str],
+    entitled: bool = True,
 ) -> pd.DataFrame:
     """The verdict on each claim of an experiment.
 
@@ -67,11 +74,12 @@ def judge(
         paper: the paper's folder name.
         experiment: the experiment's file name.
         variants: every variant's name, trained or not.
+        entitled: whether the scale of these runs is entitled to verdicts; where it is not, all are `NO_VERDICT`.
 
     Returns:
         One row a claim that is judged at the runs' scale, columns `COLUMNS`. `ours` is the mean of what is compared:
         the value, the difference to the other side, the ratio (geometric mean), the share, or the number of parts
-        reproduced.
+        reproduced (without a verdict: NaN, and the note has the parts' values).
 
     Raises:
         UserError: a claim is malformed, or names a metric, setting or layer that the tables do not have.
@@ -83,7 +91,10 @@ def judge(
     for name, claim in claims.items():
         if scales and "scales" in claim and not set(scales) & set(claim["scales"]):
             continue
-        outcome = _outcome(parse(name, claim, variants), data, f"claim {name}")
+        parsed = parse(name, claim, variants)
+        outcome = _outcome(parsed, data, f"claim {name}")
+        if not entitled:
+            outcome = _undecided(outcome, parsed, data, f"claim {name}")
         low, high = outcome.interval or (math.nan, math.nan)
         metric = f"{outcome.metric} [{claim['unit']}]" if claim.get("unit") else outcome.metric
         words = [paper, experiment, name, claim["says"], metric, cell(claim.get("published"))]
@@ -100,6 +111,13 @@ def write_claims(path: Path, verdicts: pd.DataFrame) -> None:
 
 def _blank(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _undecided(outcome: Outcome, claim: Claim, data: Measurements, about: str) -> Outcome:
+    """The same without verdict and interval."""
+    if isinstance(claim, All):
+        outcome = replace(outcome, ours=math.nan, note=values(claim, data, about))
+    return replace(outcome, interval=None, verdict=NO_VERDICT)
 
 
 def _outcome(claim: Claim, data: Measurements, about: str) -> Outcome:
@@ -119,7 +137,7 @@ def _simple(claim: Simple, data: Measurements, about: str) -> Outcome:
     if estimate is None:
         return Outcome(_metric(claim), math.nan, None, 0, INCONCLUSIVE, "; ".join(filter(None, note)))
     if right is not None:
-        means = [_center(_numbers(side, claim), claim) for side in (left, right)]
+        means = [center(numbers(side, claim), claim) for side in (left, right)]
         note.insert(0, " against ".join(f"{value:.4g}" for value in means))
     verdict = INCONCLUSIVE if estimate.n < 2 else _verdict(claim, estimate)
     if claim.ratio:
@@ -194,9 +212,9 @@ def _compare(left: list[Value], right: list[Value] | None, claim: Simple) -> Est
     Two sides with the same seeds are compared seed by seed, others by Welch's interval.
     """
     if right is None or {v.seed for v in left} == {v.seed for v in right}:
-        numbers = [n for n in _differences(left, right, claim).values() if math.isfinite(n)]
-        return statistics.estimate(numbers) if numbers else None
-    one, two = _numbers(left, claim), _numbers(right, claim)
+        both = [n for n in _differences(left, right, claim).values() if math.isfinite(n)]
+        return statistics.estimate(both) if both else None
+    one, two = numbers(left, claim), numbers(right, claim)
     return statistics.welch(one, two) if one and two else None
 
 
@@ -206,9 +224,9 @@ def _differences(
     """The value, difference or log ratio of each seed and cell that both sides have; NaN without a number."""
     one = _by_key(left, names)
     if right is None:
-        return {key: _scaled(number, claim) for key, number in one.items()}
+        return {key: scaled(number, claim) for key, number in one.items()}
     two = _by_key(right, names)
-    return {key: _scaled(one[key], claim) - _scaled(two[key], claim) for key in one if key in two}
+    return {key: scaled(one[key], claim) - scaled(two[key], claim) for key in one if key in two}
 
 
 def _varying(left: Sequence[Value], right: Sequence[Value] | None) -> set[str]:
@@ -219,23 +237,6 @@ def _varying(left: Sequence[Value], right: Sequence[Value] | None) -> set[str]:
 
 def _by_key(values: Sequence[Value], names: Collection[str]) -> dict[_Key, float]:
     return {(v.seed, tuple((name, v.cell[name]) for name in sorted(names))): v.number for v in values}
-
-
-def _scaled(number: float, claim: Simple) -> float:
-    if not claim.ratio:
-        return number if math.isfinite(number) else math.nan
-    return math.log(number) if 0 < number < math.inf else math.nan
-
-
-def _numbers(values: Iterable[Value], claim: Simple) -> list[float]:
-    return [n for n in (_scaled(value.number, claim) for value in values) if not math.isnan(n)]
-
-
-def _center(numbers: Sequence[float], claim: Simple) -> float:
-    if not numbers:
-        return math.nan
-    center = statistics.mean(numbers)
-    return math.exp(center) if claim.ratio else center
 
 
 def _verdict(claim: Simple, estimate: Estimate) -> str:
@@ -290,7 +291,7 @@ def _missing_note(left: Sequence[Value], right: Sequence[Value] | None, claim: S
         if not side:
             parts.append(f"no runs of {wanted}")
             continue
-        without = [value for value in side if math.isnan(_scaled(value.number, claim))]
+        without = [value for value in side if math.isnan(scaled(value.number, claim))]
         diverged = sum(value.diverged for value in without)
         if diverged:
             parts.append(f"{diverged} of {len(side)} diverged ({wanted})")

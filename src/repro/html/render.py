@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from repro.study.gather import VERDICTS, Claim, Paper, count
+from repro.claims.verdicts import VERDICTS
+from repro.study.gather import Claim, Paper, count
 from repro.text import tables
 
+# A number, perhaps with an interval or the number of seeds; nothing at all; or the word for what is no number.
+_NUMBER = re.compile(r"(?:[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: [±\[(].*)?|not finite|)$")
 SIGNS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?"}
 
 
@@ -31,6 +35,7 @@ def page(template: str, **shown: Any) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["slug"] = lambda words: str(words).replace(" ", "-")
+    environment.filters["numeric"] = numeric
     style, script = (_file(environment, name) for name in ("page.css", "filter.js"))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # The digest allows this one script; a handler or script that got past all escaping would not run.
@@ -44,10 +49,22 @@ def _file(environment: Environment, name: str) -> str:
     return environment.loader.get_source(environment, name)[0]
 
 
-def report_page(papers: Sequence[Paper]) -> str:
-    """The report on all papers."""
+def numeric(rows: Sequence[Sequence[Any]]) -> list[bool]:
+    """Which columns hold numbers only, with or without an interval."""
+    return [all(_NUMBER.match(str(cell)) for cell in column) for column in zip(*rows, strict=True)]
+
+
+def report_pages(papers: Sequence[Paper], index: str) -> dict[str, str]:
+    """The report by file name: the page on all papers, and a page a paper beside it.
+
+    Args:
+        index: name of the file that is on all papers.
+    """
     claims = [claim for paper in papers for claim in paper.claims]
-    return page("report.html", papers=papers, total=len(claims), counts=count(claims))
+    diverged = [(paper, section) for paper in papers for section in paper.sections if section.diverged[0]]
+    shared = {"papers": papers, "index": index}
+    whole = page("report.html", total=len(claims), counts=count(claims), diverged=diverged, **shared)
+    return {index: whole} | {paper.file: page("paper.html", paper=paper, **shared) for paper in papers}
 
 
 def what_held(papers: Sequence[Paper]) -> str:

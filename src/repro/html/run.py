@@ -1,5 +1,6 @@
 """The page of one finished run."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from repro.storage.files import read_json, read_regular, write_atomic
 from repro.storage.run_files import read_summary
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
-from repro.study.gather import Figure, address
+from repro.study.attachments import Figure, address, shaded
 from repro.text import tables
-from repro.text.run import divergence, headline, layer_table, scores
+from repro.text.run import baselines, finding, headline, layer_table, scores
+from repro.text.words import metric
 
 Table = tuple[str, list[str], list[list[str]]]  # caption, columns, rows
 
@@ -40,20 +42,32 @@ def run_page(folder: Path) -> str:
         "run.html",
         title=headline(summary["settings"]) or folder.name,
         name=folder.resolve().name,
-        diverged=divergence(summary),
+        finding=finding(summary),
+        command=command(provenance),
         scores=_table("Final metrics", pd.DataFrame(scores(summary), columns=["metric", "value"])),
         figures=_figures(folder, summary),
         tables=[table for table in (_layers(folder, summary), _indices(folder)) if table],
         facts=_facts(summary, provenance),
+        notes="\n".join([*summary.get("notes", []), "", *baselines(summary.get("baselines", {}))]).strip(),
         config=read_regular(config).decode(errors="replace") if config.exists() else "",
         files=[*sorted(path.name for path in folder.glob("*.csv")), "summary.json"],
     )
 
 
-def _figures(folder: Path, summary: Mapping[str, Any]) -> list[tuple[Figure, float]]:
-    """The figures, each with its share of the page's width."""
+def command(provenance: Mapping[str, Any]) -> str:
+    """The command that trains the run again; empty where its provenance has only that of a sweep, or none."""
+    words, argv = provenance.get("words"), provenance.get("argv") or [""]
+    if words is None and argv[0] == "repro train" and not {"-m", "--multirun"} & set(argv):
+        words = argv[1:]
+    if words is None:
+        return ""
+    kept = [str(word) for word in words if not str(word).startswith("force=")]
+    return shlex.join(["repro", "train", *kept, "force=true"])  # or it would be skipped, being there
+
+
+def _figures(folder: Path, summary: Mapping[str, Any]) -> list[Figure]:
     return [
-        (Figure(drawing.name, drawing.caption, address(drawing.svg.encode()), (), captioned=True), drawing.width)
+        Figure(drawing.name, drawing.caption, address(drawing.svg.encode()), (), True, shaded(drawing.svg.encode()))
         for drawing in details.draw(folder, summary)
     ]
 
@@ -76,7 +90,7 @@ def _indices(folder: Path) -> Table | None:
         if values:
             mean = estimate(values)
             shown = with_interval(mean.value, mean.interval, mean.n) if len(own) > 1 else number(mean.value)
-            lines.append((quantity, shown, method))
+            lines.append((metric(str(quantity)), shown, method))
     columns = ["quantity", "value", "method"]
     return _table(f"Spectrum of the Hessian at step {rows['step'].max()}", pd.DataFrame(lines, columns=columns))
 

@@ -41,13 +41,11 @@ class Drawing:
         name: of the file that it could be, and what it is told apart by.
         caption: a sentence.
         svg: the file's text.
-        width: share of a page's whole width, in (0, 1].
     """
 
     name: str
     caption: str
     svg: str
-    width: float
 
 
 def draw(folder: Path, summary: Mapping[str, Any]) -> list[Drawing]:
@@ -62,8 +60,7 @@ def draw(folder: Path, summary: Mapping[str, Any]) -> list[Drawing]:
             named = ("target", "predicted") if name == "predictions" and summary.get("classes") else ()
             table = _table(folder / f"{TABLES.get(name, name)}.csv", named)
             for caption, fig in maker(table, summary) if len(table) else ():
-                width = min(1.0, fig.get_figwidth() / TEXT)
-                drawings.append(Drawing(name, caption, rendered(fig, "svg").decode(), width))
+                drawings.append(Drawing(name, caption, rendered(fig, "svg").decode()))
     return drawings
 
 

@@ -55,6 +55,18 @@ class Experiment:
         """The scale whose tables are published: `full` unless the file says `published_scale`."""
         return str(self.reproduction.get("published_scale", "full"))
 
+    def judged_at(self, scale: str) -> bool:
+        """Whether claims get verdicts at a scale; at all but these there are numbers only."""
+        return scale == "published" or scale in self.judged_scales
+
+    @property
+    def judged_scales(self) -> list[str]:
+        """The published scale, for which claims were worded, and `full`, which is the paper's own.
+
+        Smaller nets and fewer seeds decide nothing about a paper, nor do settings of the user's own.
+        """
+        return list(dict.fromkeys((self.published_scale, "full")))
+
     @property
     def claims(self) -> dict[str, Any]:
         """The claims by their id."""

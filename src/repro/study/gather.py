@@ -1,32 +1,35 @@
 """What the report shows, gathered from the committed tables and figures, the experiment files and the papers' pages."""
 
-import base64
-import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import quote
 
 import pandas as pd
 from markupsafe import Markup
 
-from repro.claims.verdicts import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
+from repro.claims.verdicts import NOT_REPRODUCED, VERDICTS
 from repro.errors import UserError
 from repro.paths import experiments_dir
 from repro.storage.files import read_json
 from repro.storage.tables import read
+from repro.study.attachments import Figure, Way, figures, table_files, ways
+from repro.study.elsewhere import Other, other_scales
 from repro.study.experiment import Experiment, results_folder
+from repro.study.judging import part_values
 from repro.text import tables
 from repro.text.prose import Head, Page, from_name, read_head, read_page
-
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE)
+from repro.text.words import in_words
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A row of the ledger: the table's cells, and where the claim comes from."""
+    """A row of the ledger: the table's cells, where the claim comes from, and remarks in words.
+
+    Attributes:
+        n: number of seeds.
+        values: what the parts of a claim of several compare; empty where it has none, or the tables are not there.
+    """
 
     says: str
     published: str
@@ -35,35 +38,23 @@ class Claim:
     verdict: str
     source: str
     note: str
+    n: int
+    values: str = ""
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure on the page.
+class Besides:
+    """What was trained at another scale: numbers, no verdicts.
 
     Attributes:
-        name: the file's, without its suffix.
-        caption: what it shows.
-        image: the drawing's address, which holds it whole; None where the file is missing.
-        files: (suffix, link) of the files beside it.
-        captioned: whether the paper's page shows it, with an alternative text.
+        scale: its name.
+        runs: how many, in words.
+        numbers: (what a claim says, what was measured) of each.
     """
 
-    name: str
-    caption: str
-    image: str | None
-    files: tuple[tuple[str, str], ...]
-    captioned: bool
-
-
-class Way(NamedTuple):
-    """One way in which runs came about."""
-
-    commit: str
-    runs: int
-    device: str
-    threads: str
-    versions: str
+    scale: str
+    runs: str
+    numbers: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -84,6 +75,8 @@ class Section:
         reproduce: the command that made the tables, or would.
         ways: how the runs came about.
         missing: what should be there and is not, a sentence each.
+        diverged: how many of how many runs did, of each seed one.
+        besides: what was trained at other scales.
     """
 
     name: str
@@ -99,6 +92,8 @@ class Section:
     reproduce: str
     ways: tuple[Way, ...]
     missing: tuple[str, ...]
+    diverged: tuple[int, int]
+    besides: tuple[Besides, ...]
 
     @property
     def counts(self) -> dict[str, int]:
@@ -108,9 +103,17 @@ class Section:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper and its experiments."""
+    """A paper and its experiments.
+
+    Attributes:
+        id: its folder's name.
+        file: name of its page.
+        page: what was written of it.
+        sections: its experiments.
+    """
 
     id: str
+    file: str
     page: Page
     sections: tuple[Section, ...]
 
@@ -124,6 +127,18 @@ class Paper:
         """Claims by verdict."""
         return count(self.claims)
 
+    @property
+    def surprises(self) -> list[tuple[Section, Claim]]:
+        """The claims that are not reproduced: first those with a published number, then those with more seeds."""
+        found = [(s, claim) for s in self.sections for claim in s.claims if claim.verdict == NOT_REPRODUCED]
+        return sorted(found, key=lambda pair: (not pair[1].published, -pair[1].n))
+
+    @property
+    def telling(self) -> tuple[Section, Figure] | None:
+        """The first figure of the experiment in which most claims are not reproduced."""
+        drawn = [(s, f) for s in self.sections for f in s.figures[:1] if f.image]
+        return max(drawn, key=lambda pair: pair[0].counts[NOT_REPRODUCED], default=None)
+
 
 def count(claims: Iterable[Claim]) -> dict[str, int]:
     """How many claims have which verdict; every verdict is there."""
@@ -135,8 +150,8 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
     """Papers by name, with their experiments in the order of their pages.
 
     Args:
-        out: the file that the page becomes; links are relative to its folder.
-        drawings: whether figures are read; the ledger alone needs none.
+        out: the file that the page on all papers becomes; links are relative to its folder.
+        drawings: whether all is read that pages show; the ledger alone needs neither figures nor values.
 
     Raises:
         UserError: a table is damaged. What is missing is said on the page instead.
@@ -151,10 +166,14 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
         order = list(page.headings)
         for experiment in sorted(own, key=lambda e: _place(e, order)):
             folder = results_folder(results_dir, experiment, "published")
-            figures = tuple(_figures(experiment, page, folder, out)) if drawings else ()
-            sections.append(_section(experiment, page, folder, out, figures))
-        papers.append(Paper(name, page, tuple(sections)))
+            sections.append(_section(experiment, page, folder, out, Path(results_dir) if drawings else None))
+        papers.append(Paper(name, _page_name(name, out), page, tuple(sections)))
     return papers
+
+
+def _page_name(paper: str, out: Path) -> str:
+    """The file of a paper's page, beside the one on all papers and never the same."""
+    return f"{paper}.html" if out.stem == "index" != paper else f"{out.stem}-{paper}.html"
 
 
 def _place(experiment: Experiment, order: Sequence[str]) -> tuple[int, str]:
@@ -163,11 +182,13 @@ def _place(experiment: Experiment, order: Sequence[str]) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order), name)
 
 
-def _section(experiment: Experiment, page: Page, folder: Path, out: Path, figures: tuple[Figure, ...]) -> Section:
+def _section(experiment: Experiment, page: Page, folder: Path, out: Path, results_dir: Path | None) -> Section:
+    """An experiment; without a folder of results, its ledger alone."""
     paper, _, name = experiment.name.partition("/")
     yaml = (experiments_dir() / f"{experiment.name}.yaml").read_text(encoding="utf-8")
     reproduce = f"repro reproduce {experiment.name} scale={experiment.published_scale}"
     trained = (folder / "runs.csv").is_file()
+    runs = read(folder / "runs.csv") if trained else pd.DataFrame({"status": []})
     provenance, missing = folder / "provenance.json", []
     if not trained:
         missing.append("No tables yet; the command below makes them.")
@@ -182,30 +203,52 @@ def _section(experiment: Experiment, page: Page, folder: Path, out: Path, figure
         head=read_head(yaml),
         finding=page.findings.get(name, Markup("")) if trained else Markup(""),
         yaml=yaml,
-        claims=claims_in(folder),
-        runs=_told(read(folder / "runs.csv")) if trained else "",
-        figures=figures if trained else (),
-        tables=tuple(_tables(folder, out)),
+        claims=claims_in(folder, part_values(experiment, folder) if trained and results_dir else {}),
+        runs=_told(runs) if trained else "",
+        figures=tuple(figures(experiment, page, folder, out)) if trained and results_dir else (),
+        tables=tuple(table_files(folder, out)),
         reproduce=str(read_json(provenance).get("command", reproduce)) if provenance.is_file() else reproduce,
-        ways=tuple(_ways(read_json(provenance))) if provenance.is_file() else (),
+        ways=tuple(ways(read_json(provenance))) if provenance.is_file() else (),
         missing=tuple(missing),
+        diverged=(int((runs["status"] == "diverged").sum()), len(runs)),
+        besides=tuple(map(_besides, other_scales(experiment, results_dir))) if results_dir else (),
     )
 
 
-def claims_in(folder: Path) -> tuple[Claim, ...]:
-    """The ledger's rows of an experiment's folder; none where it was not judged."""
+def _besides(other: Other) -> Besides:
+    claims = claims_in(other.folder, verdicts=False)
+    return Besides(other.scale, _told(other.runs), tuple((claim.says, claim.values or claim.ours) for claim in claims))
+
+
+def claims_in(folder: Path, values: Mapping[str, str] | None = None, verdicts: bool = True) -> tuple[Claim, ...]:
+    """The ledger's rows of an experiment's folder; none where it was not judged.
+
+    Args:
+        values: of the parts, by the claim's id.
+        verdicts: whether there have to be some.
+
+    Raises:
+        UserError: the table is damaged, or has a verdict that there is not.
+    """
     path = folder / "claims.csv"
     if not path.is_file():
         return ()
     table = read(path)
-    if strange := sorted(set(table["verdict"]) - set(VERDICTS)):
+    if verdicts and (strange := sorted(set(table["verdict"]) - set(VERDICTS))):
         raise UserError(f"{path} has the verdict {strange[0]!r}; judge its claims again with: repro figures")
     claims = []
-    for cells, source, note in zip(
-        tables.cells(tables.ledger(table)), _words(table, "source"), _words(table, "note"), strict=True
+    for cells, row, source, note in zip(
+        tables.cells(tables.ledger(table)),
+        table.to_dict("records"),
+        _words(table, "source"),
+        _words(table, "note"),
+        strict=True,
     ):
+        parts = (values or {}).get(str(row["claim"]), "")
         says, published, ours, scale, verdict = cells
-        claims.append(Claim(says, published, ours, scale, verdict, source, note))
+        claims.append(
+            Claim(says, published, ours, scale, verdict, source, note=in_words(note), n=int(row["n"]), values=parts)
+        )
     return tuple(claims)
 
 
@@ -237,46 +280,6 @@ def _many(n: int, noun: str) -> str:
     return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
-def _figures(experiment: Experiment, page: Page, folder: Path, out: Path) -> Iterator[Figure]:
-    """In the order of the paper's page, then those that it does not show, by name."""
-    name = experiment.name.partition("/")[2]
-    captions = {key.partition("/")[2]: says for key, says in page.captions.items() if key.startswith(f"{name}/")}
-    drawn = {path.stem for path in folder.glob("*.svg")}
-    for figure in [*captions, *sorted(drawn - captions.keys())]:
-        caption = captions.get(figure) or from_name(figure)
-        path = folder / f"{figure}.svg"
-        image = address(path.read_bytes()) if figure in drawn else None
-        files = [(suffix, folder / f"{figure}.{suffix}") for suffix in ("svg", "png")]
-        links = tuple((suffix, link(file, out)) for suffix, file in files if file.is_file())
-        yield Figure(figure, caption, image, links, captioned=bool(captions.get(figure)))
-
-
-def address(svg: bytes) -> str:
-    """An SVG file as the address of an image: there, browsers run none of its scripts and fetch nothing for it."""
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode()}"
-
-
-def _tables(folder: Path, out: Path) -> Iterable[tuple[str, str, str]]:
-    for path in sorted([*folder.glob("*.csv"), *folder.glob("*.csv.gz")]):
-        yield path.name, link(path, out), _size(path.stat().st_size)
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{max(1, round(size / 1e3))} kB"
-
-
-def link(path: Path, out: Path) -> str:
-    """The address of a file as seen from the folder of a page."""
-    return quote(Path(os.path.relpath(path.resolve(), out.resolve().parent)).as_posix())
-
-
-def _ways(provenance: Mapping[str, Any]) -> Iterable[Way]:
-    for way in provenance.get("ways", []):
-        commit = str(way.get("commit") or "not known")[:10] + (" with changes" if way.get("dirty") else "")
-        versions = ", ".join(f"{name} {version}" for name, version in (way.get("versions") or {}).items())
-        yield Way(commit, len(way.get("runs", [])), str(way.get("device", "")), str(way.get("threads", "")), versions)
-
-
 def uncaptioned(papers: Iterable[Paper]) -> list[str]:
     """Figures that no paper's page shows, as "<paper>/<experiment>/<figure>"."""
     return [
@@ -290,5 +293,5 @@ def uncaptioned(papers: Iterable[Paper]) -> list[str]:
 
 def check_anything(papers: Sequence[Paper], results_dir: Path) -> None:
     """Raise a `UserError` where there is nothing to report on."""
-    if not any(section.runs or section.claims for paper in papers for section in paper.sections):
+    if not any(section.runs or section.claims or section.besides for paper in papers for section in paper.sections):
         raise UserError(f"no tables in {results_dir}; make some with: repro reproduce PAPER/EXPERIMENT scale=quick")

@@ -8,12 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from repro.claims import verdicts
-from repro.claims.grammar import check_claims, looked_at
+from repro.claims.grammar import check_claims
 from repro.paths import CLONE, experiments_dir
 from repro.storage.files import read_json, write_atomic, write_json
 from repro.storage.locks import locked
-from repro.storage.tables import read
 from repro.study import collect
 from repro.study.collect import Expected
 from repro.study.experiment import Experiment, Job, results_folder
@@ -83,27 +81,6 @@ def _gather_provenance(plan: Plan, provenances: dict[str, dict[str, Any]]) -> No
             way["runs"].append(run)
     command = f"repro reproduce {plan.experiment.name} scale={plan.scale}"
     write_json(path, {"command": command, "ways": list(ways.values())})
-
-
-def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
-    """Write claims.csv from the collected tables and return it."""
-    quantities, with_curves = looked_at(experiment.claims, list(experiment.variants))
-    runs, curves = read(folder / "runs.csv"), read(folder / "curves.csv.gz") if with_curves else None
-    layers = _layers(folder / "layers.csv.gz", quantities) if quantities else None
-    paper, _, name = experiment.name.partition("/")
-    claims = verdicts.judge(
-        experiment.claims, runs, layers, curves, paper=paper, experiment=name, variants=list(experiment.variants)
-    )
-    verdicts.write_claims(folder / "claims.csv", claims)
-    return claims
-
-
-def _layers(path: Path, quantities: set[str]) -> pd.DataFrame:
-    """The rows of the quantities that claims look at; the whole table where it lacks one, for the error's sake."""
-    table = read(path, only=("quantity", quantities))
-    if set(table["quantity"]) != quantities:
-        return read(path)
-    return table.astype({"value": float})  # a few quantities may have whole numbers only
 
 
 def illustrate(experiment: Experiment, folder: Path, out: Path | None = None) -> list[Path]:

@@ -1,7 +1,6 @@
 """One finished run in numbers, as `repro train` and `repro show` print it."""
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from repro.storage.run_files import read_summary
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
 from repro.text.tables import table
+from repro.text.words import plain
 
 # The headings of the layers' table, by the quantity in layers.csv.
 HEADINGS = {q.column: q.heading for q in REGISTRY.values() if q.heading is not None}
@@ -127,7 +127,21 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     metrics = summary["metrics"]
     names = dict.fromkeys(name for own in metrics.values() for name in own)
     shown = next((s for p in ("test_", "valid_", "") if (s := [n for n in names if n.startswith(p)])), [])
-    return [(_said(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
+    return [(plain(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
+
+
+def finding(summary: Mapping[str, Any]) -> str:
+    """What came of a run, in one sentence: its accuracy or first score, after how long, and the vanishing ratio."""
+    lost = divergence(summary)
+    length = f"{summary['steps']:,} steps ({summary['epochs']:.4g} epoch{'' if summary['epochs'] == 1 else 's'})"
+    if lost and len(summary["diverged_at_step"]) == len(summary["seeds"]):
+        return f"{lost[:1].upper()}{lost[1:]}: the loss was no longer finite."
+    found = scores(summary)
+    name, value = next(((n, v) for n, v in found if "accuracy" in n), found[0] if found else ("", ""))
+    said = f"{name[:1].upper()}{name[1:]} {value} after {length}" if found else f"{length} and no metric at the end"
+    ratios = [own["vanishing_ratio"] for own in summary["metrics"].values() if "vanishing_ratio" in own]
+    said += f", vanishing ratio {_mean(ratios)}" if ratios else ""
+    return f"{said}{'; ' + lost + ', the loss being no longer finite' if lost else ''}."
 
 
 def baselines(scores: Mapping[str, Mapping[str, float]]) -> Iterable[str]:
@@ -223,9 +237,3 @@ def _cost(summary: Mapping[str, Any]) -> Iterable[str]:
     yield _line("steps", f"{summary['steps']} ({epochs:.4g} epoch{'' if epochs == 1 else 's'}{stopped})")
     speed = f", {rate:.4g} steps/s" if rate else ""
     yield _line("seconds", f"{summary['seconds']:.4g}{speed} on {summary['device']}")
-
-
-def _said(name: str) -> str:
-    """A metric in words; "at best valid" is where the validation score of that very metric was best."""
-    best = re.fullmatch(r"test_(\w+)_at_best_valid", name)
-    return (f"test {best[1]} at best valid {best[1]}" if best else name).replace("_", " ")

@@ -53,12 +53,17 @@ def cells(rows: pd.DataFrame) -> list[list[str]]:
 
 
 def ledger(claims: pd.DataFrame) -> pd.DataFrame:
-    """The table *claim | published | ours | scale | verdict* of claims.csv, ours with its interval and n."""
+    """The table *claim | published | ours | scale | verdict* of claims.csv, ours with its interval and n.
+
+    Of a claim of several parts, ours is how many hold, or what they compare where nothing was decided.
+    """
     rows = []
     for claim in claims.to_dict("records"):
         n = int(claim["n"])
         parts = re.fullmatch(r"parts of (\d+).*", str(claim["metric"]))
-        if parts:
+        if parts and math.isnan(float(claim["ours"])):
+            ours = f"{claim['note']} (n={n})"
+        elif parts:
             ours = f"{claim['ours']:g} of {parts[1]} (n={n})"
         else:
             bounds = (float(claim["low"]), float(claim["high"]))

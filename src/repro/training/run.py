@@ -5,7 +5,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +51,12 @@ class Outcome:
     trained: bool
 
 
-def train(run: Run, say: Callable[[str], None] | None = None) -> Outcome:
+def train(run: Run, words: Sequence[str] = (), say: Callable[[str], None] | None = None) -> Outcome:
     """Train a run to its end, from wherever an earlier process left it.
 
     Args:
         run: its settings.
+        words: of the command that trains this run alone; its provenance keeps them.
         say: takes the lines on the data that are to be read before anything is trained; None: nobody reads them.
 
     Raises:
@@ -78,7 +79,7 @@ def train(run: Run, say: Callable[[str], None] | None = None) -> Outcome:
         # Another process may have trained it while this one waited.
         if not run.settings["force"] and (found := finished(run)):
             return found
-        return _carry_out(prepared, work)
+        return _carry_out(prepared, work, words)
 
 
 def finished(run: Run) -> Outcome | None:
@@ -93,11 +94,11 @@ def finished(run: Run) -> Outcome | None:
     return Outcome(str(status), run.folder, trained=False)
 
 
-def _carry_out(prepared: Prepared, work: Work) -> Outcome:
+def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     run, device = prepared.run, prepared.device
     if run.settings["force"]:
         _empty(run.folder)
-    began = provenance(device, run.settings["threads"])
+    began = provenance(device, run.settings["threads"]) | {"words": list(words)}
     state = checkpoint.load(run.folder, run.id)
     if state is None and not run.settings["force"]:
         state = continuing.go_on(run, work)

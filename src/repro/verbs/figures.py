@@ -24,7 +24,8 @@ def main(words: Sequence[str]) -> int:
     from repro.errors import UserError
     from repro.storage.locks import locked
     from repro.study.experiment import results_folder, select
-    from repro.study.publish import illustrate, judge, tabulate, update_page
+    from repro.study.judging import judge
+    from repro.study.publish import illustrate, tabulate, update_page
 
     drawn = 0
     chosen = [(e, results_folder(asked.results_dir, e, asked.scale)) for e in select(asked.what)]

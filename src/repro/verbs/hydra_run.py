@@ -106,7 +106,7 @@ def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
     from repro.training.run import train
 
     run = resolve(with_choices(cfg, HydraConfig.get().runtime.choices))
-    outcome = train(run) if quiet else train(run, _say)
+    outcome = train(run, list(HydraConfig.get().overrides.task), None if quiet else _say)
     if quiet:
         print(f"{outcome.status}{'' if outcome.trained else ' before'}: {outcome.folder}", file=sys.stderr)
     else:

@@ -1,4 +1,4 @@
-"""`repro report`: one page with every claim and figure, and the README's ledger."""
+"""`repro report`: a page on all papers and one on each, with every claim and figure; and the README's ledger."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,11 @@ def main(words: Sequence[str]) -> int:
     """Run `repro report`."""
     verb = parser("report", EXAMPLES)
     verb.add_argument("--results-dir", type=Path, default=Path("results"), help="folder of the tables")
-    verb.add_argument("--out", type=Path, help="the page; index.html in the folder of the tables if it is not given")
+    verb.add_argument(
+        "--out",
+        type=Path,
+        help="the page on all papers, the others being beside it; index.html in the folder of the tables by default",
+    )
     verb.add_argument(
         "--readme",
         type=Path,
@@ -26,7 +30,7 @@ def main(words: Sequence[str]) -> int:
     asked = verb.parse_args(words)
 
     from repro.errors import UserError
-    from repro.html.render import report_page, what_held
+    from repro.html.render import report_pages, what_held
     from repro.storage.files import write_atomic
     from repro.study.experiment import select
     from repro.study.gather import check_anything, gather, uncaptioned
@@ -42,7 +46,8 @@ def main(words: Sequence[str]) -> int:
         write_atomic(asked.readme, replace_between_markers(text, "ledger", what_held(papers)))
         print(asked.readme)
         return 0
-    write_atomic(out, report_page(papers))
+    for name, content in report_pages(papers, out.name).items():
+        write_atomic(out.parent / name, content)
     for name in uncaptioned(papers):
         print(f"{name}: on no page, so that its name is its caption")
     print(out)

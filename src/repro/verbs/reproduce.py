@@ -10,7 +10,8 @@ from repro.config.quoting import quoted
 from repro.errors import UserError
 from repro.storage.locks import locked
 from repro.study.experiment import select
-from repro.study.publish import Plan, gather, illustrate, judge, plan, tabulate, update_page
+from repro.study.judging import judge
+from repro.study.publish import Plan, gather, illustrate, plan, tabulate, update_page
 from repro.text import tables
 from repro.verbs.sweep import sweep
 
@@ -21,6 +22,7 @@ Train the runs of an experiment that are missing, stale or failed, collect all o
 and draw its figures. Finished runs are kept; an interrupted one resumes. Without a name: every experiment.
 
   scale=quick      minutes on two cores (the default); smoke: seconds; full: the paper's own size
+                   (verdicts are given at full and at the published scale, numbers at any)
   scale=published  the scale of the tables that are published here, which each experiment's file names, as it may
                    name scales of its own
   KEY=VALUE        any setting of `repro train`; changed settings go to a folder `custom` of their own
@@ -106,8 +108,9 @@ def publish(plan: Plan) -> None:
         figures = illustrate(plan.experiment, plan.folder)
         update_page(plan.experiment, claims, plan.folder, tabulate(plan.experiment, plan.folder))
     print(tables.table(tables.ledger(claims), "text"))
-    if plan.scale == "smoke":
-        print("scale smoke only shows that everything runs: its nets are too small for the verdicts to mean anything")
+    if not plan.experiment.judged_at(plan.scale):
+        scales = " or ".join(f"scale={name}" for name in plan.experiment.judged_scales)
+        print(f"scale {plan.scale} gives numbers, not verdicts: claims are judged at {scales}")
     print(f"tables and {len(figures)} figure files: {plan.folder}")
 
 

@@ -23,6 +23,7 @@ def main(words: Sequence[str]) -> int:
     import pandas as pd
 
     from repro.study.collect import counts
+    from repro.study.elsewhere import trained_elsewhere
     from repro.study.experiment import select
     from repro.study.publish import plan
     from repro.text import tables
@@ -34,6 +35,12 @@ def main(words: Sequence[str]) -> int:
         if asked.runs:
             print(experiment.name)
             print(tables.table(runs, "text"))
-        rows.append({"experiment": experiment.name, "scale": planned.scale} | counts(runs))
-    print(tables.table(pd.DataFrame(rows), "text"))
+        others = trained_elsewhere(experiment, asked.results_dir, planned.expected, asked.scale)
+        besides = ", ".join(f"{scale} {runs}" for scale, runs in others.items())
+        counted = {"experiment": experiment.name, "scale": planned.scale} | counts(runs)
+        rows.append(counted | {"trained besides": besides})
+    table = pd.DataFrame(rows)
+    if not table["trained besides"].any():
+        table = table.drop(columns="trained besides")
+    print(tables.table(table, "text"))
     return 0

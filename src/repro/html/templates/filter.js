@@ -4,6 +4,7 @@ if (filters) {
   const [paper, verdict, text] = ["paper", "verdict", "text"].map((name) => document.getElementById(`filter-${name}`));
   const rows = [...document.querySelectorAll(".ledger .claim")];
   const heading = (row) => row.closest("tbody").querySelector(".group").textContent;
+  const folds = [...document.querySelectorAll(".fold")].filter((fold) => fold.querySelector(".ledger"));
   const words = new Map(rows.map((row) => [row, `${heading(row)} ${row.textContent}`.toLowerCase()]));
   const apply = () => {
     const sought = text.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -18,6 +19,11 @@ if (filters) {
     }
     for (const group of document.querySelectorAll(".ledger tbody")) {
       group.hidden = !group.querySelector(".claim:not([hidden])");
+    }
+    const asked = Boolean(paper.value || verdict.value || sought.length);
+    for (const fold of folds) {
+      fold.hidden = !fold.querySelector(".claim:not([hidden])");
+      fold.open = asked && !fold.hidden; // what is sought is not to be folded away
     }
     document.getElementById("count").textContent = `${shown} of ${rows.length} claims`;
   };
