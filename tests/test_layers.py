@@ -33,6 +33,7 @@ FLOORS = [
     "storage",
     "seeds",
     "experiments",
+    "bars",
     "paths",
     "errors",
 ]
