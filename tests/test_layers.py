@@ -34,6 +34,7 @@ FLOORS = [
     "seeds",
     "experiments",
     "bars",
+    "memory",
     "paths",
     "errors",
 ]

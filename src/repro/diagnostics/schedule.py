@@ -25,3 +25,10 @@ def measured_steps(
     else:
         between = set()
     return frozenset(between | {0, total})
+
+
+def most_measured(total: int, every: int | None, log_spaced: int, steps: Sequence[int] | None = None) -> int:
+    """How many steps `measured_steps` works out, at most; nothing is worked out here."""
+    if steps is not None:
+        return len(steps) + 2
+    return (-(-total // every) if every is not None else log_spaced) + 2
