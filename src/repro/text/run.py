@@ -38,7 +38,7 @@ def text(folder: Path) -> str:
     layers = read(folder / "layers.csv")
     parts = [
         [headline(summary["settings"]), *_diverged(summary)],
-        [_line(name, value) for name, value in scores(summary)],
+        [*(_line(name, value) for name, value in scores(summary)), *_evaluated(summary)],
         _layers(layers, summary),
         _hessian(summary["metrics"]),
         [*_vanishing(layers, summary), *_cost(summary), _line("folder", str(folder))],
@@ -108,6 +108,13 @@ def scores(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     names = dict.fromkeys(name for own in metrics.values() for name in own)
     shown = next((s for p in ("test_", "valid_", "") if (s := [n for n in names if n.startswith(p)])), [])
     return [(_said(name), _mean([own[name] for own in metrics.values() if name in own])) for name in shown]
+
+
+def _evaluated(summary: Mapping[str, Any]) -> list[str]:
+    """On how many samples, where that is not all of them."""
+    part, whole = summary.get("evaluated", {}), summary.get("samples", {})
+    counts = [f"{n:,} of {whole[split]:,} {split}" for split, n in part.items() if whole.get(split)]
+    return [_line("evaluated on", f"{', '.join(counts)} samples (trainer.eval_samples)")] if counts else []
 
 
 def _hessian(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
