@@ -42,7 +42,7 @@ def put(values: Sequence[Override], cfg: DictConfig) -> None:
 
 @cache
 def _loader() -> Any:
-    """OmegaConf's own loader of YAML, with the tokens found by libyaml where there is one: ten times as fast."""
+    """OmegaConf's own safe loader of YAML, with the tokens found by libyaml where there is one: ten times as fast."""
     slow = get_yaml_loader()
     if not yaml.__with_libyaml__:
         return slow
@@ -63,9 +63,16 @@ def read_yaml(text: str) -> Any:
         yaml.YAMLError: it is none.
     """
     try:
-        return yaml.load(text, Loader=_loader())
+        return _constructed(_loader()(text))
     except yaml.YAMLError:
-        return yaml.load(text, Loader=get_yaml_loader())  # which says it in its own words
+        return _constructed(get_yaml_loader()(text))  # which says it in its own words
+
+
+def _constructed(loader: Any) -> Any:
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def children(node: Any) -> Iterator[tuple[Any, Node]]:

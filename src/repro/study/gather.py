@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pandas as pd
 from markupsafe import Markup
 
+from repro.bars import tracked
 from repro.claims.verdicts import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from repro.errors import UserError
 from repro.paths import experiments_dir
@@ -149,7 +150,7 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
         page = read_page(experiments_dir() / name / "README.md")
         sections = []
         order = list(page.headings)
-        for experiment in sorted(own, key=lambda e: _place(e, order)):
+        for experiment in tracked(sorted(own, key=lambda e: _place(e, order)), f"gathering {name}", "experiment"):
             folder = results_folder(results_dir, experiment, "published")
             figures = tuple(_figures(experiment, page, folder, out)) if drawings else ()
             sections.append(_section(experiment, page, folder, out, figures))

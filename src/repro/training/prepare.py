@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repro.bars import tracked
 from repro.config.build import build, check_node, takes
 from repro.config.groups import COMPONENTS, declares, flatten, given
 from repro.config.run import Run
@@ -271,7 +272,7 @@ def models(run: Run, parts: Components, data: Dataset, x: Tree = None) -> list[n
 
 def _models(run: Run, parts: Components, data: Dataset, x: Tree) -> Iterator[nn.Module]:
     order: list[str] | None = None
-    for seed in run.seeds:
+    for seed in tracked(run.seeds, "building", "net"):
         # torch's layers fill themselves from the global generator; what they draw is overwritten below.
         tokens = {"tokens": data.tokens} if takes(run.settings["architecture"], "tokens") else {}
         with torch.random.fork_rng(devices=[]):
