@@ -10,15 +10,18 @@ from repro.model.architectures.recurrence import State
 from repro.training.replicas import Learner
 
 
-def evaluate(learner: Learner, batches: Iterable[Batch], what: str = "evaluating") -> dict[str, Tensor]:
+def evaluate(
+    learner: Learner, batches: Iterable[Batch], what: str = "evaluating", total: int | None = None
+) -> dict[str, Tensor]:
     """The task's sums over a split in evaluation mode, each (replicas, ...).
 
     Args:
         what: said before the bar, which is shown where it takes long.
+        total: samples in all, where that is known.
     """
     sums: dict[str, Tensor] = {}
     state: State = ()
-    with bar(None, what, "sample") as shown:
+    with bar(total, what, "sample") as shown:
         for batch in batches:
             own, state = learner.evaluate(batch, () if batch.fresh else state)
             for name, value in own.items():

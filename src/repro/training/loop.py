@@ -16,6 +16,7 @@ from repro.datasets.protocol import Batch, Feed
 from repro.diagnostics.measure import Row, of_backward, of_layers
 from repro.diagnostics.quantities import COMPARED, update_ratio
 from repro.diagnostics.schedule import measured_steps
+from repro.model.architectures.recurrence import is_recurrent
 from repro.model.trees import Tree, leaves, mapped, samples
 from repro.schedules.annealing import Annealing
 from repro.schedules.rate import Patience, Plateau, Schedule
@@ -191,11 +192,13 @@ class Loop:
         return scored
 
     def _evaluated(self, split: str) -> dict[str, Tensor]:
-        batches, most = self.feed.batches(split), self.trainer.eval_samples
+        batches, most, size = self.feed.batches(split), self.trainer.eval_samples, self.sizes.get(split)
         if most is not None:
-            size = self.sizes.get(split)
             batches = some(batches, size if size is not None else most, most)
-        return evaluate(self.learner, batches, f"evaluating {split}")
+            size = min(most, size if size is not None else most)
+        # Of a text the size is in tokens, and its samples are streams.
+        total = None if is_recurrent(self.learner.module) else size
+        return evaluate(self.learner, batches, f"evaluating {split}", total)
 
     def _gathered(self, split: str, sums: Mapping[str, Tensor]) -> Scored:
         """The task's metrics of a split; none of one without batches."""
