@@ -293,9 +293,11 @@ def quadrature(objective: Objective, probes: int, steps: int, seed: int) -> tupl
     vector = (2 * signs - 1).to(theta) / objective.count**0.5
     basis = torch.zeros(steps, probes, objective.count, dtype=theta.dtype, device=theta.device)
     diagonal, beside = (torch.zeros(probes, steps, dtype=theta.dtype, device=theta.device) for _ in range(2))
-    for k in tracked(range(steps), "Hessian by quadrature", "step"):
+    batches = tracked(range(steps * len(objective.batches)), "Hessian by quadrature", "batch")
+    next(batches)
+    for k in range(steps):
         basis[k] = vector
-        product = objective.products(vector)
+        product = objective.products(vector, lambda: next(batches, None))
         diagonal[:, k] = (product * vector).sum(1)
         for _ in range(2):
             along = torch.einsum("kpn,pn->kp", basis[: k + 1], product)
