@@ -33,6 +33,8 @@ FLOORS = [
     "storage",
     "seeds",
     "experiments",
+    "bars",
+    "memory",
     "paths",
     "errors",
 ]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hydra import initialize_config_dir
 
+from repro.config import compose as composing
 from repro.config.compose import Composer, compose, compose_initialized
 from repro.config.run import checked, plain, resolve
 from repro.datasets.store import files
@@ -27,10 +28,17 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def nothing_is_composed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
+    def fail(*_: object) -> None:
         raise AssertionError("a job was composed that was known")
 
-    monkeypatch.setattr(module, "Composer", fail)
+    monkeypatch.setattr(module, "_composed", fail)
+
+
+def hydra_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("Hydra composed what is put together without it")
+
+    monkeypatch.setattr(composing, "hydra_compose", fail)
 
 
 def test_many_are_composed_as_one_by_one() -> None:
@@ -72,14 +80,14 @@ def test_values_in_turn_are_composed_as_one_by_one(jobs: list[list[str]]) -> Non
             assert repr(many.settings(words)) == repr(one)
 
 
-def test_a_whole_study_is_composed_as_one_by_one() -> None:
+def test_a_whole_study_is_composed_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     study = load("training_deep_networks/dropout")
     jobs = [job.overrides for job in study.jobs("full")][::8]
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        expected = [repr(plain(compose_initialized(words)) | {"reproduction": None}) for words in jobs]
+        hydra_is_not_asked(monkeypatch)
         many = Composer()
-        for words in jobs:
-            assert repr(many.settings(words)) == repr(plain(compose_initialized(words)) | {"reproduction": None})
-        assert len(many._templates) < len(jobs)  # and not one by one
+        assert [repr(many.settings(words)) for words in jobs] == expected
 
 
 def test_after_a_mistake_the_next_is_composed_as_ever() -> None:

@@ -22,7 +22,8 @@ from repro.tasks import IGNORED, MANY
 from repro.tasks import Sequence as SequenceTask
 from repro.tasks.cross_entropy import SummedCrossEntropy
 from repro.training import prepare
-from repro.training.loop import Loop, evaluate
+from repro.training.evaluation import evaluate
+from repro.training.loop import Loop
 
 VOCABULARY = 13
 

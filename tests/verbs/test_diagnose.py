@@ -103,6 +103,43 @@ def test_the_size_chooses_the_method(
     assert cli("diagnose", run.run.id, "hessian=exact").status == 0
 
 
+def test_memory_chooses_the_method_and_is_told(
+    finished: Callable[..., Trained], cli: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = finished("replicas=2")
+    said = cli("diagnose", run.run.id)
+    # Four matrices of 114 × 114 doubles.
+    assert "hessian=exact of 114 parameters: about 416 kB of memory, for each of 2 seeds" in said.err
+    monkeypatch.setattr(command, "LARGE", 113)
+    monkeypatch.setattr("repro.memory.machine", lambda: 4 * 8.0 * 114 * 10 * 100)  # a quarter of it is enough for slq
+    assert "hessian=slq of 114 parameters: about 912 kB" in cli("diagnose", run.run.id).err
+    monkeypatch.setattr("repro.memory.machine", lambda: 4 * 8.0 * 114 * 10 * 99)
+    assert "hessian=lanczos of 114 parameters: about 54.7 kB" in cli("diagnose", run.run.id).err
+    assert set(spectrum(run.folder)["method"]) == {"exact", "slq", "lanczos"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["hessian=exact"], ["114 parameters needs 416 kB of memory", "there are 50 kB, enough for 39 parameters"]),
+        (["hessian=lanczos"], ["60 of them, need 54.7 kB of memory", "there are 50 kB"]),
+        (["hessian=slq"], ["probes=10 × hessian.steps=100 vectors", "enough for 54 vectors", "steps=27 or hessian=l"]),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_what_would(
+    finished: Callable[..., Trained],
+    cli: Callable[..., Said],
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    says: list[str],
+) -> None:
+    run = finished()
+    monkeypatch.setattr("repro.diagnostics.spectrum.machine", lambda: 50_000.0)
+    mistake = cli("diagnose", run.run.id, *words).mistake
+    for part in says:
+        assert part in mistake
+
+
 def test_in_another_folder_of_results(finished: Callable[..., Trained], cli: Callable[..., Said]) -> None:
     run = finished("results_dir=elsewhere")
     assert "no run" in cli("diagnose", run.run.id).mistake

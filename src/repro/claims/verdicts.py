@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 
+from repro.bars import tracked
 from repro.claims.grammar import All, Claim, Share, Simple, parse
 from repro.claims.numbers import center, numbers, scaled, values
 from repro.claims.select import Measurements, Value
@@ -88,7 +89,7 @@ def judge(
     scales = list(dict.fromkeys(runs["scale"].astype("str")))
     scale = "+".join(scales)
     rows = []
-    for name, claim in claims.items():
+    for name, claim in tracked(claims.items(), "judging", "claim", len(claims)):
         if scales and "scales" in claim and not set(scales) & set(claim["scales"]):
             continue
         parsed = parse(name, claim, variants)

@@ -71,7 +71,8 @@ def _check_root(settings: Mapping[str, Any]) -> None:
 
 def _check_trainer(trainer: Mapping[str, Any]) -> None:
     whole("trainer.epochs", trainer["epochs"], 0)
-    for key, least in (("steps", 0), ("batch_size", 1), ("patience", 1), ("eval_steps", 1), ("eval_offset", 0)):
+    least_of = {"steps": 0, "batch_size": 1, "patience": 1, "eval_steps": 1, "eval_offset": 0, "eval_samples": 1}
+    for key, least in least_of.items():
         if trainer[key] is not None:
             whole(f"trainer.{key}", trainer[key], least)
     whole("trainer.eval_every", trainer["eval_every"], 0)
@@ -141,7 +142,7 @@ def _check_sequences(settings: Mapping[str, Any]) -> None:
             f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
             "read; take architecture=lstm, lstm_classifier or ntm"
         )
-    for key in ("precision", "compile"):
+    for key in ("precision", "compile", "eval_samples"):
         if declares(settings, "architecture", "carries_state") and settings["trainer"][key]:
             raise UserError(
                 f"trainer.{key} is for nets without a state, not for architecture="

@@ -15,11 +15,12 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
+from repro.config.assemble import Assembler
 from repro.config.groups import GROUPS, OPTIONAL, option_files
 from repro.config.internals import put
 from repro.config.run import plain
 from repro.config.short_keys import spelled_out
-from repro.config.template import Template, fits
+from repro.config.template import Template, filled
 from repro.errors import UserError, unknown
 from repro.paths import conf_dir
 
@@ -74,7 +75,7 @@ def with_choices(cfg: DictConfig, chosen: Any) -> DictConfig:
     Raises:
         UserError: a name that leads out of its group's folder; runs are put into folders of these names.
     """
-    names = {group: str(chosen[group]) for group in GROUPS if chosen.get(group) not in (None, "null")}
+    names = _names(chosen)
     for group, option in names.items():
         if option.startswith("/") or ".." in option.split("/"):
             raise UserError(f"{group}={option} leads out of conf/{group}; see: repro list {group}")
@@ -83,6 +84,10 @@ def with_choices(cfg: DictConfig, chosen: Any) -> DictConfig:
             del cfg["hydra"]
         cfg.choices = names
     return cfg
+
+
+def _names(chosen: Any) -> dict[str, str]:
+    return {group: str(chosen[group]) for group in GROUPS if chosen.get(group) not in (None, "null")}
 
 
 def explain(error: Exception, overrides: Sequence[str]) -> UserError:
@@ -212,17 +217,19 @@ def _first_line(text: str) -> str:
 
 
 class Composer:
-    """Composes many jobs that share their choice of components, each choice once; inside `initialize_config_dir`.
+    """Composes many jobs, each choice of components once; inside `initialize_config_dir`.
 
-    Hydra reads and merges some twenty files for a configuration; values on top of them take a tenth of that, and
-    other values of the same settings a tenth of that again.
+    Hydra reads and merges some twenty files for a configuration, and values on top of them take a tenth of that. Most
+    choices need no Hydra at all, and most values no more than filling in.
     """
 
     def __init__(self) -> None:
         self._parser = OverridesParser.create()
         self._parsed: dict[str, Override] = {}
         self._chosen: dict[tuple[str, ...], DictConfig] = {}
-        self._templates: dict[tuple[tuple[str, ...], ...], Template] = {}
+        self._assembler = Assembler()
+        self._parts: dict[tuple[str, ...], dict[str, Template]] = {}
+        self._choices: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
         """What `compose` gives for the same words, but for `reproduction`, which is left out; raises as it does."""
@@ -235,17 +242,26 @@ class Composer:
     def settings(self, overrides: Sequence[str]) -> dict[str, Any]:
         """What `plain` gives for the configuration of these words; raises as composing it does."""
         groups, values = self._sorted(overrides)
-        kind = (groups, tuple(one.key_or_group for one in values))
         try:
-            if not fits(values, self._of(groups)):
+            settings = filled(self._parts_of(groups), values)
+            if settings is None:
                 return plain(self._with_values(groups, values))
-            # Taken out while it is filled: after a refusal it would hold half of the values.
-            template = self._templates.pop(kind, None) or Template(self._with_values(groups, values))
-            settings = template.filled(values)
         except ERRORS as error:
             raise explain(error, overrides) from error
-        self._templates[kind] = template
-        return settings
+        return settings | {key: copy.copy(value) for key, value in self._choices[groups].items()}
+
+    def _parts_of(self, groups: tuple[str, ...]) -> dict[str, Template]:
+        """The configuration of these components in parts, by root key, but for what is in `_choices`."""
+        if groups not in self._parts:
+            options, parts = self._assembler.options(groups), self._assembler.parts(groups)
+            if options is None or parts is None:
+                cfg = self._of(groups)
+                whole = Template(copy.deepcopy(cfg), [str(key) for key in cfg])
+                self._parts[groups], self._choices[groups] = dict.fromkeys(whole.plain, whole), {}
+            else:
+                self._parts[groups] = parts
+                self._choices[groups] = {"choices": _names(options), "reproduction": None}
+        return self._parts[groups]
 
     def _sorted(self, overrides: Sequence[str]) -> tuple[tuple[str, ...], list[Override]]:
         """The words that choose components, and the others, parsed."""

@@ -97,24 +97,20 @@ def option_files(group: str) -> dict[str, Path]:
 @cache
 def own_option(group: str, option: str) -> dict[str, Any]:
     """The settings in the file of an option that comes with repro, by dotted name, references unresolved; or {}."""
-    from omegaconf import OmegaConf  # `repro list` does without
-
-    from repro.config.yaml_files import load
+    from repro.config.yaml_files import read  # `repro list` does without
 
     files = [folder / group / f"{option}.yaml" for folder in conf_dirs()]
     file = next((file for file in files if file.is_file()), None)
-    settings: Any = OmegaConf.to_container(load(file), resolve=False) if file else {}
+    settings = read(file) if file else {}
     return flatten(settings) if isinstance(settings, Mapping) else {}
 
 
 @cache
 def default_options() -> dict[str, str | None]:
     """The option of each group where nothing else is said."""
-    from omegaconf import OmegaConf
+    from repro.config.yaml_files import read
 
-    from repro.config.yaml_files import load
-
-    entries = OmegaConf.to_container(load(conf_dir() / "train.yaml"))["defaults"]  # type: ignore[index, call-overload]
+    entries = read(conf_dir() / "train.yaml")["defaults"]
     named = [entry for entry in entries if isinstance(entry, dict)]
     return {group: option for entry in named for group, option in entry.items() if group in GROUPS}
 

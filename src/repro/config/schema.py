@@ -19,6 +19,7 @@ class TrainerConfig:
     eval_every: int = 1
     eval_steps: int | None = None
     eval_offset: int | None = None
+    eval_samples: int | None = None
     l2: float = 0.0
     l1: float = 0.0
     clip_norm: float | None = None

@@ -1,19 +1,24 @@
 """Reading YAML that somebody else may have written: plain values only, of a size that fits."""
 
-import io
 from pathlib import Path
 from typing import Any
 
 import yaml
 from omegaconf import OmegaConf
 
+from repro.config.internals import read_yaml
 from repro.errors import UserError
 
 MOST = 100_000  # values in one file, each alias counted as often as it stands for something
 
 
 def load(path: Path) -> Any:
-    """A file as a configuration node; interpolations stay as they are written.
+    """A file as a configuration node, with `read`'s refusals; interpolations stay as they are written."""
+    return OmegaConf.create(values if (values := read(path)) is not None else {})
+
+
+def read(path: Path) -> Any:
+    """A file's plain values; None where it is empty.
 
     Raises:
         UserError: it cannot be read, is no YAML, has tags that would build objects, or aliases that grow beyond MOST.
@@ -24,7 +29,7 @@ def load(path: Path) -> Any:
         root = yaml.compose(text, Loader=yaml.SafeLoader) if "&" in text else None
         if root is not None and _size(root, {}) > MOST:
             raise UserError(f"{path} has aliases that stand for more than {MOST:,} values; write out what it needs")
-        return OmegaConf.load(io.StringIO(text))  # with a loader that knows plain values only
+        return read_yaml(text)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{path} is no YAML file of plain values ({reason})") from error

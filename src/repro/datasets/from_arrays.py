@@ -12,6 +12,8 @@ from repro.datasets.images import Augmentation, Images, Normalization
 from repro.datasets.memory import Data, Split
 from repro.datasets.preprocessing import Affine, Floats, check_preprocessing, fit
 from repro.datasets.splits import check_count, check_seed, check_share, check_subset, cut, keep
+from repro.errors import UserError
+from repro.memory import greatest, machine, said
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
@@ -88,6 +90,13 @@ def generate(sample: Callable[[int, np.random.Generator], Pair], sizes: tuple[in
     check_seed(seed)
     for option, size, least in zip(("train_size", "valid_size", "test_size"), sizes, (1, 0, 0), strict=True):
         check_count(option, size, least)
+    one = sum(a.nbytes for a in sample(1, np.random.default_rng(0)))
+    for option, size in zip(("train_size", "valid_size", "test_size"), sizes, strict=True):
+        if one * size > machine():
+            raise UserError(
+                f"dataset.{option}={size} needs {said(one * size)} of memory, and this machine has {said(machine())}; "
+                f"dataset.{option}={greatest(1, size, lambda n: one * n <= machine()) or 0} could fit"
+            )
     train, valid, test = (sample(size, np.random.default_rng([seed, 2, i])) for i, size in enumerate(sizes))
     return Raw(train, valid, test)
 

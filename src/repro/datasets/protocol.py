@@ -28,7 +28,7 @@ class Batch:
         """Samples, or replicas of a training batch."""
         return samples(self.x)
 
-    def part(self, which: slice | int) -> "Batch":
+    def part(self, which: slice | int | list[int]) -> "Batch":
         """Some of the samples, or what one replica gets of a training batch."""
         return Batch(mapped(lambda v: v[which], self.x), mapped(lambda v: v[which], self.y), self.fresh)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vjp, vmap
 
+from repro.bars import tracked
 from repro.datasets.protocol import Batch
 from repro.diagnostics.objective import MEMORY, Objective, Values
 
@@ -28,7 +29,8 @@ def hessian(objective: Objective) -> Tensor:
     for layer in layers:
         inside[layer.places.flatten()] = True
     rest = torch.nonzero(~inside).flatten().to(matrix.device)
-    for part in torch.split(rest, max(1, MEMORY // (8 * objective.count))):
+    parts = torch.split(rest, max(1, MEMORY // (8 * objective.count)))
+    for part in tracked(parts, "Hessian", "block"):
         units = torch.zeros(len(part), objective.count, dtype=matrix.dtype, device=matrix.device)
         units[torch.arange(len(part)), part] = 1.0
         rows = objective.products(units)
@@ -117,9 +119,9 @@ def _between_layers(objective: Objective, layers: Sequence[_Linear], matrix: Ten
     units = sum(len(layer.places) for layer in layers)
     widest = max(layer.places.shape[1] for layer in layers)
     size = max(1, MEMORY // (8 * 4 * units * (units + widest)))
-    for batch in objective.batches:
-        for first in range(0, len(batch), size):
-            _add(objective, layers, batch.part(slice(first, first + size)), matrix)
+    blocks = [(batch, first) for batch in objective.batches for first in range(0, len(batch), size)]
+    for batch, first in tracked(blocks, "Hessian", "block"):
+        _add(objective, layers, batch.part(slice(first, first + size)), matrix)
     matrix /= objective.samples
 
 

@@ -102,14 +102,20 @@ class Objective:
         """(count,)."""
         return sum((grad(self.summed)(self.theta, batch) for batch in self.batches), 0 * self.theta) / self.samples
 
-    def products(self, vectors: Tensor) -> Tensor:
-        """The Hessian times each row of (k, count), in blocks that keep to a fixed amount of memory."""
+    def products(self, vectors: Tensor, after: Callable[[], object] | None = None) -> Tensor:
+        """The Hessian times each row of (k, count), in blocks that keep to a fixed amount of memory.
+
+        Args:
+            after: called after each batch.
+        """
         total = torch.zeros_like(vectors)
         for batch in self.batches:
             pull = self._pull(batch)
             size = self.block(batch)
             for first in range(0, len(vectors), size):
                 total[first : first + size] += pull(vectors[first : first + size])
+            if after is not None:
+                after()
         return total / self.samples
 
     def _pull(self, batch: Batch) -> Callable[[Tensor], Tensor]:

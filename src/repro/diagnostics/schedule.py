@@ -35,3 +35,10 @@ def evaluation_due(step: int, per_epoch: int, trainer: TrainerConfig) -> bool:
     if trainer.eval_steps is not None:
         return (step - (trainer.eval_offset or 0)) % trainer.eval_steps == 0
     return bool(every and step % every == 0)
+
+
+def most_measured(total: int, every: int | None, log_spaced: int, steps: Sequence[int] | None = None) -> int:
+    """How many steps `measured_steps` works out, at most; nothing is worked out here."""
+    if steps is not None:
+        return len(steps) + 2
+    return (-(-total // every) if every is not None else log_spaced) + 2

@@ -4,8 +4,6 @@
 2018). `docs/quantities.md` says how each is counted.
 """
 
-import math
-import os
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -13,9 +11,11 @@ import numpy as np
 import torch
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
+from repro.bars import bar, tracked
 from repro.diagnostics.hessian import hessian
 from repro.diagnostics.objective import Objective
 from repro.errors import UserError, number, whole
+from repro.memory import machine, said
 
 TOLERANCES = (1e-8, 1e-6, 1e-4)
 """Of γ and α, relative to the greatest eigenvalue in absolute value."""
@@ -57,6 +57,9 @@ class Method(Protocol):
     def check(self, objective: Objective) -> None:
         """Raise a `UserError` where the net is too large, or too small, for this."""
 
+    def needs(self, count: int) -> int:
+        """Bytes of memory for so many parameters, besides what the net itself takes."""
+
     def measure(self, objective: Objective, seed: int, last: bool) -> Iterator[Found]:
         """What there is to say of the Hessian of an objective.
 
@@ -86,12 +89,17 @@ class Exact:
 
     def check(self, objective: Objective) -> None:
         """The matrix must fit into memory."""
-        wanted, have = MATRICES * 8 * objective.count**2, _memory(objective.theta.device)
+        wanted, have = self.needs(objective.count), _memory(objective.theta.device)
         if wanted > have:
+            most = int((have / (MATRICES * 8)) ** 0.5)
             raise UserError(
-                f"the Hessian of {objective.count:,} parameters needs {wanted / 2**30:,.0f} GB of memory, "
-                f"and there are {have / 2**30:.0f}; take hessian=slq or hessian=lanczos"
+                f"the Hessian of {objective.count:,} parameters needs {said(wanted)} of memory, and there are "
+                f"{said(have)}, enough for {most:,} parameters; take hessian=slq or hessian=lanczos"
             )
+
+    def needs(self, count: int) -> int:
+        """See `Method`."""
+        return MATRICES * 8 * count**2
 
     def measure(self, objective: Objective, seed: int, last: bool) -> Iterator[Found]:
         """See `Method`."""
@@ -134,20 +142,36 @@ class Lanczos:
                 f"hessian.extremes={self.extremes} at each end are all of the {objective.count} "
                 "eigenvalues; take hessian=exact"
             )
+        wanted, have = self.needs(objective.count), _memory(objective.theta.device)
+        if wanted > have:
+            raise UserError(
+                f"Lanczos vectors of {objective.count:,} parameters, {self._kept(objective.count)} of them, need "
+                f"{said(wanted)} of memory, and there are {said(have)}; the net is too large for its Hessian"
+            )
+
+    def needs(self, count: int) -> int:
+        """See `Method`."""
+        return 8 * self._kept(count) * count
+
+    def _kept(self, size: int) -> int:
+        return min(size, max(2 * self.extremes + 1, KRYLOV))
 
     def measure(self, objective: Objective, seed: int, last: bool) -> Iterator[Found]:
         """See `Method`."""
         del last
         size = objective.count
 
+        shown = bar(None, "Hessian by Lanczos", "product")  # as many as it takes
+
         def times(vector: np.ndarray) -> np.ndarray:
+            shown.update()
             row = torch.as_tensor(vector.reshape(1, -1), dtype=torch.float64, device=objective.theta.device)
             product: np.ndarray = objective.products(row)[0].cpu().numpy()
             return product
 
         operator = LinearOperator((size, size), matvec=times, dtype=np.float64)
         start = np.random.default_rng(seed).standard_normal(size)
-        kept = min(size, max(2 * self.extremes + 1, KRYLOV))
+        kept = self._kept(size)
         try:
             ends = [
                 np.sort(eigsh(operator, self.extremes, which=end, v0=start, ncv=kept, return_eigenvectors=False))
@@ -158,6 +182,8 @@ class Lanczos:
                 f"Lanczos found {len(error.eigenvalues)} of {self.extremes} eigenvalues at one end and "
                 "cannot tell the next ones apart; lower hessian.extremes, or take hessian=exact"
             ) from error
+        finally:
+            shown.close()
         yield from _ends(float(ends[0][0]), float(ends[1][-1]))
         yield Found("gamma_structural", None, structural(objective))
         yield from _common(objective)
@@ -193,7 +219,20 @@ class Quadrature:
             )
 
     def check(self, objective: Objective) -> None:
-        """Any net will do."""
+        """The vectors of all steps must fit into memory."""
+        size, have = self.needs(objective.count), _memory(objective.theta.device)
+        if size > have:
+            fitting = int(have / (8 * objective.count))
+            few = f"hessian.probes=2 hessian.steps={fitting // 2}"
+            raise UserError(
+                f"hessian.probes={self.probes} × hessian.steps={self.steps} vectors of {objective.count:,} parameters "
+                f"need {said(size)} of memory, and there are {said(have)}, enough for {fitting:,} vectors; "
+                f"take {f'{few} or ' if fitting >= 20 else ''}hessian=lanczos"
+            )
+
+    def needs(self, count: int) -> int:
+        """See `Method`."""
+        return basis_size(count, self.probes, self.steps)
 
     def measure(self, objective: Objective, seed: int, last: bool) -> Iterator[Found]:
         """See `Method`."""
@@ -238,6 +277,11 @@ def structural(objective: Objective) -> float:
     return 1 - float(alive.double().mean())
 
 
+def basis_size(count: int, probes: int, steps: int) -> int:
+    """Bytes that a quadrature keeps of so many parameters: the vectors of all probes and steps."""
+    return 8 * count * probes * min(steps, count)
+
+
 def quadrature(objective: Objective, probes: int, steps: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights, each (probes, steps), of one Lanczos process a probe, fully reorthogonalized, twice.
 
@@ -249,9 +293,11 @@ def quadrature(objective: Objective, probes: int, steps: int, seed: int) -> tupl
     vector = (2 * signs - 1).to(theta) / objective.count**0.5
     basis = torch.zeros(steps, probes, objective.count, dtype=theta.dtype, device=theta.device)
     diagonal, beside = (torch.zeros(probes, steps, dtype=theta.dtype, device=theta.device) for _ in range(2))
+    batches = tracked(range(steps * len(objective.batches)), "Hessian by quadrature", "batch")
+    next(batches)
     for k in range(steps):
         basis[k] = vector
-        product = objective.products(vector)
+        product = objective.products(vector, lambda: next(batches, None))
         diagonal[:, k] = (product * vector).sum(1)
         for _ in range(2):
             along = torch.einsum("kpn,pn->kp", basis[: k + 1], product)
@@ -317,7 +363,4 @@ def _tolerances(values: Sequence[float]) -> tuple[float, ...]:
 
 def _memory(device: torch.device) -> float:
     """Bytes there are, free or not."""
-    if device.type == "cuda":
-        return float(torch.cuda.mem_get_info(device)[1])
-    known = getattr(os, "sysconf_names", {})
-    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")) if "SC_PHYS_PAGES" in known else math.inf
+    return float(torch.cuda.mem_get_info(device)[1]) if device.type == "cuda" else machine()

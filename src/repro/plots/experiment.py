@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pandas as pd
 
+from repro.bars import tracked
 from repro.errors import UserError
 from repro.plots.style import save, styled
 from repro.storage.tables import read
@@ -86,7 +87,8 @@ def draw(script: Path, tables: Tables, out: Path) -> list[Path]:
     if not callable(figures):
         raise UserError(f"{script} has no function figures(tables); add one that returns figures by name")
     with styled():
-        return [path for name, fig in figures(tables).items() for path in save(fig, out / name)]
+        drawn = figures(tables)
+        return [path for name, fig in tracked(drawn.items(), "drawing", "figure") for path in save(fig, out / name)]
 
 
 def further_tables(script: Path, tables: Tables) -> dict[str, pd.DataFrame]:

@@ -27,7 +27,15 @@ class Train:
         _check_monitor(prepared)
         curvature = None if parts.hessian is None else Curvature(parts.hessian, learner, prepared.feed)
         return Loop(
-            learner, prepared.feed, optimizer, parts.schedule, parts.annealing, run.trainer, run.diagnostics, curvature
+            learner,
+            prepared.feed,
+            optimizer,
+            parts.schedule,
+            parts.annealing,
+            run.trainer,
+            run.diagnostics,
+            curvature,
+            prepared.data.sizes,
         )
 
 

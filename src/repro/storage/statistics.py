@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 BOOTSTRAP_FROM = 10
 RESAMPLES = 9999
@@ -74,11 +73,20 @@ def _interval(values: np.ndarray, level: float) -> Interval:
 
 def _student(units: np.ndarray, level: float) -> Interval:
     n = len(units)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1)) * float(np.std(units, ddof=1)) / math.sqrt(n)
+    half = _quantile((1 + level) / 2, n - 1) * float(np.std(units, ddof=1)) / math.sqrt(n)
     return -half, half
 
 
+def _quantile(share: float, freedom: float) -> float:
+    """Of Student's t."""
+    from scipy import stats  # half a second, which most commands need not wait
+
+    return float(stats.t.ppf(share, freedom))
+
+
 def _bootstrap(units: np.ndarray, level: float) -> Interval:
+    from scipy import stats
+
     for method in ("BCa", "percentile"):
         with warnings.catch_warnings():
             # BCa has no answer for values of which nearly all are equal; the percentiles always have one.
@@ -128,7 +136,7 @@ def welch(first: Sequence[float], second: Sequence[float], level: float = 0.95) 
     scale = max(max(side) - min(side) for side in (first, second))
     one, two = (float(np.var(np.array(side) / scale, ddof=1)) / len(side) for side in (first, second))
     freedom = (one + two) ** 2 / (one**2 / (len(first) - 1) + two**2 / (len(second) - 1))
-    half = scale * float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(one + two)
+    half = scale * _quantile((1 + level) / 2, freedom) * math.sqrt(one + two)
     return Estimate(difference, (difference - half, difference + half), n)
 
 
@@ -136,6 +144,8 @@ def share(hits: int, n: int, level: float = 0.95) -> Estimate:
     """Share hits / n with the Clopper-Pearson interval, which covers at least `level` for any n."""
     if n == 1:
         return Estimate(float(hits), None, n)
+    from scipy import stats
+
     bounds = stats.binomtest(hits, n).proportion_ci(confidence_level=level, method="exact")
     return Estimate(hits / n, (float(bounds.low), float(bounds.high)), n)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from repro.bars import tracked
 from repro.errors import UserError
 from repro.storage.files import csv_line, read_json
 from repro.storage.metrics import SPLITS
@@ -154,7 +155,7 @@ class _Gathering:
         # What was kept from a table the last time says nothing of the files in the folder.
         self._unchanged = {run for run in known if run not in self.kept and known[run].rows is not None}
         self.seen: dict[str, Seen] = {}
-        for run, entry in expected.items():
+        for run, entry in tracked(expected.items(), "reading", "run", len(expected)):
             fresh = run not in self.kept and states[run] is not None
             remembered = run in known and fresh == (known[run].rows is not None)
             self.seen[run] = known[run] if remembered else _look(entry, stamps[run], states[run], fresh)

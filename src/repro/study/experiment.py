@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from repro.config import yaml_files
 from repro.errors import UserError, unknown
 from repro.paths import experiments_dir
@@ -164,7 +162,7 @@ def load(name: str) -> Experiment:
     if name not in names():
         raise unknown("experiment", name, names())
     path = experiments_dir() / f"{name}.yaml"
-    node = OmegaConf.to_container(yaml_files.load(path), resolve=False)
+    node = yaml_files.read(path)
     if not isinstance(node, Mapping) or not isinstance(node.get("reproduction"), Mapping):
         raise UserError(f"{path} has no `reproduction:` node with variants, seeds, scales and claims")
     return Experiment(name, dict(node["reproduction"]))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
+from repro.bars import tracked
 from repro.claims.verdicts import NOT_REPRODUCED, VERDICTS
 from repro.errors import UserError
 from repro.paths import experiments_dir
@@ -164,7 +165,7 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
         page = read_page(experiments_dir() / name / "README.md")
         sections = []
         order = list(page.headings)
-        for experiment in sorted(own, key=lambda e: _place(e, order)):
+        for experiment in tracked(sorted(own, key=lambda e: _place(e, order)), f"gathering {name}", "experiment"):
             folder = results_folder(results_dir, experiment, "published")
             sections.append(_section(experiment, page, folder, out, Path(results_dir) if drawings else None))
         papers.append(Paper(name, _page_name(name, out), page, tuple(sections)))

@@ -8,12 +8,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
+from repro.bars import tracked
 from repro.config.compose import Composer
 from repro.config.identity import NUMBERS
 from repro.config.run import checked
@@ -44,12 +46,15 @@ def planned(jobs: Sequence[Sequence[str]], results_dir: str) -> list[Planned]:
     Raises:
         UserError: what `repro train` would say of the same words.
     """
-    cache = Cache(cache_root(), "runs", _fingerprint())
+    fingerprint = _fingerprint()
+    cache = Cache(cache_root(), "runs", fingerprint)
     keys = [_key(words) for words in jobs]
     known = cache.read(dict.fromkeys(keys))
     missing = [i for i, key in enumerate(keys) if key not in known]
     if missing:
-        fresh = dict(zip((keys[i] for i in missing), _composed([jobs[i] for i in missing]), strict=True))
+        fresh = dict(
+            zip((keys[i] for i in missing), _composed([jobs[i] for i in missing], _composer(fingerprint)), strict=True)
+        )
         known |= fresh
         cache.write({key: run for key, run in fresh.items() if run[0]})
     runs = [known[key] for key in keys]
@@ -57,14 +62,19 @@ def planned(jobs: Sequence[Sequence[str]], results_dir: str) -> list[Planned]:
     return [Planned(run[1], folder, tuple(run[3])) for run, folder in zip(runs, folders, strict=True)]
 
 
-def _composed(jobs: Sequence[Sequence[str]]) -> list[list[Any]]:
+@lru_cache(maxsize=1)
+def _composer(_fingerprint: str) -> Composer:
+    """One for all experiments, as long as no file changes."""
+    return Composer()
+
+
+def _composed(jobs: Sequence[Sequence[str]], compose: Composer) -> list[list[Any]]:
     """Whether it may be remembered, id, folder below `runs`, and seeds, of each job."""
     if GlobalHydra.instance().is_initialized():
         GlobalHydra.instance().clear()
     runs: list[list[Any]] = []
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        compose = Composer()
-        for words in jobs:
+        for words in tracked(jobs, "composing", "run"):
             run = checked(compose.settings([*words, "results_dir=."]))
             # The identity of these goes by the content of other files.
             own = bool(run.settings["trusted"]) or "path" in (run.settings["dataset"] or {})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from repro.bars import tracked
 from repro.storage.files import compressed, csv_line, write_atomic
 
 WHOLE = 256  # tables of up to so many runs are one part
@@ -125,7 +126,8 @@ def write(
             kept.append((part.runs, part.size, part.header))
             continue
         texts = [(before.text(label) if unchanged(label[0]) else None) for label in labels]
-        lines = [text(run) if old is None else old for (run, _), old in zip(labels, texts, strict=True)]
+        pairs = tracked(zip(labels, texts, strict=True), f"writing {path.name}", "run", len(labels))
+        lines = [text(run) if old is None else old for (run, _), old in pairs]
         packed.append(compressed([head, *lines]) if head or any(lines) else b"")
         sizes = [(run, variant, len(own.encode())) for (run, variant), own in zip(labels, lines, strict=True)]
         kept.append((sizes, len(packed[-1]), len(head)))

@@ -1,6 +1,7 @@
 """One finished run in numbers, as `repro train` and `repro show` print it."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,11 @@ def text(folder: Path) -> str:
     layers = read(folder / "layers.csv")
     parts = [
         [headline(summary["settings"]), *_diverged(summary)],
-        [*(_line(name, value) for name, value in scores(summary)), *baselines(summary.get("baselines", {}))],
+        [
+            *(_line(name, value) for name, value in scores(summary)),
+            *_evaluated(summary),
+            *baselines(summary.get("baselines", {})),
+        ],
         _layers(layers, summary),
         _hessian(summary["metrics"]),
         [*_vanishing(layers, summary), *_cost(summary), _line("folder", str(folder))],
@@ -148,8 +153,15 @@ def baselines(scores: Mapping[str, Mapping[str, float]]) -> Iterable[str]:
     """What predicts without a net gets on the same samples, in lines."""
     for name, values in scores.items():
         shown = {k: v for k, v in values.items() if k.startswith("test_")} or values
-        said = ", ".join(f"{_said(metric)} {number(float(value))}" for metric, value in shown.items() if finite(value))
+        said = ", ".join(f"{plain(metric)} {number(float(value))}" for metric, value in shown.items() if finite(value))
         yield _line(f"by {name}", said)
+
+
+def _evaluated(summary: Mapping[str, Any]) -> list[str]:
+    """On how many samples, where that is not all of them."""
+    part, whole = summary.get("evaluated", {}), summary.get("samples", {})
+    counts = [f"{n:,} of {whole[split]:,} {split}" for split, n in part.items() if whole.get(split)]
+    return [_line("evaluated on", f"{', '.join(counts)} samples (trainer.eval_samples)")] if counts else []
 
 
 def _hessian(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:

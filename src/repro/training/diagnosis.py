@@ -7,11 +7,13 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from repro.bars import say
 from repro.config.groups import ADDRESS, COMPONENTS, own_option
 from repro.config.run import Run
 from repro.config.schema import DiagnosticsConfig, RunConfig, TrainerConfig
 from repro.config.yaml_files import load
 from repro.errors import UserError
+from repro.memory import said
 from repro.paths import PACKAGE
 from repro.storage.files import read_json, read_regular, write_json
 from repro.storage.locks import locked
@@ -61,6 +63,11 @@ def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = 
         )
     loop.restore(state)
     loop.rows.spectrum.clear()
+    if (curvature := loop.curvature) is not None and len(loop.diverged) < len(run.seeds):
+        count = curvature.objective.count
+        size, seeds = said(curvature.method.needs(count)), len(run.seeds)
+        each = f", for each of {seeds} seeds" if seeds > 1 else ""
+        say(f"hessian={curvature.method.name} of {count:,} parameters: about {size} of memory{each}")
     loop.measure_curvature()
     if not loop.rows.spectrum:
         raise UserError(f"every seed of the run in {folder} diverged; there is no Hessian to look at")

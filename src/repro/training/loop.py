@@ -16,13 +16,14 @@ from repro.datasets.protocol import Batch, Feed
 from repro.diagnostics.measure import Row, of_backward, of_layers
 from repro.diagnostics.quantities import COMPARED, update_ratio
 from repro.diagnostics.schedule import evaluation_due, measured_steps
-from repro.model.architectures.recurrence import State
+from repro.model.architectures.recurrence import is_recurrent
 from repro.model.trees import Tree, leaves, mapped, samples
 from repro.schedules.annealing import Annealing
 from repro.schedules.rate import Patience, Plateau, Schedule
 from repro.storage.metrics import HESSIAN, SCHEDULE, SPLITS, better
 from repro.tasks import COUNT, Task
 from repro.training.curvature import Curvature
+from repro.training.evaluation import evaluate, some
 from repro.training.optimization import add_penalties, clip, clip_weights, load_state
 from repro.training.replicas import Learner
 from repro.training.work import Rows, Scored
@@ -42,6 +43,7 @@ class Loop:
         trainer: how long and how.
         diagnostics: what is measured and when.
         curvature: how the Hessian is looked at, or None.
+        sizes: samples of each split; None where there is no end to them.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class Loop:
         trainer: TrainerConfig,
         diagnostics: DiagnosticsConfig,
         curvature: Curvature | None = None,
+        sizes: Mapping[str, int | None] | None = None,
     ) -> None:
+        self.sizes = sizes or {}
         self.learner, self.feed, self.optimizer = learner, feed, optimizer
         self.seeds, self.metrics = learner.seeds, learner.task.metrics
         self.parameters = sum(p.numel() for p in learner.parameters.values()) // len(self.seeds)
@@ -165,7 +169,7 @@ class Loop:
         scored = self._gathered("train", self.sums | counted)
         self.sums, self.counted = {}, 0
         for split in SPLITS[1:] if self.step else SPLITS:
-            scored |= self._gathered(split, evaluate(self.learner, self.feed.batches(split)))
+            scored |= self._gathered(split, self._evaluated(split))
         for (_, metric), values in scored.items():
             for replica in np.flatnonzero(~np.isfinite(values)) if metric == "loss" else ():
                 self.diverged.setdefault(int(replica), self.step)
@@ -179,6 +183,15 @@ class Loop:
         self.feed.observe({f"{split}_{metric}": float(values[0]) for (split, metric), values in scored.items()})
         self._watch(scored)
         return scored
+
+    def _evaluated(self, split: str) -> dict[str, Tensor]:
+        batches, most, size = self.feed.batches(split), self.trainer.eval_samples, self.sizes.get(split)
+        if most is not None:
+            batches = some(batches, size if size is not None else most, most)
+            size = min(most, size if size is not None else most)
+        # Of a text the size is in tokens, and its samples are streams.
+        total = None if is_recurrent(self.learner.module) else size
+        return evaluate(self.learner, batches, f"evaluating {split}", total)
 
     def _gathered(self, split: str, sums: Mapping[str, Tensor]) -> Scored:
         """The task's metrics of a split; none of one without batches."""
@@ -309,14 +322,3 @@ def counts(task: Task, target: Tree) -> Tensor | int:
     each = (task.count(mapped(itemgetter(i), target)) for i in range(samples(target)))
     first = next(each)
     return first if isinstance(first, int) else torch.stack([first, *map(torch.as_tensor, each)])
-
-
-def evaluate(learner: Learner, batches: Iterable[Batch]) -> dict[str, Tensor]:
-    """The task's sums over a split in evaluation mode, each (replicas, ...)."""
-    sums: dict[str, Tensor] = {}
-    state: State = ()
-    for batch in batches:
-        own, state = learner.evaluate(batch, () if batch.fresh else state)
-        for name, value in own.items():
-            sums[name] = sums.get(name, 0) + value
-    return sums

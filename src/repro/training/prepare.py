@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repro.bars import tracked
 from repro.config.build import build, check_node, takes
-from repro.config.groups import COMPONENTS, declares, given
+from repro.config.groups import COMPONENTS, declares, flatten, given
 from repro.config.run import Run
 from repro.datasets.protocol import Dataset, Feed, Order
 from repro.diagnostics.probe import call_order, layers_of
@@ -24,6 +25,7 @@ from repro.model.layers import Plain
 from repro.model.normalization import none
 from repro.model.trees import Tree, mapped
 from repro.seeds import generator
+from repro.training.cost import check_net, check_settings
 from repro.training.forward import Execution, check_compiler
 from repro.training.replicas import Learner, learner
 
@@ -69,6 +71,7 @@ class Prepared:
         """
         try:
             blank = blank_inputs(self.feed)
+            check_net(self.run, self.components, self.data, blank, self.device)
             nets = models(self.run, self.components, self.data, blank)
             order = call_order(nets[0], blank)
             self._check_outputs(nets[0], blank)
@@ -104,11 +107,18 @@ def prepare(run: Run) -> Prepared:
         UserError: a component, the device or the data are not what they should be.
     """
     check_targets(run)
+    check_settings(run)
     device = device_of(run.settings["device"])
     parts = components(run)
     if run.settings["dataset"] is None:
         return Prepared(run, device, parts)
-    data, feed = read_data(run, parts, device)
+    try:
+        data, feed = read_data(run, parts, device)
+    except MemoryError as error:
+        sizes = flatten(run.settings["dataset"], "dataset.")
+        large = {key: v for key, v in sizes.items() if type(v) is int and v > 1000 and not key.endswith("seed")}
+        given = ", ".join(f"{key}={v}" for key, v in large.items()) or "these data"
+        raise UserError(f"{given} and what is made of it does not fit into memory ({error}); take less") from error
     if parts.task is not None:
         parts = replace(parts, task=parts.task.suited(getattr(data, "about", None)))
     return Prepared(run, device, parts, data, feed)
@@ -267,7 +277,7 @@ def models(run: Run, parts: Components, data: Dataset, x: Tree = None) -> list[n
 
 def _models(run: Run, parts: Components, data: Dataset, x: Tree) -> Iterator[nn.Module]:
     order: list[str] | None = None
-    for seed in run.seeds:
+    for seed in tracked(run.seeds, "building", "net"):
         # torch's layers fill themselves from the global generator; what they draw is overwritten below.
         tokens = {"tokens": data.tokens} if takes(run.settings["architecture"], "tokens") else {}
         with torch.random.fork_rng(devices=[]):

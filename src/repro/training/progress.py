@@ -1,10 +1,10 @@
 """What is seen while a run trains: a bar on a terminal, a line an evaluation elsewhere."""
 
-import sys
 from collections.abc import Mapping
 
 import numpy as np
-from tqdm import tqdm
+
+from repro.bars import Outlook, bar, say
 
 
 class Progress:
@@ -17,17 +17,20 @@ class Progress:
 
     def __init__(self, total: int, done: int) -> None:
         self.total = total
-        self.bar = tqdm(total=total, initial=done, unit="step", disable=None, leave=False, file=sys.stderr)
+        self.bar = bar(total, "", "step", delay=0, initial=done)
+        self._step, self._outlook = done, Outlook(total, "training", done)
 
     def advance(self, steps: int) -> None:
         """So many updates more."""
         self.bar.update(steps)
+        self._step += steps
+        self._outlook.reached(self._step)
 
     def evaluated(self, step: int, epoch: float, scores: Mapping[tuple[str, str], np.ndarray]) -> None:
         """Show the scores of an evaluation; with several replicas their mean over those that are finite."""
         if self.bar.disable:
             text = "  ".join(f"{split} {metric} {_mean(values):.4f}" for (split, metric), values in scores.items())
-            print(f"epoch {epoch:g}  step {step}/{self.total}  {text}", file=sys.stderr, flush=True)
+            say(f"epoch {epoch:g}  step {step}/{self.total}  {text}")
         else:
             # What fits beside the bar; the whole of it is in curves.csv.
             shown = {k: v for k, v in scores.items() if k == ("train", "loss") or k[0] == "valid"}

@@ -31,6 +31,8 @@ from repro.training.provenance import describe, now, provenance
 from repro.training.summary import summarize
 from repro.training.work import Work
 
+MOVE = 0.5  # seconds between two looks at the bar
+
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C, SIGTERM or SIGHUP: the run was saved and can go on later. It ends a whole sweep."""
@@ -153,7 +155,7 @@ def _advance_to_end(
 ) -> None:
     """All steps that are left; `kept` goes into every checkpoint besides, and is None for a run that only begins."""
     progress = Progress(work.total, work.step)
-    saved = time.monotonic()
+    saved = moved = time.monotonic()
     shown = work.step
     try:
         with _stop_signals() as stop:
@@ -161,11 +163,13 @@ def _advance_to_end(
                 progress.evaluated(0, 0, work.start())
             while not work.finished:
                 scored = work.advance()
-                if scored is not None:
+                clock = time.monotonic()
+                if scored is not None or clock - moved >= MOVE:
                     progress.advance(work.step - shown)
-                    shown = work.step
+                    shown, moved = work.step, clock
+                if scored is not None:
                     progress.evaluated(work.step, work.step / work.per_epoch, scored)
-                due = time.monotonic() - saved >= run.trainer.checkpoint_seconds
+                due = clock - saved >= run.trainer.checkpoint_seconds
                 if stop or (due and not work.finished):
                     _save(run, work, tables, copies, kept or {})
                     saved = time.monotonic()

@@ -36,6 +36,7 @@ def summarize(run: Run, folder: Path, work: Work, data: Dataset | None, device: 
         "steps_per_second": round(work.step / work.seconds, 3) if work.seconds else None,
         "device": device,
         "samples": data.sizes if data else {},
+        **_evaluated(run, data),
         "parameters": work.parameters,
         "data": data.source if data else "",
         "metrics": {
@@ -44,6 +45,14 @@ def summarize(run: Run, folder: Path, work: Work, data: Dataset | None, device: 
         },
         "settings": {k: v for k, v in flatten(run.settings).items() if not k.startswith("reproduction")},
     }
+
+
+def _evaluated(run: Run, data: Dataset | None) -> dict[str, Any]:
+    """How many samples of each split the metrics are of, where that is not all of them."""
+    most = run.trainer.eval_samples if run.settings["trainer"] else None
+    if most is None or data is None:
+        return {}
+    return {"evaluated": {split: most if size is None else min(size, most) for split, size in data.sizes.items()}}
 
 
 def metrics_of(

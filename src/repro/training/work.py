@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from repro.bars import tracked
 from repro.seeds import generator
 from repro.storage.metrics import Metric
 
@@ -140,7 +141,7 @@ class Once(Untrained):
         """Everything; the last value of each metric."""
         began = time.perf_counter()
         last: dict[tuple[str, str], list[float]] = {}
-        for seed in self.seeds:
+        for seed in tracked(self.seeds, self.name, "seed"):
             rows = [Measured(*one) for one in self.function(self.data, generator(seed, "noise"))]
             self.rows.curves += [
                 (seed, one.step, float(one.step), self.name, one.metric, float(one.value)) for one in rows

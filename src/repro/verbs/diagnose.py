@@ -26,7 +26,7 @@ def main(words: Sequence[str]) -> int:
         nargs="*",
         metavar="hessian=METHOD",
         help=f"exact, lanczos or slq, and hessian.KEY=VALUE for its settings (repro list hessian); "
-        f"exact up to {LARGE:,} parameters and slq beyond, if it is not given",
+        f"if it is not given, exact up to {LARGE:,} parameters, slq beyond, lanczos where slq takes too much memory",
     )
     verb.add_argument("--results-dir", default="results", help="folder of the runs")
     asked = verb.parse_args(words)
@@ -53,10 +53,16 @@ def _asked(words: Sequence[str], parameters: int) -> tuple[dict[str, Any], list[
     from omegaconf import OmegaConf
 
     from repro.config.compose import compose
+    from repro.diagnostics.spectrum import basis_size
+    from repro.memory import machine
 
     chosen = any(word.startswith("hessian=") for word in words)
-    size = [] if chosen else [f"hessian={'exact' if parameters <= LARGE else 'slq'}"]
-    settings = compose([*size, *words])
+    settings = compose(words if chosen else [f"hessian={'exact' if parameters <= LARGE else 'slq'}", *words])
+    own = any(word.startswith("hessian.") for word in words)
+    if not chosen and not own and parameters > LARGE:
+        quadrature = settings.hessian
+        if basis_size(parameters, quadrature.probes, quadrature.steps) > machine() / 4:
+            settings = compose(["hessian=lanczos", *words])
     method = settings.hessian
     if method is None:
         raise UserError("hessian=null measures nothing; take exact, lanczos or slq")

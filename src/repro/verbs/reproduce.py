@@ -6,6 +6,7 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
+from repro.bars import tracked
 from repro.config.quoting import quoted
 from repro.errors import UserError
 from repro.storage.locks import locked
@@ -62,7 +63,8 @@ def main(words: Sequence[str]) -> int:
         raise UserError("force=true trains everything and train=false nothing; give one of them")
     launching = [f"{k}={v}" for k, v in given.items() if k.lstrip("+~").startswith(("hydra/", "hydra."))]
     extra = quoted([word for k, v in given.items() if (word := f"{k}={v}") not in launching])
-    plans = [plan(e, scale, results_dir, extra) for e in select(names[0] if names else None)]
+    chosen = select(names[0] if names else None)
+    plans = [plan(e, scale, results_dir, extra) for e in tracked(chosen, "looking", "experiment")]
     if not training:
         return max([_collect(p) for p in plans], default=0)
     return max([reproduce(p, launching, results_dir, force) for p in plans], default=0)

@@ -22,6 +22,7 @@ def main(words: Sequence[str]) -> int:
 
     import pandas as pd
 
+    from repro.bars import tracked
     from repro.study.collect import counts
     from repro.study.elsewhere import trained_elsewhere
     from repro.study.experiment import select
@@ -29,7 +30,7 @@ def main(words: Sequence[str]) -> int:
     from repro.text import tables
 
     rows = []
-    for experiment in select(asked.what):
+    for experiment in tracked(select(asked.what), "looking", "experiment"):
         planned = plan(experiment, asked.scale, asked.results_dir)
         runs = planned.status()
         if asked.runs:

@@ -7,13 +7,13 @@ folder, and are downloaded from their official address at last. Every file is ch
 
 import hashlib
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from repro.bars import bar, on_terminal, tracked
 from repro.config.groups import option_files
 from repro.datasets.store.checksums import Checksums, digest, read
 from repro.datasets.store.sources import FOLDERS, REGISTRY, Edition, SourceFile
@@ -94,7 +94,7 @@ def require(name: str, data_dir: str | Path | None = None) -> tuple[Edition, lis
     edition, files = _locate(name, data_dir)
     checksums = Checksums(cache_root(data_dir))
     paths = []
-    for one in files:
+    for one in tracked(files, f"checking {name}", "file"):
         if one.path is None:
             paths.append(_download(name, one.file, data_dir))
         else:
@@ -132,7 +132,7 @@ def joined(name: str, data_dir: str | Path | None, join: Callable[[list[bytes]],
 def _unpacked(paths: Sequence[Path]) -> list[bytes]:
     # Unpacking releases the interpreter lock, so threads help.
     with ThreadPoolExecutor(max_workers=min(len(paths), os.cpu_count() or 1)) as pool:
-        return list(pool.map(read, paths))
+        return list(tracked(pool.map(read, paths), "unpacking", "file", len(paths)))
 
 
 def statuses(data_dir: str | Path | None = None, names: Iterable[str] = ()) -> list[Status]:
@@ -179,7 +179,8 @@ def verify(names: Iterable[str] = (), data_dir: str | Path | None = None) -> lis
     rows = []
     for name in _known(names):
         if name in REGISTRY:
-            rows += [_verified(name, one) for one in _locate(name, data_dir)[1]]
+            files = _locate(name, data_dir)[1]
+            rows += [_verified(name, one) for one in tracked(files, f"verifying {name}", "file")]
     return rows
 
 
@@ -295,7 +296,8 @@ def _download(name: str, file: SourceFile, data_dir: str | Path | None) -> Path:
         target.parent.mkdir(parents=True, exist_ok=True)
         # One of several runs that start together downloads; the others find the file when their turn comes.
         with FileLock(target.parent / ".lock"):
-            http = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=DOWNLOAD_TIMEOUT)
+            shown = bar(None, file.file_name, "B", delay=0, unit_scale=True) if on_terminal() else False
+            http = pooch.HTTPDownloader(progressbar=shown, timeout=DOWNLOAD_TIMEOUT)
             known = f"sha256:{file.expected}"
             pooch.retrieve(file.url, known, fname=target.name, path=target.parent, downloader=http)
     except OSError as error:  # no network, refused, timed out, or the folder cannot be written
