@@ -26,7 +26,7 @@ def main(words: Sequence[str]) -> int:
     verb.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, its id, or a part of the folder's name")
     verb.add_argument("--results-dir", type=Path, default=Path("results"), help="folder of the runs")
     verb.add_argument("--out", type=Path, help="folder for the figure; that of the results if it is not given")
-    asked = verb.parse_args(words)
+    asked = verb.parse_intermixed_args(words)
     if len(asked.runs) > MOST:
         raise UserError(f"{len(asked.runs)} runs are too many for one table; name {MOST} at most")
     from repro.verbs.show import check_finished, find
