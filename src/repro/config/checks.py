@@ -34,11 +34,11 @@ def check(settings: Mapping[str, Any]) -> None:
                 if name not in names:
                     raise unknown(f"word in {group}.{key}", str(name), names)
     _check_root(settings)
-    check_range(settings)
     if "trainer" in takes:
         _check_trainer(settings["trainer"])
     if "diagnostics" in takes:
         _check_diagnostics(settings["diagnostics"])
+    check_range(settings)
     if "lr" in (optimizer := settings["optimizer"] or {}) and not _above(rate := optimizer["lr"], 0):
         raise UserError(f"optimizer.lr must be a finite number above 0, not {rate!r}")
     if takes >= {*COMPONENTS, "trainer", "diagnostics"}:
