@@ -15,7 +15,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from repro.config.groups import DECLARED
+from repro.config.groups import ADDRESS, DECLARED
 from repro.errors import UserError, unknown
 
 ALLOWED = ("repro.", "torch.nn.", "torch.optim.")
@@ -85,6 +85,8 @@ def check_node(node: Mapping[str, Any], where: str, trusted: Sequence[str] = ())
         if key != "_target_":
             _check_inside(value, f"{where}.{key}", trusted)
         if key.startswith("_") and key.endswith("_"):
+            if key not in (*ADDRESS, "_convert_", "_recursive_"):
+                raise UserError(f"{where}.{key} is no option; give options by their names, see: repro list {where}")
             continue
         if names is not None and key not in names:
             raise unknown(f"option of {target}", f"{where}.{key}", [f"{where}.{name}" for name in names])

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from repro.config.groups import CAPABILITIES, COMPONENTS, GROUPS, OPTIONAL, declares, flatten, taken
+from repro.config.groups import CAPABILITIES, COMPONENTS, GROUPS, OPTIONAL, declares, taken
+from repro.config.ranges import check_range
 from repro.config.schema import PRECISIONS, DiagnosticsConfig, RunConfig, TrainerConfig
-from repro.errors import UserError, unknown, whole
+from repro.errors import UserError, number, unknown, whole
 from repro.storage.metrics import SPLITS
 
 
@@ -28,9 +29,6 @@ def check(settings: Mapping[str, Any]) -> None:
             continue
         if not (isinstance(node, Mapping) and "_target_" in node):
             raise UserError(f"{group} needs a file with a _target_; see: repro list {group}")
-        for key, value in flatten(node, f"{group}.").items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise UserError(f"{key} must be a finite number, not {value}")
         for key, names in (("_declares_", CAPABILITIES), ("_takes_", GROUPS)):
             for name in node.get(key) or ():
                 if name not in names:
@@ -40,6 +38,7 @@ def check(settings: Mapping[str, Any]) -> None:
         _check_trainer(settings["trainer"])
     if "diagnostics" in takes:
         _check_diagnostics(settings["diagnostics"])
+    check_range(settings)
     if "lr" in (optimizer := settings["optimizer"] or {}) and not _above(rate := optimizer["lr"], 0):
         raise UserError(f"optimizer.lr must be a finite number above 0, not {rate!r}")
     if takes >= {*COMPONENTS, "trainer", "diagnostics"}:
@@ -181,6 +180,14 @@ def _check_search(settings: Mapping[str, Any]) -> None:
         )
     if trainer["batch_size"] is not None:
         raise UserError(f"{name} needs the whole training split in every step; set trainer.batch_size=null")
+    for key, least in (("history_size", 1), ("max_iter", 1), ("max_eval", 1)):
+        if (value := settings["optimizer"].get(key)) is not None:
+            whole(f"optimizer.{key}", value, least)
+    for key in ("tolerance_grad", "tolerance_change"):
+        if (value := settings["optimizer"].get(key)) is not None:
+            number(f"optimizer.{key}", value, 0)
+    if (line := settings["optimizer"].get("line_search_fn")) not in (None, "strong_wolfe"):
+        raise UserError(f"optimizer.line_search_fn must be strong_wolfe or null, not {line!r}")
     for key in ("l1", "l2", "clip_norm", "clip_value", "clip_weights"):
         if trainer[key]:
             raise UserError(

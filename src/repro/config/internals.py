@@ -18,16 +18,7 @@ from omegaconf._utils import get_yaml_loader
 
 from repro.errors import UserError
 
-__all__ = [
-    "PLUGINS",
-    "FileConfigSource",
-    "children",
-    "is_reference",
-    "is_single",
-    "put",
-    "read_yaml",
-    "refuse_unknown_flags",
-]
+__all__ = ["PLUGINS", "FileConfigSource", "children", "flags_first", "is_reference", "is_single", "put", "read_yaml"]
 
 PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
 """What the addresses of launchers and sweepers begin with."""
@@ -102,23 +93,39 @@ def is_single(cfg: DictConfig, key: str, or_list: bool = False) -> bool:
     return isinstance(node, (ValueNode, ListConfig) if or_list else ValueNode) and not node._is_interpolation()
 
 
-def refuse_unknown_flags(words: Sequence[str]) -> None:
-    """Check the flags among the words of a command line.
+def flags_first(words: Sequence[str]) -> list[str]:
+    """The words of a command line with its flags, and their values, in front: Hydra reads settings on one side only.
 
     Raises:
-        UserError: one that Hydra does not have, or has with other values.
+        UserError: a flag that Hydra does not have, or has with other values.
         SystemExit: Hydra has answered by itself, as for --version.
     """
     from hydra._internal.utils import get_args_parser  # a tenth of a second
 
-    said = io.StringIO()
+    parser, said = get_args_parser(), io.StringIO()
+    valued = {name for action in parser._actions if action.nargs is None for name in action.option_strings}
+    perhaps = {name for action in parser._actions if action.nargs == "?" for name in action.option_strings}
+    flags: list[str] = []
+    settings: list[str] = []
+    last: list[str] = []  # would take the next setting as its value
+    rest = list(reversed(words))
+    while rest:
+        word = rest.pop()
+        if not word.startswith("-"):
+            settings.append(word)
+            continue
+        own = last if word in perhaps else flags
+        own.append(word)
+        if rest and (word in valued or (word in perhaps and "=" not in rest[-1] and not rest[-1].startswith("-"))):
+            own.append(rest.pop())
     try:
         with redirect_stderr(said):
-            _, flags = get_args_parser().parse_known_args(list(words))
+            _, others = parser.parse_known_args([*flags, *settings, *last])
     except SystemExit as refusal:
         if refusal.code == 0:
             raise
         reason = said.getvalue().strip().rpartition("error: ")[2]
         raise UserError(f"{reason}; see: repro train --help") from None
-    if flags:
-        raise UserError(f"unknown flag {flags[0]}; see: repro train --help")
+    if others:
+        raise UserError(f"unknown flag {others[0]}; see: repro train --help")
+    return [*flags, *settings, *last]

@@ -10,7 +10,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from repro.config.compose import ERRORS, check_groups, explain, with_choices, without_nulls
-from repro.config.internals import refuse_unknown_flags
+from repro.config.internals import flags_first
 from repro.config.run import resolve
 from repro.errors import UserError, printable
 from repro.paths import conf_dir
@@ -59,7 +59,7 @@ def _checked(words: Sequence[str]) -> list[str]:
     Raises:
         UserError: a flag that Hydra does not have, or has with other values.
     """
-    refuse_unknown_flags(words)
+    words = flags_first(words)
     check_groups(words)
     return without_nulls([word for word in words if word not in ("experiment=null", "experiment=")])
 
