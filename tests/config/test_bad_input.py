@@ -78,7 +78,10 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "no probe": ("train diagnostics.probe=0", ["diagnostics.probe must be a whole number of 1 or more, not 0"]),
     "no patience": ("train trainer.patience=0", ["trainer.patience must be a whole number of 1 or more, not 0"]),
     "never measuring": ("train diagnostics.every=0", ["diagnostics.every must be a whole number of 1 or more, not 0"]),
-    "too large for the machine": ("train dataset=xor architecture.width=100000000000", ["fit into memory", "smaller"]),
+    "too large for the machine": (
+        "train dataset=xor architecture.width=100000000000",
+        ["architecture.width=100000000000", "could fit"],
+    ),
     # rates and other numbers out of range
     "lr 0": ("train optimizer.lr=0", ["optimizer.lr must be a finite number above 0, not 0"]),
     "lr negative": ("train optimizer.lr=-0.1", ["optimizer.lr must be a finite number above 0, not -0.1"]),

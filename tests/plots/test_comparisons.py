@@ -76,7 +76,7 @@ def test_means_with_intervals_against_a_number() -> None:
     ("values", "scale"), [([1, 2, 4], "linear"), ([0, 1, 100], "linear"), ([-1, 100], "linear"), ([1, 10], "log")]
 )
 def test_a_decade_makes_a_logarithmic_axis(values: list[float], scale: str) -> None:
-    lines = {label: [(value, setting({0: 1, 1: 1.1})) for value in values] for label in ("a", "b")}
+    lines = {label: [(value, setting({0: 1 + i, 1: 1.1 + i})) for value in values] for i, label in enumerate("ab")}
     fig = sweeps._against(lines, "x", ["test_accuracy"])
     assert fig.axes[0].get_xscale() == scale
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["a", "b"]

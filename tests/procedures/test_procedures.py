@@ -49,7 +49,7 @@ def test_a_function_from_settings_to_rows(gambling: list[str], cli: Callable[...
     assert "dice · 3 seeds from 0" in said.out
     assert "dice mean" in said.out
     (folder,) = Path("results/runs/dice").iterdir()
-    assert folder.name.startswith("dice-seed0x3-")
+    assert folder.name.startswith("dice-throws=5-seed0x3-")
     curves = pd.read_csv(folder / "curves.csv")
     assert list(curves["step"]) == [*range(1, 6)] * 3
     assert set(curves["split"]) == {"dice"}

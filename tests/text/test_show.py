@@ -277,7 +277,7 @@ def test_page_of_an_unusual_run(tmp_path: Path, kind: dict) -> None:
     folder = fabricated.run_folder(tmp_path / "run", **kind)
     assert main(["show", str(folder), "--html"]) == 0
     page = (folder / "index.html").read_text()
-    assert page.count("<figure ") == len(captions(page))
+    assert page.count("<figure>") == len(captions(page))
     if kind == {"metrics": ()}:
         assert "No metric at the end" in page
 

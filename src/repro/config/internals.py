@@ -1,4 +1,4 @@
-"""What Hydra and OmegaConf have no public name for. Nothing else in this project touches their internals.
+"""What Hydra and OmegaConf have no public name for. Besides `yaml_loader.py` nothing else touches them.
 
 Written for hydra-core 1.3 and omegaconf 2.3; a later version may keep these things elsewhere.
 """
@@ -6,19 +6,16 @@ Written for hydra-core 1.3 and omegaconf 2.3; a later version may keep these thi
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr
-from functools import cache
 from typing import Any
 
-import yaml
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, ListConfig, Node, OmegaConf, ValueNode
-from omegaconf._utils import get_yaml_loader
 
 from repro.errors import UserError
 
-__all__ = ["PLUGINS", "FileConfigSource", "children", "flags_first", "is_reference", "is_single", "put", "read_yaml"]
+__all__ = ["PLUGINS", "FileConfigSource", "children", "flags_first", "is_reference", "is_single", "put"]
 
 PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
 """What the addresses of launchers and sweepers begin with."""
@@ -29,41 +26,6 @@ def put(values: Sequence[Override], cfg: DictConfig) -> None:
     OmegaConf.set_struct(cfg, True)
     ConfigLoaderImpl._apply_overrides_to_config(list(values), cfg)
     OmegaConf.set_struct(cfg, None)
-
-
-@cache
-def _loader() -> Any:
-    """OmegaConf's own safe loader of YAML, with the tokens found by libyaml where there is one: ten times as fast."""
-    slow = get_yaml_loader()
-    if not yaml.__with_libyaml__:
-        return slow
-
-    class Loader(yaml.cyaml.CParser, slow):  # type: ignore[misc, valid-type]
-        def __init__(self, stream: Any) -> None:
-            yaml.cyaml.CParser.__init__(self, stream)
-            yaml.constructor.SafeConstructor.__init__(self)
-            yaml.resolver.Resolver.__init__(self)
-
-    return Loader
-
-
-def read_yaml(text: str) -> Any:
-    """YAML as OmegaConf reads it: floats like 1e-3, no dates, no key twice; plain values only.
-
-    Raises:
-        yaml.YAMLError: it is none.
-    """
-    try:
-        return _constructed(_loader()(text))
-    except yaml.YAMLError:
-        return _constructed(get_yaml_loader()(text))  # which says it in its own words
-
-
-def _constructed(loader: Any) -> Any:
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
 
 
 def children(node: Any) -> Iterator[tuple[Any, Node]]:

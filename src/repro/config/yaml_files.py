@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from omegaconf import OmegaConf
 
-from repro.config.internals import read_yaml
+from repro.config.yaml_loader import read_yaml
 from repro.errors import UserError
 
 MOST = 100_000  # values in one file, each alias counted as often as it stands for something

@@ -12,8 +12,8 @@ from repro.config.build import build, check_node, takes
 from repro.config.groups import COMPONENTS, declares, flatten, given
 from repro.config.run import Run
 from repro.datasets.protocol import Dataset, Feed, Order
-from repro.diagnostics.probe import call_order, layers_of
-from repro.diagnostics.quantities import WANTED
+from repro.diagnostics.probe import Layer, call_order, layers_of
+from repro.diagnostics.quantities import REGISTRY, WANTED
 from repro.errors import UserError, unknown
 from repro.model.activations import Nonlinearity
 from repro.model.activations.noise import NoiseSource, attach_noise
@@ -75,13 +75,34 @@ class Prepared:
             nets = models(self.run, self.components, self.data, blank)
             order = call_order(nets[0], blank)
             self._check_outputs(nets[0], blank)
-            return learner(nets, self.run.seeds, self.components.task, self.device, execution(self.run), order)
+            made = learner(nets, self.run.seeds, self.components.task, self.device, execution(self.run), order)
         except (MemoryError, RuntimeError) as error:
             if "memory" not in str(error):
                 raise
             raise UserError(
                 "the net does not fit into memory; make architecture smaller or take fewer replicas"
             ) from error
+        self._check_quantities(made.layers)
+        return made
+
+    def _check_quantities(self, layers: Sequence[Layer]) -> None:
+        """Refuse a quantity that was asked for by name and that no layer of this net has."""
+        settings = self.run.settings
+        asked = any(word.startswith("diagnostics.quantities") for word in given("diagnostics", settings))
+        if not asked or settings["choices"].get("experiment"):
+            return  # what an option or an experiment lists is measured where it is
+        there = {
+            "beta": any(layer.beta for layer in layers),
+            "p": any(layer.p for layer in layers),
+            "through_time": any(layer.through_time for layer in layers),
+            "noise": declares(settings, "activation", "draws_noise"),
+        }
+        for name in self.run.diagnostics.quantities:
+            if not there.get(REGISTRY[name].reads, True):
+                raise UserError(
+                    f"diagnostics.quantities asks for {name}, which no layer of this net has; leave it out, or take "
+                    "another activation or architecture (docs/quantities.md says where it is)"
+                )
 
     def _check_outputs(self, net: nn.Module, x: Tree) -> None:
         """Refuse a task that cannot measure what this net gives against what this data set wants."""
@@ -231,6 +252,21 @@ def _try_activation(name: str, make: Callable[[int], nn.Module]) -> None:
         raise UserError(
             f"activation.{name}: {kind} works in place, over what other layers still need; set inplace=false"
         )
+    if not _elementwise(module, x):
+        raise UserError(f"{says}; {kind} mixes the units of a layer")
+
+
+def _elementwise(module: nn.Module, x: Tensor) -> bool:
+    """Whether a change in one number changes no other number's value, without noise."""
+    other = x.clone()
+    other[0, 0] += 1
+    training = module.training
+    module.eval()
+    with torch.no_grad():
+        same = torch.isclose(module(x), module(other), rtol=0, atol=0, equal_nan=True)
+    module.train(training)
+    same[0, 0] = True
+    return bool(same.all())
 
 
 class explained:  # noqa: N801 - reads as a word of the with statement

@@ -10,8 +10,8 @@ EXAMPLES = """\
   repro data list
   repro data fetch mnist
   repro data verify
-  repro data describe my.csv                                   what its columns are
-  repro data describe my.csv target=species                    the classes, the splits, and what predicts without a net
+  repro data describe my.csv
+  repro data describe my.csv target=species
   repro data describe my.csv target=price task=regression separator=semicolon
 """
 
