@@ -60,7 +60,7 @@ def test_each_method_beside_the_others(finished: Callable[..., Trained], cli: Ca
     assert now == told
     assert [one["hessian"]["_target_"].rpartition(".")[2] for one in diagnoses] == ["Exact", "Lanczos", "Quadrature"]
     assert diagnoses[1]["hessian"]["extremes"] == 3
-    assert diagnoses[0].keys() >= told.keys() - {"finished"}
+    assert diagnoses[0].keys() >= told.keys() - {"finished", "words"}
 
 
 def test_is_what_the_run_itself_would_have_written(finished: Callable[..., Trained], cli: Callable[..., Said]) -> None:

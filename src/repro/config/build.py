@@ -211,7 +211,11 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin is typing.Literal:
         return value in arguments
     if hint is bool or isinstance(value, bool):
-        return hint not in (int, float, str) if isinstance(value, bool) else hint not in (bool, int, float, str)
+        return (
+            hint not in (int, float, str, type(None))
+            if isinstance(value, bool)
+            else hint not in (bool, int, float, str)
+        )
     if hint is float:
         return isinstance(value, int | float)
     if hint in (int, str):

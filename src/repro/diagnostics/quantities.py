@@ -374,19 +374,6 @@ WANTED = tuple(name for name in REGISTRY if name not in ALWAYS)
 COMPARED = tuple(q.name for q in REGISTRY.values() if q.reads == "both_gradients")
 
 
-def value_range(column: str) -> Range:
-    """Between which values a quantity of the layers' table lies; infinite where there is no bound.
-
-    Args:
-        column: as in the column `quantity`: `dead_share`, `gradient_through_time_07`.
-    """
-    numbered = f"`{column.rstrip('0123456789')}"
-    for q in REGISTRY.values():
-        if column in (q.name, q.column) or (numbered.endswith("_") and numbered in q.writes):
-            return q.within
-    return ANY
-
-
 def markdown() -> str:
     """The table in `docs/quantities.md`."""
     lines = ["| quantity | definition | unit, range |", "|---|---|---|"]

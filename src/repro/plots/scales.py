@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 
-from repro.diagnostics import quantities
+from repro.diagnostics.quantities import REGISTRY
 from repro.storage import metrics
 from repro.storage.metrics import ANY, Range
 
@@ -28,8 +28,11 @@ def range_of(name: str) -> Range:
     Args:
         name: as in the columns `metric` and `quantity`, or a column of the runs table: `test_accuracy`, `dead_share`.
     """
-    found = quantities.value_range(name)
-    return metrics.value_range(name) if found == ANY else found
+    numbered = f"`{name.rstrip('0123456789')}"  # gradient_through_time_07
+    for q in REGISTRY.values():
+        if name in (q.name, q.column) or (numbered.endswith("_") and numbered in q.writes):
+            return q.within
+    return metrics.value_range(name)
 
 
 def spans_decades(values: Iterable[float]) -> bool:
