@@ -88,6 +88,8 @@ class Prepared:
     def _check_quantities(self, layers: Sequence[Layer]) -> None:
         """Refuse a quantity that was asked for by name and that no layer of this net has."""
         settings = self.run.settings
+        if settings["diagnostics"] is None:
+            return
         asked = any(word.startswith("diagnostics.quantities") for word in given("diagnostics", settings))
         if not asked or settings["choices"].get("experiment"):
             return  # what an option or an experiment lists is measured where it is
