@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import compare, sweeps
+from repro.plots.style import activation_look
 from repro.storage.statistics import interval
 from repro.text.comparison import Finished, Setting
 
@@ -70,6 +71,29 @@ def test_means_with_intervals_against_a_number() -> None:
     assert "n=1 to 3" in fig.get_supxlabel()
     assert "×" in fig.get_supxlabel()
     assert fig.legends == []
+
+
+def test_intervals_are_whole_and_within_what_there_can_be() -> None:
+    points = [(1.0, setting({0: 40, 1: 99, 2: 99})), (2.0, setting({0: 50, 1: 52, 2: 51}))]
+    fig = sweeps._against({"": points}, "x", ["test_loss", "test_accuracy"])
+    for ax, least, most in zip(fig.axes, (-(10**9), 0.0), (10**9, 1.0), strict=True):
+        ((_, _, (vertical,)),) = ax.containers
+        low, high = ax.get_ylim()
+        ends = [y for segment in vertical.get_segments() for _, y in segment]
+        assert low <= min(ends)
+        assert max(ends) <= high
+        assert least <= min(ends)
+        assert max(ends) <= most
+
+
+def test_lines_of_different_activations_have_their_colours() -> None:
+    def of(activation: str) -> list[tuple[float, Setting]]:
+        one = setting({0: 1})
+        return [(v, Setting("", one.runs, {"choices.activation": activation})) for v in (1.0, 2.0)]
+
+    fig = sweeps._against({"a": of("tanh"), "b": of("relu")}, "x", ["test_loss"])
+    lines = [bars.lines[0].get_color() for bars in fig.axes[0].containers]
+    assert lines == [activation_look(name).color for name in ("tanh", "relu")]
 
 
 @pytest.mark.parametrize(

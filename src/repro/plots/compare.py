@@ -40,7 +40,7 @@ def _overlay(settings: Sequence[Setting], metrics: Sequence[str], labels: Sequen
     fig = figure(TEXT, 2.7 + 0.16 * len(settings))
     axes = fig.subplots(1, len(metrics), squeeze=False)[0]
     curves = [_curves(one) for one in settings]
-    shades, meaning = _colors(settings)
+    shades, meaning = setting_colors(settings)
     for ax, name in zip(axes, metrics, strict=True):
         split, _, metric = name.partition("_")
         drawn: list[float] = []
@@ -59,7 +59,7 @@ def _overlay(settings: Sequence[Setting], metrics: Sequence[str], labels: Sequen
     return fig
 
 
-def _colors(settings: Sequence[Setting]) -> tuple[list[Any], str]:
+def setting_colors(settings: Sequence[Setting]) -> tuple[list[Any], str]:
     """A colour a setting, and what it stands for: the activations, where no two settings have the same."""
     units = [(str(one.settings.get("choices.activation")), one.settings.get("activation.noise")) for one in settings]
     own = [activation_look(*unit).color for unit in units]

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
-from repro.plots.style import QUIET, TEXT, colors, figure, save, styled
+from repro.plots.compare import setting_colors
+from repro.plots.style import QUIET, TEXT, figure, save, styled
 from repro.storage.statistics import estimate
 from repro.text.comparison import Setting
 
@@ -40,18 +41,22 @@ def against_number(
 
 def _against(lines: Mapping[str, Sequence[tuple[float, Setting]]], name: str, metrics: Sequence[str]) -> Figure:
     fig = figure(TEXT, 2.6 + (0.16 * len(lines) if len(lines) > 1 else 0))
+    shades, meaning = setting_colors([points[0][1] for points in lines.values()])
     for ax, metric in zip(fig.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
-        drawn = [
-            value
-            for (label, points), color in zip(lines.items(), colors(len(lines)), strict=True)
-            for value in _line(ax, points, metric, label=label, color=color)
-        ]
-        scales.value_axis(ax.yaxis, drawn, scales.range_of(metric), whole=False)
+        values: list[float] = []
+        ends: list[float] = []
+        for (label, points), color in zip(lines.items(), shades, strict=True):
+            own = _line(ax, points, metric, label=label, color=color)
+            values, ends = values + own[0], ends + own[1]
+        within = scales.range_of(metric)
+        logarithmic = scales.is_logarithmic(values, within)
+        shown_ends = [end for end in ends if end > 0 or not logarithmic]
+        scales.value_axis(ax.yaxis, values + shown_ends, within, whole=False)
         _number_axis(ax, sorted({value for points in lines.values() for value, _ in points}))
         ax.set_title(metric.replace("_", " "))
         ax.set_xlabel(name)
     if len(lines) > 1:
-        legends.outside(fig, fig.axes, loc="outside lower left", alignment="left")
+        legends.outside(fig, fig.axes, loc="outside lower left", title=meaning, alignment="left")
     shown = [one for points in lines.values() for _, one in points]
     counts = sorted({len(one.values(metrics[0])) for one in shown} - {0}) or [0]
     seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
@@ -61,8 +66,10 @@ def _against(lines: Mapping[str, Sequence[tuple[float, Setting]]], name: str, me
     return fig
 
 
-def _line(ax: Axes, points: Sequence[tuple[float, Setting]], metric: str, *, label: str, color: Any) -> list[float]:
-    """Draw one line; returns the values of all seeds."""
+def _line(
+    ax: Axes, points: Sequence[tuple[float, Setting]], metric: str, *, label: str, color: Any
+) -> tuple[list[float], list[float]]:
+    """Draw one line; returns the values of all seeds, and the ends of the intervals."""
     where, estimates, all_values = [], [], []
     for place, one in sorted(points, key=lambda point: point[0]):
         values = [value for seed, value in one.values(metric).items() if seed not in one.diverged]
@@ -74,8 +81,10 @@ def _line(ax: Axes, points: Sequence[tuple[float, Setting]], metric: str, *, lab
         if one.diverged:
             mark_diverged(ax, place, color)
         all_values += values
-    blocks.error_bars(ax, where, estimates, label=label, color=color, fmt="o-", markersize=4)
-    return all_values
+    within = scales.range_of(metric)
+    blocks.error_bars(ax, where, estimates, label=label, color=color, within=within, fmt="o-", markersize=4)
+    ends = [float(end) for one in estimates for end in np.clip(one.interval or (one.value, one.value), *within)]
+    return all_values, ends
 
 
 def _number_axis(ax: Axes, values: Sequence[float]) -> None:
