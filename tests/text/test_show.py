@@ -338,6 +338,9 @@ def test_vanishing_ratio_is_part_of_the_sentence(tmp_path: Path) -> None:
     [
         ({"words": ["activation=tanh", "force=true"]}, "repro train activation=tanh force=true"),
         ({"words": ["dataset.path=my own.csv"]}, "repro train 'dataset.path=my own.csv' force=true"),
+        ({"words": ["dataset.target='étiquette'"]}, "repro train 'dataset.target=étiquette' force=true"),
+        ({"words": ["dataset.path='0'"]}, "repro train dataset.path=0 force=true"),
+        ({"words": ["a='0'"]}, """repro train 'a='"'"'0'"'"'' force=true"""),
         ({"words": []}, "repro train force=true"),
         ({"argv": ["repro train", "seed=1"]}, "repro train seed=1 force=true"),
         ({"argv": ["repro train", "-m", "seed=1,2"]}, ""),

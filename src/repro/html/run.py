@@ -1,5 +1,6 @@
 """The page of one finished run."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,8 +62,16 @@ def command(provenance: Mapping[str, Any]) -> str:
         words = argv[1:]
     if words is None:
         return ""
-    kept = [str(word) for word in words if not str(word).startswith("force=")]
+    kept = [_unquoted(str(word)) for word in words if not str(word).startswith("force=")]
     return shlex.join(["repro", "train", *kept, "force=true"])  # or it would be skipped, being there
+
+
+def _unquoted(word: str) -> str:
+    """A word without the quotes that `repro train` would put around its value again."""
+    from repro.config.quoting import quoted  # Hydra takes its time
+
+    plain = re.sub(r"^([^=\s]+)='([^'\\]*)'$", r"\1=\2", word)
+    return plain if quoted([plain]) == [word] else word
 
 
 def _figures(folder: Path, summary: Mapping[str, Any]) -> list[Figure]:
