@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from repro.datasets.table import read
 from repro.datasets.table.read import SEPARATORS, numbers, read_sheet
 from repro.errors import UserError
 
@@ -128,3 +129,22 @@ def test_files_that_are_no_tables(tmp_path):
     assert "is empty" in said("e.csv", b"\n\n")
     for suffix in ("parquet", "xlsx", "feather"):
         assert "needs the package" in (text := said(f"f.{suffix}", b"junk")) or "cannot be read as" in text
+
+
+def test_typed_cells_become_the_text_that_people_see(tmp_path, monkeypatch):
+    frame = pd.DataFrame(
+        {
+            "n": [1, 2, None],
+            "x": [0.5, math.nan, 2.0],
+            "day": pd.to_datetime(["2024-05-31"] * 3),
+            "y": ["01", None, "b"],
+        }
+    )
+    monkeypatch.setitem(read.BINARY, ".xlsx", lambda path: frame if path.endswith("t.xlsx") else None)
+    (tmp_path / "t.xlsx").write_bytes(b"a spreadsheet")
+    sheet = read_sheet(str(tmp_path / "t.xlsx"))
+    assert sheet.form == "xlsx"
+    assert sheet.cells["n"].tolist() == ["1", "2", ""]
+    assert sheet.cells["x"].tolist() == ["0.5", "", "2.0"]
+    assert sheet.cells["y"].tolist() == ["01", "", "b"]
+    assert sheet.cells["day"].tolist() == ["2024-05-31 00:00:00"] * 3
