@@ -69,7 +69,8 @@ def test_parameters_of_2_10_1(words: tuple[str, ...], count: int) -> None:
 
 def test_fixed_betas_stay_where_they_start(trained: Callable[..., Trained]) -> None:
     words = ("activation=esp", "activation.beta_std=0.5", "trainer.steps=5", "diagnostics.histogram=0")
-    fixed, free = trained(*words, "activation.fixed=true"), trained(*words, "diagnostics.quantities=[beta_units]")
+    free = trained(*words, "diagnostics.quantities=[beta_units]")
+    fixed = trained(*words, "activation.fixed=true", "diagnostics.quantities=[]")
     buffers, parameters = fixed.state["buffers"], free.state["parameters"]
     assert set(buffers) == {f"hidden.{i}.activation.function.beta" for i in (0, 1)} < set(parameters)
     start = pd.read_csv(free.folder / "layers.csv").query("step == 0").set_index(["layer", "quantity"])["value"]
