@@ -35,6 +35,9 @@ VERBS = {
     "diagnose": (["x", "hessian=slq"], [], "no run 'x'"),
     "table": (["linear_backprop"], ["--scale", "quick"], "no claims.csv at scale quick in nowhere"),
     "status": (["linear_backprop/toy"], ["--runs"], "linear_backprop/toy"),
+    "figures": (["linear_backprop/toy"], ["--scale", "quick"], "no tables in nowhere"),
+    "report": ([], ["--out", "page.html"], "no tables in nowhere"),
+    "runs": (["activation=tanh", "lr=0.1"], ["--last", "2"], "no runs in nowhere"),
     "reproduce": (["linear_backprop/toy", "scale=smoke", "train=false"], [], "0 of 6 runs there"),
 }
 
@@ -45,3 +48,10 @@ def test_flags_of_other_verbs(verb: str, cli: Callable[..., Said]) -> None:
     for place in range(len(words) + 1):
         said = cli(verb, *words[:place], *NOWHERE, *flags, *words[place:])
         assert says in said.out + said.err, (place, said)
+
+
+def test_flags_of_data(cli: Callable[..., Said]) -> None:
+    for words in (["list", "--data-dir", "x", "mnist"], ["--data-dir", "x", "list", "mnist"], ["list", "mnist"]):
+        said = cli("data", *words)
+        assert said.status == 0
+        assert len(said.out.splitlines()) == 3

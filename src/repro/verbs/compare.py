@@ -29,7 +29,7 @@ def main(words: Sequence[str]) -> int:
     verb.add_argument("runs", nargs="+", metavar="RUN", help=RUN)
     verb.add_argument("--results-dir", type=Path, default=Path("results"), help="folder of the runs")
     verb.add_argument("--out", type=Path, help="folder for the figure; that of the results if it is not given")
-    asked = verb.parse_intermixed_args(words)
+    asked = verb.parse_args(words)
     from repro.verbs.show import check_finished, find_seeds
 
     folders = [folder for run in asked.runs for folder in find_seeds(run, asked.results_dir)]

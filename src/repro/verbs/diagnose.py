@@ -29,7 +29,7 @@ def main(words: Sequence[str]) -> int:
         f"if it is not given, exact up to {LARGE:,} parameters, slq beyond, lanczos where slq takes too much memory",
     )
     verb.add_argument("--results-dir", default="results", help="folder of the runs")
-    asked = verb.parse_intermixed_args(words)
+    asked = verb.parse_args(words)
     for word in asked.settings:
         if word.partition("=")[0].partition(".")[0] not in ("hessian", "trusted"):
             raise UserError(

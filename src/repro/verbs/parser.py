@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from repro.errors import UserError
 
@@ -44,9 +45,12 @@ def with_results_dir(verb: str, words: Sequence[str]) -> list[str]:
 
 
 def parser(verb: str, examples: str) -> argparse.ArgumentParser:
-    """A verb's parser, with examples under its help."""
+    """A verb's parser, with examples under its help; its flags may stand anywhere among the words."""
 
     class Parser(argparse.ArgumentParser):
+        def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+            return self.parse_intermixed_args(args, namespace)
+
         def error(self, message: str) -> None:  # type: ignore[override]
             raise UserError(f"{message}; see: repro {verb} --help")
 
