@@ -1,13 +1,13 @@
 """Going on from a finished run that is the same but shorter, where the longer one would have gone through its end."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from repro.bars import say
 from repro.config.groups import declares
 from repro.config.identity import identity
 from repro.config.run import Run
@@ -58,16 +58,12 @@ def go_on(run: Run, work: Work) -> dict[str, Any] | None:
             except (UserError, OSError, KeyError) as error:
                 why = f"it cannot be read ({' '.join(str(error).split())})"
             else:
-                _say(f"continues {one.folder} from epoch {one.step / work.per_epoch:g}")
+                say(f"continues {one.folder} from epoch {one.step / work.per_epoch:g}")
                 return state
         refused = refused or f"starts anew and does not go on from {one.folder}, which is shorter: {why}"
     if refused:
-        _say(refused)
+        say(refused)
     return None
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def _shorter(run: Run, work: Work) -> Iterator[Shorter]:

@@ -4,13 +4,13 @@ Everything here is a lower bound: what is not known counts for nothing, so that 
 """
 
 import copy
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from repro.bars import say
 from repro.config.build import build, takes
 from repro.config.run import Run
 from repro.diagnostics.schedule import most_measured
@@ -86,10 +86,7 @@ def check_net(run: Run, parts: Any, data: Any, x: Tree, device: torch.device) ->
     estimate = Estimate(run, parts, data, x)
     if (needed := estimate({})) <= limit:
         if needed > limit / 4:
-            print(
-                f"repro: this needs {said(needed)} of memory or more ({estimate.says}), of {said(limit)}",
-                file=sys.stderr,
-            )
+            say(f"repro: this needs {said(needed)} of memory or more ({estimate.says}), of {said(limit)}")
         return
     settings = run.settings
     sizes = {f"architecture.{k}": v for k, v in settings["architecture"].items() if type(v) is int and v > 1}

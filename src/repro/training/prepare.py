@@ -11,6 +11,7 @@ from repro.bars import tracked
 from repro.config.build import build, check_node, takes
 from repro.config.groups import COMPONENTS, declares, flatten, given
 from repro.config.run import Run
+from repro.datasets.about import About
 from repro.datasets.protocol import Dataset, Feed, Order
 from repro.diagnostics.probe import Layer, call_order, layers_of
 from repro.diagnostics.quantities import REGISTRY, WANTED
@@ -62,6 +63,12 @@ class Prepared:
     components: Components
     data: Any = None
     feed: Any = None
+
+    @property
+    def about(self) -> About | None:
+        """What the data set's classes and columns are called, where somebody has named them."""
+        found: About | None = getattr(self.data, "about", None)
+        return found
 
     def learner(self) -> Learner:
         """The nets of the run's seeds, initialized.

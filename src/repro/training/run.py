@@ -74,7 +74,7 @@ def train(run: Run, words: Sequence[str] = (), say: Callable[[str], None] | None
     keep_freed_memory()
     prepared = prepare(run)
     if say is not None:
-        for line in getattr(getattr(prepared.data, "about", None), "notes", ()):
+        for line in prepared.about.notes if prepared.about else ():
             say(line)
     work: Work = prepared.components.procedure(prepared)
     with locked(run.folder), flushed_denormals():
@@ -127,7 +127,7 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     if splits := run.diagnostics.predictions:
         name = "texts" if declares(run.settings, "task", "writes_text") else "predictions"
         lines = work.texts if name == "texts" else work.predictions
-        rows, about = (row for split in splits for row in lines(split)), getattr(prepared.data, "about", None)
+        rows, about = (row for split in splits for row in lines(split)), prepared.about
         if about is not None and name == "predictions":
             write(run.folder / f"{name}.csv", about.heading, ((run.id, *row) for row in about.named(rows)))
         else:
