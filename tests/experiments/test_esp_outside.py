@@ -24,6 +24,7 @@ def test_numbers_beyond_all_seeds_are_named_with_our_range() -> None:
     one, together = outside(study([0.1, 0.2, 0.4])).to_dict("records")
     assert one["which"] == "loss 0.5 [0.1, 0.4]"
     assert (one["epoch"], one["numbers"], one["outside"]) == ("40", "7", "1")
+    assert one["loss outside since"] == "0"
     assert one["by chance, at most"] == "3.5"  # 2 / (3 + 1) of each number
     assert (together["outside"], together["which"]) == ("1", "1 of 1 end points")
 
@@ -31,6 +32,13 @@ def test_numbers_beyond_all_seeds_are_named_with_our_range() -> None:
 def test_numbers_among_the_seeds_are_not() -> None:
     one, together = outside(study([0.1, 0.5, 0.2])).to_dict("records")
     assert (one["which"], one["outside"], together["which"]) == ("–", "0", "0 of 1 end points")
+    assert one["loss outside since"] == "–"
+
+
+def test_the_epoch_since_which_the_loss_is_outside() -> None:
+    found = study([0.1, 0.2, 0.4])
+    found.authors.loc[found.authors["epoch"] == 0, "loss"] = 40.2
+    assert outside(found)["loss outside since"].iloc[0] == "40"
 
 
 def test_the_nearest_measured_epoch_is_named() -> None:

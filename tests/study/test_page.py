@@ -1,6 +1,8 @@
 """Pages say what the committed tables say: references, what is said of wrong ones, and pages that drifted."""
 
 import math
+import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -75,6 +77,7 @@ def said(clone: Path, text: str) -> str:
     ("reference", "text"),
     [
         ("claim:first/c1", "reproduced"),
+        ("claim:first/c1|is", "is reproduced"),
         ("claim:first/c2|note", "why"),
         ("value:first/c1", "-0.50 ± 0.25 (n=3)"),
         ("value:first/c1|interval", "-0.50 ± 0.25"),
@@ -96,6 +99,7 @@ def said(clone: Path, text: str) -> str:
         ("mean:first/valid_loss|variant=base|epoch=1|number", "8"),
         ("difference:first/test_loss|variant=noisy|optimizer.lr=0.1|than=base|number", "-0.833"),
         ("difference:first/test_loss|variant=noisy|optimizer.lr=1|than.optimizer.lr=0.1|number", "-1"),
+        ("difference:first/test_loss|variant=noisy|optimizer.lr=0.1|than=base|of=min", "-1"),
         ("ratio:first/test_loss|variant=noisy|optimizer.lr=0.1|than=base|digits=2", "0.55"),
         ("cell:first/ends|net=2-10-1|column=ours", "0.4 [0.3, 0.6]"),
         ("cell:first/ends|net=2-10-1|column=loss|percent", "50"),
@@ -107,6 +111,22 @@ def test_a_reference_is_what_the_table_says(reference: str, text: str, clone: Pa
     assert said(clone, f"so {{{reference}}}.") == f"so {text}."
     # As prose is wrapped.
     assert said(clone, f"so {{{reference.replace('|', chr(10) + '|', 1)}}}.") == f"so {text}."
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said_of_it"),
+    [
+        ("holds", "holds"),
+        ("does not hold", "does not hold"),
+        ("not reproduced", "is not reproduced"),
+        ("direction only", "is reproduced in direction only"),
+        ("inconclusive", "is inconclusive"),
+    ],
+)
+def test_a_verdict_with_its_verb(verdict: str, said_of_it: str, clone: Path) -> None:
+    claims = clone.parents[1] / "results/some_paper/first/claims.csv"
+    claims.write_text(claims.read_text().replace(",reproduced,", f",{verdict},"))
+    assert said(clone, "That {claim:first/c1|is}.") == f"That {said_of_it}."
 
 
 def test_tables_are_filled_in_between_their_marks(clone: Path) -> None:
@@ -137,6 +157,7 @@ def test_tables_are_filled_in_between_their_marks(clone: Path) -> None:
         ("mean:first/test_loss|best=optimizer.lr", r"best is 'optimizer.lr'; it must be SETTING/METRIC"),
         ("count:first/test_loss|variant=base|below=low", r"below is 'low'; it must be a number"),
         ("mean:first/test_loss|variant=noisy|optimizer.lr=1|below=0", r"no run of .* has a value"),
+        ("difference:first/steps|variant=base|than=base|of=mni", r"unknown of in .* 'mni'.*did you mean min"),
         ("difference:first/test_loss|variant=base", r"has no other side; add \|than=VARIANT"),
         ("difference:first/test_loss|variant=noisy|than=base", r"has several runs of one seed"),
         ("value:first/c2|abs", r"a claim of several parts is '1 of 2 \(n=3\)'"),
@@ -200,6 +221,7 @@ def test_planted_drift_is_found(clone: Path) -> None:
         ("![loss falls to 0.1](../../results/p/e_10.svg)", ["0.1"]),
         ("{given:20} seeds {claim:a/b} {mean:a/b|optimizer.lr=0.1}", []),
         ("Table 2 and Figures 5 and 6 of the net 2-8-2-1, half-normal, L2, C3, CIFAR-10, `p=1`", []),
+        ("### Five points\n", []),
         ("[see](../3.md) one net <!-- 5 -->", []),
     ],
 )
@@ -227,4 +249,17 @@ def test_what_is_typed_by_hand_is_told_with_its_line(clone: Path, capsys: pytest
 
 @pytest.mark.parametrize("paper", papers())
 def test_page_is_what_the_tables_say(paper: str) -> None:
-    assert (CLONE / "experiments" / paper / "README.md").read_text() == filled(paper, CLONE / "results")
+    assert drift(paper, CLONE / "results") == []
+
+
+@pytest.mark.parametrize("paper", papers())
+def test_a_committed_page_would_drift_with_its_tables(paper: str, tmp_path: Path) -> None:
+    """Every verdict turned about in a copy of the tables: the page is another one, in prose too."""
+    shutil.copytree(CLONE / "results" / paper, tmp_path / paper, ignore=shutil.ignore_patterns("*.svg", "*.png"))
+    for path in (tmp_path / paper).glob("*/claims.csv"):
+        path.write_text(re.sub(r",reproduced,", ",planted,", path.read_text()))
+    assert drift(paper, tmp_path)[:1] == [
+        f"experiments/{paper}/README.md is not what page.md and the tables say; run: make pages"
+    ]
+    prose = [line for line in filled(paper, tmp_path).splitlines() if not line.startswith("|")]
+    assert any("planted" in line for line in prose)

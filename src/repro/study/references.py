@@ -1,10 +1,12 @@
 """References in a paper's page to what the committed tables say: parsed, looked up, written as text.
 
-    {claim:EXPERIMENT/ID}              the ledger's word; {claim:EXPERIMENT/ID|COLUMN} another column of claims.csv
+    {claim:EXPERIMENT/ID}              the ledger's word; {claim:EXPERIMENT/ID|is} with its verb (is reproduced, holds);
+                                       {claim:EXPERIMENT/ID|COLUMN} another column of claims.csv
     {value:EXPERIMENT/ID}              ours as in the ledger: 0.962 ± 0.003 (n=5), or 2 of 3 (n=5)
     {published:EXPERIMENT/ID}          the published number or words
     {mean:EXPERIMENT/METRIC|KEY=VALUE|...}   of runs.csv; also median, min, max and count (how many runs)
-    {difference:EXPERIMENT/METRIC|variant=A|than=B}   mean of A - B, seed by seed; {ratio:...} A / B, geometric
+    {difference:EXPERIMENT/METRIC|variant=A|than=B}   mean of A - B, seed by seed, or of=min, of=max
+    {ratio:EXPERIMENT/METRIC|variant=A|than=B}   geometric mean of A / B
     {cell:EXPERIMENT/TABLE|KEY=VALUE|...|column=NAME}   of a further table: the row in which KEY is VALUE
     {table:EXPERIMENT}, {table:EXPERIMENT/TABLE}   the ledger of an experiment, a further table
     {given:TEXT}                       TEXT: a number of the set-up, or a published one, that a person has checked
@@ -179,6 +181,8 @@ class Paper:
     def _word(self, reference: Reference) -> str:
         row = self._claim(reference)
         column = next(iter(reference.keys), "verdict")
+        if column == "is":
+            return _with_verb(_plain(row.iloc[0]["verdict"]))
         if column not in row.columns:
             raise unknown(f"column of claims.csv in {reference.text}", column, map(str, row.columns))
         return _plain(row.iloc[0][column])
@@ -215,7 +219,8 @@ class Paper:
 
     def _comparison(self, reference: Reference) -> str:
         """Difference or ratio of two sides, seed by seed."""
-        own = {key: value for key, value in reference.keys.items() if not key.startswith("than")}
+        skipped = ("of",) if reference.kind == "difference" else ()
+        own = {key: value for key, value in reference.keys.items() if key not in skipped and not key.startswith("than")}
         change = {key[5:]: value for key, value in reference.keys.items() if key.startswith("than.")}
         change |= {"variant": reference.keys["than"]} if "than" in reference.keys else {}
         if not change:
@@ -228,6 +233,12 @@ class Paper:
         if not shared:
             raise UserError(f"{reference.text}: its sides have no seed in common")
         a, b = [first[seed] for seed in shared], [second[seed] for seed in shared]
+        if reference.kind == "difference" and "of" in reference.keys:
+            found = {"min": min, "max": max}
+            if reference.keys["of"] not in found:
+                raise unknown(f"of in {reference.text}", reference.keys["of"], found)
+            extreme = found[reference.keys["of"]](x - y for x, y in zip(a, b, strict=True))
+            return _written(reference, Estimate(extreme, None, len(a)), number=True)
         if reference.kind == "difference":
             return _written(reference, statistics.paired(a, b))
         if min(*a, *b) <= 0:
@@ -282,6 +293,13 @@ def _typed(value: str) -> Any:
         except ValueError:
             continue
     return value
+
+
+def _with_verb(verdict: str) -> str:
+    """The verdict as a sentence goes on with it: words that are verbs stand alone."""
+    if verdict.startswith(("holds", "does ")):
+        return verdict
+    return f"is {'reproduced in ' if verdict == 'direction only' else ''}{verdict}"
 
 
 def _best(reference: Reference, words: str) -> dict[str, str]:

@@ -7,14 +7,15 @@ PART = "## 4 "
 _REFERENCE = re.compile(r"\{[a-z_]+:[^{}]+\}")
 # What looks like a number and is a name or an address.
 _NAMES = re.compile(
-    r"""`[^`\n]*`                                       # code
+    r"""^\#.*$                                          # headings
+    | `[^`\n]*`                                        # code
     | \]\([^)\n]*\)                                     # where a link or a figure lies
-    | <!--.*?-->
+    | <!--[^>]*-->
     | \b(?:Tables?|Figures?|Eqs?\.|[Ss]ections?)\s\d+(?:,\s\d+)*(?:\s(?:and|to)\s\d+)?
     | \b\d+(?:-\d+){2,}\b                               # nets: 2-8-2-1
     | \b[A-Z][A-Za-z]*-?\d[\w.]*                        # L2, C3, CIFAR-10, VGG19
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.MULTILINE,
 )
 _WORDS = (
     "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|"
@@ -36,8 +37,8 @@ _VERDICT = re.compile(
 def loose(page: str) -> Iterator[tuple[int, str]]:
     """Line and words of every number and verdict in the part on what came out that is no reference to a table.
 
-    Numbers in words count as well (two and up, halves, thirds, tenths). Code, addresses, nets (2-8-2-1), names such
-    as L2, and the numbers of tables, figures, equations and sections do not.
+    Numbers in words count as well (two and up, halves, thirds, tenths). Headings, code, addresses, nets (2-8-2-1),
+    names such as L2, and the numbers of tables, figures, equations and sections do not.
 
     Args:
         page: a paper's `page.md`; without a part "## 4 ..." it says nothing that would be looked at.
