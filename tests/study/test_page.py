@@ -11,7 +11,9 @@ from fabricated import write_csv
 from repro.cli import main
 from repro.errors import UserError
 from repro.paths import CLONE
+from repro.study.experiment import load
 from repro.study.page import NOTICE, by_hand, drift, filled, papers, update
+from repro.study.publish import update_page
 from repro.text.loose import loose
 
 CLAIMS = ("paper", "experiment", "claim", "says", "metric", "published", "ours", "low", "high", "n", "scale")
@@ -37,7 +39,8 @@ PAGE = """# A paper
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A paper of two experiments, of which one has tables, in a clone of its own; the folder of its page."""
-    monkeypatch.setattr("repro.study.page.CLONE", tmp_path)
+    for module in ("repro.study.page", "repro.study.publish"):
+        monkeypatch.setattr(f"{module}.CLONE", tmp_path)
     for module in ("repro.study.page", "repro.study.experiment"):
         monkeypatch.setattr(f"{module}.experiments_dir", lambda: tmp_path / "experiments")
     paper = tmp_path / "experiments/some_paper"
@@ -149,7 +152,10 @@ def test_tables_are_filled_in_between_their_marks(clone: Path) -> None:
         ("claim:first/c1|verdcit", r"unknown column of claims.csv in .*did you mean verdict"),
         ("mean:first/test_los|variant=base", r"unknown metric in .* 'test_los'.*did you mean test_loss"),
         ("mean:first/test_loss|variant=bas", r"unknown variant in .* 'bas'; known: base, noisy .*did you mean base"),
-        ("mean:first/test_loss|optimizer.rl=1", r"unknown setting in .* 'optimizer.rl'.*did you mean optimizer.lr"),
+        ("mean:first/test_loss|optimizer.rl=1", r"unknown setting or form .* 'optimizer.rl'.*did you mean opt"),
+        ("mean:first/test_loss|variant=base|inteval", r"unknown setting or form .* 'inteval'.*did you mean interval"),
+        ("value:first/c1|inteval", r"unknown form in .* 'inteval'.*did you mean interval"),
+        ("published:first/c1|digits=2", r"unknown form in .* 'digits'; known: none"),
         ("mean:first/test_loss|variant=base|optimizer.lr=3", r"no runs for .*nowhere together"),
         ("mean:first/noise_q|variant=noisy|depth=1", r"unknown quantity in .* 'noise_q'.*did you mean noise_p"),
         ("mean:first/valid_los|variant=base|epoch=1", r"unknown curve in .*did you mean valid_loss"),
@@ -242,6 +248,23 @@ def test_what_is_typed_by_hand_is_told_with_its_line(clone: Path, capsys: pytest
     assert line in said.err
     (clone / "page.md").write_text(PAGE)
     assert main(["report", "--pages"]) == 0
+
+
+def test_without_a_clone_no_page_is_touched(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clone / "page.md").write_text(PAGE)
+    shutil.rmtree(clone.parents[1] / "results")
+    assert main(["report", "--pages"]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+    assert not (clone / "README.md").exists()
+
+
+def test_reproduce_fills_the_page_of_published_tables_only(clone: Path) -> None:
+    (clone / "page.md").write_text(PAGE)
+    folder = clone.parents[1] / "results/some_paper/first"
+    assert not update_page(load("some_paper/first"), folder / "smoke")
+    assert not (clone / "README.md").exists()
+    assert update_page(load("some_paper/first"), folder)
+    assert "**It is reproduced**" in (clone / "README.md").read_text()
 
 
 # What is committed
