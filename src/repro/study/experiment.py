@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from repro.claims.evidence import POCOCK
 from repro.config import yaml_files
 from repro.errors import UserError, unknown
 from repro.paths import experiments_dir
@@ -64,6 +65,14 @@ class Experiment:
         Smaller nets and fewer seeds decide nothing about a paper, nor do settings of the user's own.
         """
         return list(dict.fromkeys((self.published_scale, "full")))
+
+    @property
+    def looks(self) -> int:
+        """How often its data were looked at before the last seeds were added, `looks` in the file; 1 is once."""
+        looks = self.reproduction.get("looks", 1)
+        if looks not in POCOCK:
+            raise UserError(f"{self.name}: looks is {looks!r}; it must be a whole number from 1 to {max(POCOCK)}")
+        return int(looks)
 
     @property
     def claims(self) -> dict[str, Any]:
