@@ -138,9 +138,12 @@ def _of_variant(setting: Any, variant: str) -> Any:
     return fitting[-1] if fitting else None
 
 
-def _blocks(seeds: int, stack: bool) -> list[tuple[int, int]]:
-    """First seed and number of seeds of each run."""
-    return [(0, seeds)] if stack else [(seed, 1) for seed in range(seeds)]
+def _blocks(seeds: int | Sequence[int], stack: bool) -> list[tuple[int, int]]:
+    """First seed and number of seeds of each run; `seeds` is their number, from 0 up, or a list of them in a row."""
+    chosen = range(seeds) if isinstance(seeds, int) else seeds
+    if list(chosen) != list(range(chosen[0], chosen[0] + len(chosen))):
+        raise UserError(f"seeds: {list(chosen)} are not in a row; give a number of seeds or, say, [6, 7, 8]")
+    return [(chosen[0], len(chosen))] if stack else [(seed, 1) for seed in chosen]
 
 
 def _word(value: Any) -> str:
