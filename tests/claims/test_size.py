@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from scipy import stats
 
 from repro.claims.verdicts import judge
 from repro.errors import UserError
@@ -80,7 +81,8 @@ def test_parts_have_sizes_of_their_own() -> None:
 
 def test_a_second_look_widens_the_interval() -> None:
     once, twice = found({**AGAINST, "published": 5}), found({**AGAINST, "published": 5}, looks=2)
-    assert (once["high"] - once["low"], twice["high"] - twice["low"]) == pytest.approx((1.756, 2.103), abs=2e-3)
+    widths = [2 * stats.t.ppf(1 - error / 2, 4) * (0.5 / 5) ** 0.5 for error in (0.05, 0.0294)]
+    assert [once["high"] - once["low"], twice["high"] - twice["low"]] == pytest.approx(widths)
     assert twice["p_direction"] == pytest.approx(once["p_direction"] * 0.05 / 0.0294)
     assert "2 looks, so a 97.1 % interval" in twice["note"]
 
