@@ -64,7 +64,8 @@ def ledger(claims: pd.DataFrame) -> pd.DataFrame:
     for claim in claims.to_dict("records"):
         says = claim["says"] if claim["planned"] == "true" else f"{claim['says']} ({POST_HOC})"
         published = claim["published"] if claim["origin"] == "paper" else "(ours)"
-        size = f"{claim['size']} ({claim['band']})" if claim["size"] and claim["band"] else claim["size"]
+        band = claim["band"] if ";" not in claim["band"] else "each in its band"
+        size = f"{claim['size']} ({band})" if claim["size"] and band else claim["size"]
         row = [says, published, _ours(claim), claim["scale"], claim["direction"], size, claim["verdict"]]
         rows.append([*row, *([claim["adjusted"]] if "adjusted" in claim else [])])
     return pd.DataFrame(rows, columns=LEDGER if "adjusted" in claims.columns else LEDGER[:-1])
