@@ -17,7 +17,7 @@ $(VENV)/launchers: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[slurm,ray]'
 	touch $@
 
-.PHONY: help setup train test test-all test-browser test-launchers test-faults check figures report ledger reproduce benchmark clean
+.PHONY: help setup train test test-all test-browser test-launchers test-faults check figures report pages ledger reproduce benchmark clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ report: $(VENV)/installed ## results/index.html and a page a paper: every claim,
 
 ledger: $(VENV)/installed ## rewrite the ledger in README.md from the committed tables
 	$(BIN)/repro report --readme README.md
+
+pages: $(VENV)/installed ## rewrite every paper's README.md from its page.md and the committed tables
+	$(BIN)/repro report --pages
 
 reproduce: $(VENV)/installed ## train what is missing or stale (EXPERIMENT=paper/name SCALE=quick JOBS=2)
 	$(BIN)/repro reproduce $(EXPERIMENT) scale=$(SCALE) $(if $(filter-out 1,$(JOBS)),hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS))

@@ -148,13 +148,12 @@ def figures(tables: Tables) -> dict[str, Figure]:
         axes.plot(own["step"], own["value"])
     return {"means": drawn, "again": drawn}
 """,
-    "experiments/chance/README.md": """\
+    "experiments/chance/page.md": """\
 # Chance (everybody)
 
 What: a die. Ours: below. How: `repro reproduce chance/law`. Not done: nothing.
 
-<!-- results:law -->
-<!-- /results:law -->
+{table:law}
 """,
 }
 

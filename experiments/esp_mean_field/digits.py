@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from repro.plots.experiment import Tables
 
 from .plots import spectra
+from .plots.outside import outside
 
 LABELS = {"true": "64-25-10, labels as the authors'", "false": "64-25-10, right labels"}
 AUTHORS = Path(__file__).with_name("authors.csv")
@@ -27,9 +28,13 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 
 def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
-    """The authors' end points beside ours."""
-    table = spectra.end_points(_study(tables))
-    return {"end_points": table[[column for column in table.columns if not column.startswith("zero residuals")]]}
+    """The authors' end points beside ours, and which of them lie outside all our seeds."""
+    found = _study(tables)
+    table = spectra.end_points(found)
+    return {
+        "end_points": table[[column for column in table.columns if not column.startswith("zero residuals")]],
+        "outside": outside(found, without=("zero residuals",)),
+    }
 
 
 def _study(tables: Tables) -> spectra.Study:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from repro.plots.experiment import Tables
 
 from .plots import spectra
+from .plots.outside import outside
 
 NETS = {"10": "2-10-1", "8_2": "2-8-2-1"}
 AUTHORS = Path(__file__).with_name("authors.csv")
@@ -21,5 +22,6 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 
 def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
-    """The authors' end points beside ours."""
-    return {"end_points": spectra.end_points(spectra.of_points(tables, NETS, AUTHORS, KIND))}
+    """The authors' end points beside ours, and which of them lie outside all our seeds."""
+    found = spectra.of_points(tables, NETS, AUTHORS, KIND)
+    return {"end_points": spectra.end_points(found), "outside": outside(found)}

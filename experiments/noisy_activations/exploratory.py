@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from repro.plots.style import (
 from repro.storage.metrics import POSITIVE, SHARE
 from repro.storage.statistics import estimate
 
+from .plots import best_possible
 from .plots.units import HARD_SIGMOID, HARD_TANH, phi, sigma, slope
 
 C = 0.5  # scale of the noise in every variant
@@ -72,6 +74,12 @@ def figures(tables: Tables) -> dict[str, Figure]:
     if "test_accuracy" in tables.runs.columns:
         drawn["accuracy_and_p"] = _accuracy_and_p(tables)
     return drawn
+
+
+def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
+    """What the best possible classifier scores, at the scales that have the file's test split."""
+    sized = set(tables.runs["scale"]) <= set(SIZED)
+    return {"best_possible": best_possible.table(Path(__file__).with_suffix(".yaml"))} if sized else {}
 
 
 # --- figures 1 and 4: formulas ------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 from conftest import Trained
 from loading import load
 from repro.experiments.noisy_activations import exploratory as script
+from repro.experiments.noisy_activations.plots import best_possible
 from repro.experiments.noisy_activations.plots.units import HARD_SIGMOID, HARD_TANH, phi, sigma, slope
 from repro.model.activations.elementwise import hard_sigmoid, hard_tanh
 from repro.model.activations.noisy import HALF_NORMAL_MEAN, OutputNoise
@@ -125,6 +126,18 @@ def test_best_possible_accuracy_on_the_test_split() -> None:
     assert right(test.x.double().numpy(), test.y.numpy()).mean() == script.BAYES_HERE
     claims = OmegaConf.load(YAML).reproduction.claims
     assert {claim.target for claim in claims.values() if claim.kind == "within"} == {script.BAYES_HERE}
+
+
+def test_the_table_of_the_page_is_computed_from_densities_and_test_split() -> None:
+    table = best_possible.table(YAML).set_index("on")
+    assert table["accuracy"].astype(float).tolist() == pytest.approx([script.BAYES, script.BAYES_HERE], abs=3e-5)
+    assert table.index[1] == "the 1,000 points of the test split"
+    assert float(table["standard error"].iloc[1]) == pytest.approx(math.sqrt(0.98915 * 0.01085 / 1000), rel=0.05)
+
+
+def test_two_equal_clouds_are_told_apart_by_the_normal_distribution() -> None:
+    best = best_possible.over_the_plane([[-1.0, 0.0], [1.0, 0.0]], [1.0, 1.0])
+    assert best == pytest.approx(0.5 * (1 + math.erf(1 / math.sqrt(2))), abs=3e-5)
 
 
 # ---- every unit's p ----

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from repro.claims.grammar import OURS
-from repro.claims.words import OF_OURS, OF_PAPER, VERDICTS, together
+from repro.claims.words import OF_OURS, OF_PAPER, REPRODUCED, VERDICTS, together
 
 AT_SCALE = "the paper's, at its scale"
 SMALLER = "the paper's, smaller"
@@ -19,6 +19,21 @@ def group(origin: str, scale: str) -> str:
     if origin == OURS:
         return OWN
     return AT_SCALE if scale == "full" else SMALLER
+
+
+def standing(claims: pd.DataFrame) -> tuple[int, int]:
+    """Of how many claims that are reproduced how many are so when all are tested at once; from a column `adjusted`."""
+    reproduced = claims[claims["verdict"] == REPRODUCED]
+    return int((reproduced["adjusted"] == REPRODUCED).sum()), len(reproduced)
+
+
+def sentence(standings: Sequence[tuple[int, int]]) -> str:
+    """What `standing` says of some papers, in words."""
+    held, of = (sum(numbers) for numbers in zip(*standings, strict=True))
+    return (
+        f"Of {of} claims that are reproduced one by one, {held} are so when all claims of their paper are tested at "
+        "once (Benjamini and Hochberg, false discovery rate 5 %)."
+    )
 
 
 def counts(rows: Sequence[tuple[str, str, str]]) -> dict[str, dict[str, int]]:

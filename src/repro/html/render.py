@@ -62,7 +62,7 @@ def report_pages(papers: Sequence[Paper], index: str) -> dict[str, str]:
         index: name of the file that is on all papers.
     """
     claims = [claim for paper in papers for claim in paper.claims]
-    rows, stands = statement_rows(papers), standing(papers)
+    rows, stands = statement_rows(papers), summary.sentence([paper.standing for paper in papers])
     diverged = [(paper, section) for paper in papers for section in paper.sections if section.diverged[0]]
     shared = {"papers": papers, "index": index}
     found = {"total": len(claims), "counts": count(claims), "rows": rows, "standing": stands, "diverged": diverged}
@@ -73,7 +73,7 @@ def report_pages(papers: Sequence[Paper], index: str) -> dict[str, str]:
 def what_held(papers: Sequence[Paper]) -> str:
     """The README's section: what the statements of each paper came to, and the ledger folded away by paper."""
     counted = pd.DataFrame(statement_rows(papers), columns=["paper", "whose", *VERDICTS, "statements"])
-    parts = [tables.table(counted, "markdown"), standing(papers)]
+    parts = [tables.table(counted, "markdown"), summary.sentence([paper.standing for paper in papers])]
     for paper in papers:
         # GitHub takes Markdown inside <details> only after an empty line.
         parts += [f"<details>\n<summary>{escape(paper.page.title)}: {len(paper.claims)} claims</summary>"]
@@ -100,15 +100,6 @@ def statement_rows(papers: Sequence[Paper]) -> list[list[str]]:
             if total := sum(own.values()):
                 rows.append([title, group, *(str(own.get(word, "")) for word in VERDICTS), str(total)])
     return rows
-
-
-def standing(papers: Sequence[Paper]) -> str:
-    """How many of the reproduced claims stand when all of a paper are tested at once, in a sentence."""
-    held, of = (sum(numbers) for numbers in zip(*(paper.standing for paper in papers), strict=True))
-    return (
-        f"Of {of} claims that are reproduced one by one, {held} are so when all claims of their paper are tested at "
-        "once (Benjamini and Hochberg, false discovery rate 5 %)."
-    )
 
 
 def _ledger(title: str, claims: Sequence[Claim]) -> str:

@@ -1,7 +1,7 @@
-"""From an experiment's runs to what is published: tables, verdicts, figures, the page's table."""
+"""From an experiment's runs to what is published: tables, verdicts, figures, the page."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,9 @@ from typing import Any
 import pandas as pd
 
 from repro.claims.grammar import check_claims
-from repro.paths import CLONE, experiments_dir
+from repro.paths import CLONE
 from repro.storage.files import read_json, write_atomic, write_json
-from repro.storage.locks import locked
-from repro.study import collect
+from repro.study import collect, page
 from repro.study.collect import Expected
 from repro.study.experiment import Experiment, Job, results_folder
 from repro.study.run_index import planned
@@ -90,32 +89,19 @@ def illustrate(experiment: Experiment, folder: Path, out: Path | None = None) ->
     return draw(experiment.script, Tables(folder), out or folder) if experiment.script.is_file() else []
 
 
-def tabulate(experiment: Experiment, folder: Path) -> dict[str, pd.DataFrame]:
-    """Write the tables that the experiment's script makes of the collected ones, and return them by name."""
+def tabulate(experiment: Experiment, folder: Path) -> None:
+    """Write the tables that the experiment's script makes of the collected ones."""
     from repro.plots.experiment import Tables, further_tables
 
     made = further_tables(experiment.script, Tables(folder)) if experiment.script.is_file() else {}
     for name, table in made.items():
         write_atomic(folder / f"{name}.csv", tables.table(table, "csv") + "\n")
-    return made
 
 
-def update_page(
-    experiment: Experiment, claims: pd.DataFrame, folder: Path, further: Mapping[str, pd.DataFrame] | None = None
-) -> bool:
-    """Put the ledger, and further tables by name, into the paper's page, between their markers.
+def update_page(experiment: Experiment, folder: Path) -> bool:
+    """Fill the paper's page from the tables of all its experiments.
 
-    Only the published tables of a clone have a page; False for any others.
+    Only the published tables of a clone have a page; False for any others, and where the paper has none.
     """
-    paper, _, name = experiment.name.partition("/")
-    page = experiments_dir() / paper / "README.md"
-    if folder.resolve() != CLONE / "results" / experiment.name or not page.is_file():
-        return False
-    with locked(folder.parent):  # the page is that of all the paper's experiments
-        text = page.read_text(encoding="utf-8")
-        fresh = tables.replace_between_markers(text, f"results:{name}", tables.table(tables.ledger(claims), "markdown"))
-        for key, table in (further or {}).items():
-            fresh = tables.replace_between_markers(fresh, f"results:{name}/{key}", tables.table(table, "markdown"))
-        if fresh != text:
-            write_atomic(page, fresh)
-    return True
+    published = folder.resolve() == CLONE / "results" / experiment.name
+    return published and page.update(experiment.name.partition("/")[0]) is not None

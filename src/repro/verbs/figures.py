@@ -38,10 +38,13 @@ def main(words: Sequence[str]) -> int:
             continue
         out = asked.out / experiment.name if asked.out else None
         with locked(folder):
-            claims = judge(experiment, folder)
-            update_page(experiment, claims, folder, tabulate(experiment, folder))
+            judge(experiment, folder)
+            tabulate(experiment, folder)
             files = illustrate(experiment, folder, out)
         print(*files, sep="\n")
         drawn += len(files)
+    # Once a paper: its page is filled from the tables of all its experiments.
+    for experiment, folder in {e.name.partition("/")[0]: (e, folder) for e, folder in chosen}.values():
+        update_page(experiment, folder)
     print(f"{drawn} files drawn")
     return 0

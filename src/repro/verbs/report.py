@@ -1,4 +1,4 @@
-"""`repro report`: a page on all papers and one on each, with every claim and figure; and the README's ledger."""
+"""`repro report`: a page on all papers and one on each, with every claim and figure; what READMEs say of them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ EXAMPLES = """\
   repro report
   repro report --results-dir elsewhere --out report.html
   repro report --readme README.md
+  repro report --pages
 """
 
 
@@ -27,15 +28,27 @@ def main(words: Sequence[str]) -> int:
         metavar="FILE",
         help="write no page, but the ledger into this file between its ledger markers",
     )
+    verb.add_argument(
+        "--pages",
+        action="store_true",
+        help="write no report, but every paper's README.md from its page.md and the clone's tables",
+    )
     asked = verb.parse_args(words)
 
     from repro.errors import UserError
     from repro.html.render import report_pages, what_held
     from repro.storage.files import write_atomic
+    from repro.study import page
     from repro.study.experiment import select
     from repro.study.gather import check_anything, gather, uncaptioned
     from repro.text.tables import replace_between_markers
 
+    if asked.pages:
+        for paper in page.papers():
+            print(page.update(paper))
+        if typed := [line for paper in page.papers() for line in page.by_hand(paper)]:
+            raise UserError("\n".join(typed))
+        return 0
     out = asked.out or asked.results_dir / "index.html"
     papers = gather(select(None), asked.results_dir, out, drawings=not asked.readme)
     check_anything(papers, asked.results_dir)

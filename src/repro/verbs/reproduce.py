@@ -108,7 +108,8 @@ def publish(plan: Plan) -> None:
         gather(plan)
         claims = judge(plan.experiment, plan.folder)
         figures = illustrate(plan.experiment, plan.folder)
-        update_page(plan.experiment, claims, plan.folder, tabulate(plan.experiment, plan.folder))
+        tabulate(plan.experiment, plan.folder)
+        update_page(plan.experiment, plan.folder)
     print(tables.table(tables.ledger(claims), "text"))
     if not plan.experiment.judged_at(plan.scale):
         scales = " or ".join(f"scale={name}" for name in plan.experiment.judged_scales)
