@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fabricated import write_csv
+from fabricated import write_claims, write_csv
 from repro.cli import main
 from repro.errors import UserError
 from repro.paths import CLONE
@@ -16,8 +16,6 @@ from repro.study.page import NOTICE, by_hand, drift, filled, papers, update
 from repro.study.publish import update_page
 from repro.text.loose import loose
 
-CLAIMS = ("paper", "experiment", "claim", "says", "metric", "published", "ours", "low", "high", "n", "scale")
-CLAIMS += ("verdict", "source", "note")
 YAML = "reproduction: {published_scale: quick, variants: {base: [], noisy: []}, scales: {quick: {seeds: 3}}}\n"
 LOSSES = {("base", 0.1): (1.0, 2.0, 3.0), ("noisy", 0.1): (0.5, 1.0, 2.0), ("noisy", 1.0): (0.25, math.nan, 0.25)}
 PAGE = """# A paper
@@ -55,11 +53,14 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for seed, loss in enumerate(losses)
     ]
     write_csv(folder / "runs.csv", columns, rows)
-    claims = [
-        ("some_paper", "first", "c1", "It is less.", "m", "-1", -0.5, -0.75, -0.25, 3, "quick", "reproduced", "T", ""),
-        ("some_paper", "first", "c2", "Both.", "parts of 2", "", 1, "", "", 3, "quick", "inconclusive", "T", "why"),
-    ]
-    write_csv(folder / "claims.csv", CLAIMS, claims)
+    shared = {"paper": "some_paper", "experiment": "first", "n": 3, "scale": "quick", "source": "T"}
+    numbers = {"published": "-1", "ours": -0.5, "low": -0.75, "high": -0.25, "verdict": "reproduced"}
+    parts = {"metric": "parts of 2", "ours": 1, "verdict": "inconclusive", "note": "why"}
+    write_claims(
+        folder / "claims.csv",
+        {**shared, "claim": "c1", "says": "It is less.", "metric": "m", **numbers},
+        {**shared, "claim": "c2", "says": "Both.", "published": "", **parts},
+    )
     layers = [("noisy0.1", "noisy", 0, step, 1, "hidden.0", 1, "noise_p", step / 10) for step in (0, 5)]
     layers_columns = ("run", "variant", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
     write_csv(folder / "layers.csv.gz", layers_columns, layers)
@@ -277,12 +278,19 @@ def test_page_is_what_the_tables_say(paper: str) -> None:
 
 @pytest.mark.parametrize("paper", papers())
 def test_a_committed_page_would_drift_with_its_tables(paper: str, tmp_path: Path) -> None:
-    """Every verdict turned about in a copy of the tables: the page is another one, in prose too."""
+    """Every claim that is reproduced is not, in a copy of the tables: the page is another one, in prose too."""
     shutil.copytree(CLONE / "results" / paper, tmp_path / paper, ignore=shutil.ignore_patterns("*.svg", "*.png"))
+    before = prose(filled(paper, tmp_path))
     for path in (tmp_path / paper).glob("*/claims.csv"):
-        path.write_text(re.sub(r",reproduced,", ",planted,", path.read_text()))
+        path.write_text(re.sub(r",reproduced,", ",not reproduced,", path.read_text()))
     assert drift(paper, tmp_path)[:1] == [
         f"experiments/{paper}/README.md is not what page.md and the tables say; run: make pages"
     ]
-    prose = [line for line in filled(paper, tmp_path).splitlines() if not line.startswith("|")]
-    assert any("planted" in line for line in prose)
+    after = prose(filled(paper, tmp_path))
+    assert len(after) == len(before)
+    assert sum(old != new for old, new in zip(before, after, strict=True)) > 1
+
+
+def prose(page: str) -> list[str]:
+    """The lines of a page that stand in no table."""
+    return [line for line in page.splitlines() if not line.startswith("|")]

@@ -1,5 +1,6 @@
 """A reference of a page taken apart, and how a number is written in its place."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,5 +96,7 @@ def written(reference: Reference, estimate: Estimate, number: bool = False) -> s
         if not digits.isdecimal():
             raise UserError(f"{reference.text}: digits is {digits!r}; it must be a whole number")
         return statistics.number(value, int(digits))
-    text = statistics.with_interval(value, bounds, estimate.n)
+    text = re.sub(
+        r"^-(?=0(\.0+)? ±)", "", statistics.with_interval(value, bounds, estimate.n)
+    )  # no minus before nothing
     return text.removesuffix(f" (n={estimate.n})") if "interval" in forms else text

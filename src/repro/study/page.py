@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from repro.claims import summary
 from repro.errors import UserError
 from repro.paths import CLONE, experiments_dir
 from repro.storage.files import write_atomic
@@ -33,6 +34,8 @@ def filled(paper: str, results_dir: Path) -> str:
         kind, body = found.groups()
         if kind == "given":
             return body
+        if kind == "all_at_once":
+            return summary.sentence([summary.standing(there.every_claim())])
         try:
             reference = parse(kind, body)
             said = there.text(reference)

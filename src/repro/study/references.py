@@ -9,6 +9,7 @@
     {ratio:EXPERIMENT/METRIC|variant=A|than=B}   geometric mean of A / B
     {cell:EXPERIMENT/TABLE|KEY=VALUE|...|column=NAME}   of a further table: the row in which KEY is VALUE
     {table:EXPERIMENT}, {table:EXPERIMENT/TABLE}   the ledger of an experiment, a further table
+    {all_at_once:PAPER}                how many of the reproduced claims stand when all of the paper are tested at once
     {given:TEXT}                       TEXT: a number of the set-up, or a published one, that a person has checked
 
 KEY is `variant`, a swept setting (`optimizer.lr`; `than.optimizer.lr` for the other side) or `best=SETTING/METRIC`, the
@@ -36,6 +37,7 @@ from repro.storage.statistics import Estimate
 from repro.storage.tables import read
 from repro.study.experiment import Experiment, results_folder
 from repro.study.forms import FORMS, Reference, as_number, best_of, plain, typed, with_verb, written
+from repro.study.ledger import paper_claims
 from repro.text import tables
 
 REFERENCE = re.compile(r"\{([a-z_]+):([^{}]+)\}")
@@ -94,8 +96,15 @@ class Paper:
         return self._kept[key]
 
     def claims(self, experiment: str) -> pd.DataFrame:
-        """claims.csv."""
-        found: pd.DataFrame = self._keep((experiment, "claims"), lambda: read(self._folder(experiment) / "claims.csv"))
+        """The ledger's rows of an experiment, with the verdicts that stand when all of the paper are tested at once."""
+        every = self.every_claim()
+        return every[every["experiment"] == experiment]
+
+    def every_claim(self) -> pd.DataFrame:
+        """The ledger's rows of all experiments."""
+        found: pd.DataFrame = self._keep(
+            ("claims",), lambda: paper_claims(self._experiments.values(), self._results_dir)
+        )
         return found
 
     def _claim(self, reference: Reference) -> pd.DataFrame:
@@ -173,7 +182,7 @@ class Paper:
         return plain(row.iloc[0][column])
 
     def _published(self, reference: Reference) -> str:
-        return plain(tables.ledger(self._claim(reference)).iloc[0]["published"])
+        return re.sub(r"^(-?\d+)\.0$", r"\1", plain(tables.ledger(self._claim(reference)).iloc[0]["published"]))
 
     def _value(self, reference: Reference) -> str:
         """Ours of a claim; of one of several parts, how many hold."""
