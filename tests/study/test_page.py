@@ -1,6 +1,7 @@
 """Pages say what the committed tables say: references, what is said of wrong ones, and pages that drifted."""
 
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,9 @@ from fabricated import write_claims, write_csv
 from repro.cli import main
 from repro.errors import UserError
 from repro.paths import CLONE
+from repro.study.experiment import load
 from repro.study.page import NOTICE, by_hand, drift, filled, papers, update
+from repro.study.publish import update_page
 from repro.text.loose import loose
 
 YAML = "reproduction: {published_scale: quick, variants: {base: [], noisy: []}, scales: {quick: {seeds: 3}}}\n"
@@ -34,7 +37,8 @@ PAGE = """# A paper
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A paper of two experiments, of which one has tables, in a clone of its own; the folder of its page."""
-    monkeypatch.setattr("repro.study.page.CLONE", tmp_path)
+    for module in ("repro.study.page", "repro.study.publish"):
+        monkeypatch.setattr(f"{module}.CLONE", tmp_path)
     for module in ("repro.study.page", "repro.study.experiment"):
         monkeypatch.setattr(f"{module}.experiments_dir", lambda: tmp_path / "experiments")
     paper = tmp_path / "experiments/some_paper"
@@ -49,13 +53,13 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for seed, loss in enumerate(losses)
     ]
     write_csv(folder / "runs.csv", columns, rows)
-    shared = {"paper": "some_paper", "experiment": "first", "n": 3, "scale": "quick"}
-    numbers = {"published": "-1", "ours": -0.5, "low": -0.75, "high": -0.25, "p_direction": 0.01}
-    open_ = {"direction": "open", "verdict": "inconclusive", "note": "why", "ours": 1, "metric": "parts of 2"}
+    shared = {"paper": "some_paper", "experiment": "first", "n": 3, "scale": "quick", "source": "T"}
+    numbers = {"published": "-1", "ours": -0.5, "low": -0.75, "high": -0.25, "verdict": "reproduced"}
+    parts = {"metric": "parts of 2", "ours": 1, "verdict": "inconclusive", "note": "why"}
     write_claims(
         folder / "claims.csv",
-        {**shared, "claim": "c1", "says": "It is less.", **numbers},
-        {**shared, "claim": "c2", "says": "Both.", **open_},
+        {**shared, "claim": "c1", "says": "It is less.", "metric": "m", **numbers},
+        {**shared, "claim": "c2", "says": "Both.", "published": "", **parts},
     )
     layers = [("noisy0.1", "noisy", 0, step, 1, "hidden.0", 1, "noise_p", step / 10) for step in (0, 5)]
     layers_columns = ("run", "variant", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
@@ -149,7 +153,10 @@ def test_tables_are_filled_in_between_their_marks(clone: Path) -> None:
         ("claim:first/c1|verdcit", r"unknown column of claims.csv in .*did you mean verdict"),
         ("mean:first/test_los|variant=base", r"unknown metric in .* 'test_los'.*did you mean test_loss"),
         ("mean:first/test_loss|variant=bas", r"unknown variant in .* 'bas'; known: base, noisy .*did you mean base"),
-        ("mean:first/test_loss|optimizer.rl=1", r"unknown setting in .* 'optimizer.rl'.*did you mean optimizer.lr"),
+        ("mean:first/test_loss|optimizer.rl=1", r"unknown setting or form .* 'optimizer.rl'.*did you mean opt"),
+        ("mean:first/test_loss|variant=base|inteval", r"unknown setting or form .* 'inteval'.*did you mean interval"),
+        ("value:first/c1|inteval", r"unknown form in .* 'inteval'.*did you mean interval"),
+        ("published:first/c1|digits=2", r"unknown form in .* 'digits'; known: none"),
         ("mean:first/test_loss|variant=base|optimizer.lr=3", r"no runs for .*nowhere together"),
         ("mean:first/noise_q|variant=noisy|depth=1", r"unknown quantity in .* 'noise_q'.*did you mean noise_p"),
         ("mean:first/valid_los|variant=base|epoch=1", r"unknown curve in .*did you mean valid_loss"),
@@ -244,6 +251,23 @@ def test_what_is_typed_by_hand_is_told_with_its_line(clone: Path, capsys: pytest
     assert main(["report", "--pages"]) == 0
 
 
+def test_without_a_clone_no_page_is_touched(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (clone / "page.md").write_text(PAGE)
+    shutil.rmtree(clone.parents[1] / "results")
+    assert main(["report", "--pages"]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+    assert not (clone / "README.md").exists()
+
+
+def test_reproduce_fills_the_page_of_published_tables_only(clone: Path) -> None:
+    (clone / "page.md").write_text(PAGE)
+    folder = clone.parents[1] / "results/some_paper/first"
+    assert not update_page(load("some_paper/first"), folder / "smoke")
+    assert not (clone / "README.md").exists()
+    assert update_page(load("some_paper/first"), folder)
+    assert "**It is reproduced**" in (clone / "README.md").read_text()
+
+
 # What is committed
 
 
@@ -254,15 +278,19 @@ def test_page_is_what_the_tables_say(paper: str) -> None:
 
 @pytest.mark.parametrize("paper", papers())
 def test_a_committed_page_would_drift_with_its_tables(paper: str, tmp_path: Path) -> None:
-    """Every verdict turned about in a copy of the tables: the page is another one, in prose too."""
+    """Every claim that is reproduced is not, in a copy of the tables: the page is another one, in prose too."""
     shutil.copytree(CLONE / "results" / paper, tmp_path / paper, ignore=shutil.ignore_patterns("*.svg", "*.png"))
+    before = prose(filled(paper, tmp_path))
     for path in (tmp_path / paper).glob("*/claims.csv"):
-        path.write_text(path.read_text().replace(",reproduced,", ",not reproduced,"))
+        path.write_text(re.sub(r",reproduced,", ",not reproduced,", path.read_text()))
     assert drift(paper, tmp_path)[:1] == [
         f"experiments/{paper}/README.md is not what page.md and the tables say; run: make pages"
     ]
-    now, then = (
-        [line for line in text.splitlines() if not line.startswith(("|", "Of "))]
-        for text in ((CLONE / "experiments" / paper / "README.md").read_text(), filled(paper, tmp_path))
-    )
-    assert now != then
+    after = prose(filled(paper, tmp_path))
+    assert len(after) == len(before)
+    assert sum(old != new for old, new in zip(before, after, strict=True)) > 1
+
+
+def prose(page: str) -> list[str]:
+    """The lines of a page that stand in no table."""
+    return [line for line in page.splitlines() if not line.startswith("|")]

@@ -52,12 +52,19 @@ def filled(paper: str, results_dir: Path) -> str:
 
 
 def update(paper: str) -> Path | None:
-    """Rewrite a paper's README.md from the clone's tables; None where the paper has no page."""
+    """Rewrite a paper's README.md from the clone's tables; None where the paper has no page.
+
+    Raises:
+        UserError: as `filled`; or there are no tables, as where repro was installed without a clone.
+    """
     page = experiments_dir() / paper / PAGE
     if not page.with_name(SOURCE).is_file():
         return None
     results = CLONE / "results"
-    results.mkdir(exist_ok=True)
+    if not results.is_dir():
+        raise UserError(
+            f"pages are filled from the tables of a clone, and there is no folder {results}; run this in one"
+        )
     with locked(results / paper):  # the page is that of all the paper's experiments
         fresh = filled(paper, results)
         if not page.is_file() or page.read_text(encoding="utf-8") != fresh:

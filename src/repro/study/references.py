@@ -24,7 +24,6 @@ with so many significant digits (3 where nothing is said); `abs` takes the sign 
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,35 +36,15 @@ from repro.storage import statistics
 from repro.storage.statistics import Estimate
 from repro.storage.tables import read
 from repro.study.experiment import Experiment, results_folder
+from repro.study.forms import FORMS, Reference, as_number, best_of, plain, typed, with_verb, written
 from repro.study.ledger import paper_claims
 from repro.text import tables
 
 REFERENCE = re.compile(r"\{([a-z_]+):([^{}]+)\}")
-FORMS = ("interval", "number", "digits", "abs", "percent")
 NONE_YET = "(no tables yet)"
 _LAYER_KEYS = ("depth", "layer", "step")
 _BEYOND = ("below", "above")
-
-
-@dataclass(frozen=True)
-class Reference:
-    """What stands between a pair of braces.
-
-    Attributes:
-        text: all of it, for messages.
-        kind: the word before the colon.
-        experiment: its name within the paper.
-        name: of the claim, metric or table; empty for the ledger.
-        keys: what comes behind the bars, without the forms.
-        forms: how a number is to be written; digits have a number, the others none.
-    """
-
-    text: str
-    kind: str
-    experiment: str
-    name: str
-    keys: Mapping[str, str]
-    forms: Mapping[str, str]
+_WITHOUT = {"value": {*FORMS}, "published": set[str](), "table": set[str]()}  # keys, and what may stand in their place
 
 
 def parse(kind: str, body: str) -> Reference:
@@ -104,6 +83,8 @@ class Paper:
         folder = self._folder(reference.experiment)
         if not (folder / "claims.csv").is_file() or not (folder / "runs.csv").is_file():
             return "" if reference.kind == "table" else NONE_YET
+        if reference.kind in _WITHOUT and (odd := {*reference.keys, *reference.forms} - _WITHOUT[reference.kind]):
+            raise unknown(f"form in {reference.text}", min(odd), _WITHOUT[reference.kind] or {"none"})
         return KINDS[reference.kind](self, reference)
 
     def _folder(self, experiment: str) -> Path:
@@ -164,22 +145,26 @@ class Paper:
 
     def _side(self, reference: Reference, keys: Mapping[str, str]) -> list[tuple[int, float]]:
         """Seed and number of every run that one side of a reference takes, those without a number left out."""
-        places = {key: _typed(value) for key, value in keys.items() if key in {*_LAYER_KEYS, *CURVE_PLACES}}
+        places = {key: typed(value) for key, value in keys.items() if key in {*_LAYER_KEYS, *CURVE_PLACES}}
         metric: Any = reference.name
         if {"depth", "layer"} & places.keys():
             metric = {"quantity": reference.name, **places}
         elif places:
             metric = {"curve": reference.name, **places}
         data = self._measurements(reference, metric)
-        where = {k: _typed(v) for k, v in keys.items() if k not in {"variant", "best", *places, *_BEYOND}}
+        usual = {"variant", "best", "of", "than", *_LAYER_KEYS, *CURVE_PLACES, *_BEYOND}
+        for key in keys:
+            if key not in usual and key not in data.settings:
+                raise unknown(f"setting or form in {reference.text}", key, {*data.settings, *usual, *FORMS})
+        where = {k: typed(v) for k, v in keys.items() if k not in {"variant", "best", *places, *_BEYOND}}
         variants = sorted(set(data.runs["variant"]))
         if "variant" in keys and keys["variant"] not in variants:
             raise unknown(f"variant in {reference.text}", keys["variant"], variants)
-        best = _best(reference, keys["best"]) if "best" in keys else None
+        best = best_of(reference, keys["best"]) if "best" in keys else None
         values = data.values(Selector(metric, keys.get("variant"), where, best), reference.text)
         if not values:
             raise UserError(f"no runs for {reference.text}; its settings are nowhere together in runs.csv")
-        beyond = [(name, _number(reference, name, keys[name])) for name in _BEYOND if name in keys]
+        beyond = [(name, as_number(reference, name, keys[name])) for name in _BEYOND if name in keys]
         return [
             (value.seed, value.number)
             for value in values
@@ -191,13 +176,13 @@ class Paper:
         row = self._claim(reference)
         column = next(iter(reference.keys), "verdict")
         if column == "is":
-            return _with_verb(_plain(row.iloc[0]["verdict"]))
+            return with_verb(plain(row.iloc[0]["verdict"]))
         if column not in row.columns:
             raise unknown(f"column of claims.csv in {reference.text}", column, map(str, row.columns))
-        return _plain(row.iloc[0][column])
+        return plain(row.iloc[0][column])
 
     def _published(self, reference: Reference) -> str:
-        return _plain(tables.ledger(self._claim(reference)).iloc[0]["published"])
+        return re.sub(r"^(-?\d+)\.0$", r"\1", plain(tables.ledger(self._claim(reference)).iloc[0]["published"]))
 
     def _value(self, reference: Reference) -> str:
         """Ours of a claim; of one of several parts, how many hold."""
@@ -213,7 +198,7 @@ class Paper:
                 f"{reference.text}: a claim of several parts is {ours!r}; it can be written with interval only"
             )
         bounds = (float(claim["low"]), float(claim["high"]))
-        return _written(reference, Estimate(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n))
+        return written(reference, Estimate(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n))
 
     def _statistic(self, reference: Reference) -> str:
         numbers = [number for _, number in self._side(reference, reference.keys)]
@@ -222,9 +207,9 @@ class Paper:
         if not numbers:
             raise UserError(f"no run of {reference.text} has a value")
         if reference.kind == "mean":
-            return _written(reference, statistics.estimate(numbers))
+            return written(reference, statistics.estimate(numbers))
         found: dict[str, Callable[[list[float]], float]] = {"min": min, "max": max, "median": median}
-        return _written(reference, Estimate(found[reference.kind](numbers), None, len(numbers)), number=True)
+        return written(reference, Estimate(found[reference.kind](numbers), None, len(numbers)), number=True)
 
     def _comparison(self, reference: Reference) -> str:
         """Difference or ratio of two sides, seed by seed."""
@@ -247,14 +232,14 @@ class Paper:
             if reference.keys["of"] not in found:
                 raise unknown(f"of in {reference.text}", reference.keys["of"], found)
             extreme = found[reference.keys["of"]](x - y for x, y in zip(a, b, strict=True))
-            return _written(reference, Estimate(extreme, None, len(a)), number=True)
+            return written(reference, Estimate(extreme, None, len(a)), number=True)
         if reference.kind == "difference":
-            return _written(reference, statistics.paired(a, b))
+            return written(reference, statistics.paired(a, b))
         if min(*a, *b) <= 0:
             raise UserError(f"{reference.text}: a ratio needs values above 0 on both sides")
         logs = statistics.paired([math.log(x) for x in a], [math.log(x) for x in b])
         bounds = None if logs.interval is None else (math.exp(logs.interval[0]), math.exp(logs.interval[1]))
-        return _written(reference, Estimate(math.exp(logs.value), bounds, logs.n))
+        return written(reference, Estimate(math.exp(logs.value), bounds, logs.n))
 
     def _cell(self, reference: Reference) -> str:
         rows = self._further(reference)
@@ -273,7 +258,7 @@ class Paper:
         cell = str(rows.iloc[0][column])
         if not reference.forms:
             return cell
-        return _written(reference, Estimate(_number(reference, column, cell), None, 1), number=True)
+        return written(reference, Estimate(as_number(reference, column, cell), None, 1), number=True)
 
     def _table(self, reference: Reference) -> str:
         if not reference.name:
@@ -290,66 +275,3 @@ KINDS: dict[str, Callable[[Paper, Reference], str]] = {
     "cell": Paper._cell,
     "table": Paper._table,
 }
-
-
-def _typed(value: str) -> Any:
-    """A setting's value as a table has it: a number, a truth value or a word."""
-    if value in ("true", "false"):
-        return value == "true"
-    for kind in (int, float):
-        try:
-            return kind(value)
-        except ValueError:
-            continue
-    return value
-
-
-def _with_verb(verdict: str) -> str:
-    """The verdict as a sentence goes on with it: words that are verbs stand alone."""
-    if verdict.startswith(("holds", "does ")):
-        return verdict
-    return f"is {'reproduced in ' if verdict == 'direction only' else ''}{verdict}"
-
-
-def _best(reference: Reference, words: str) -> dict[str, str]:
-    setting, _, by = words.partition("/")
-    if not by:
-        raise UserError(
-            f"{reference.text}: best is {words!r}; it must be SETTING/METRIC, e.g. optimizer.lr/valid_accuracy"
-        )
-    return {"setting": setting, "by": by}
-
-
-def _number(reference: Reference, key: str, word: str) -> float:
-    try:
-        return float(word)
-    except ValueError:
-        raise UserError(f"{reference.text}: {key} is {word!r}; it must be a number") from None
-
-
-def _plain(cell: Any) -> str:
-    """A cell of a table in running text; nothing where there is none."""
-    if isinstance(cell, float):
-        return statistics.number(cell)
-    return cell if isinstance(cell, str) else "" if cell is None or cell is pd.NA else str(cell)
-
-
-def _written(reference: Reference, estimate: Estimate, number: bool = False) -> str:
-    """A number as the reference's forms ask for it.
-
-    Args:
-        number: without an interval, also where no form says so.
-    """
-    forms = reference.forms
-    factor = (100 if "percent" in forms else 1) * (-1 if "abs" in forms and estimate.value < 0 else 1)
-    value, bounds = estimate.value * factor, estimate.interval
-    if bounds is not None:
-        low, high = sorted(bound * factor for bound in bounds)
-        bounds = (low, high)
-    if number or "number" in forms or "digits" in forms:
-        digits = forms.get("digits") or "3"
-        if not digits.isdecimal():
-            raise UserError(f"{reference.text}: digits is {digits!r}; it must be a whole number")
-        return statistics.number(value, int(digits))
-    text = statistics.with_interval(value, bounds, estimate.n)
-    return text.removesuffix(f" (n={estimate.n})") if "interval" in forms else text
