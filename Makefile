@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXPERIMENT ?=
 RUNS ?= 1
-LONGEST ?= 60
+LONGEST ?= 30
 SCALE ?= published
 JOBS ?= 1
 .DEFAULT_GOAL := help
@@ -60,7 +60,7 @@ ledger: $(VENV)/installed ## rewrite the ledger in README.md from the committed 
 reproduce: $(VENV)/installed ## train what is missing or stale (EXPERIMENT=paper/name SCALE=quick JOBS=2)
 	$(BIN)/repro reproduce $(EXPERIMENT) scale=$(SCALE) $(if $(filter-out 1,$(JOBS)),hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS))
 
-verify: $(VENV)/installed ## train RUNS=1 committed run of each experiment again, of those of LONGEST=60 s at most, and compare
+verify: $(VENV)/installed ## train RUNS=1 committed run of each experiment again, of those of LONGEST=30 s at most, and compare
 	$(BIN)/repro reproduce --verify $(EXPERIMENT) --runs $(RUNS) --longest $(LONGEST)
 
 benchmark: $(VENV)/installed ## measure the speed bars

@@ -253,4 +253,4 @@ def test_tolerance_of_a_metric() -> None:
 def test_every_experiment_has_a_tolerance(name: str) -> None:
     experiment = load(name)
     for metric in ("runs/test_loss", "curves/train_loss", "layers/activation_std"):
-        assert TOLERANCE <= experiment.tolerance(metric) < 1
+        assert TOLERANCE <= experiment.tolerance(metric) <= 1

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from repro.storage.metrics import TIMED
+from repro.storage.metrics import SPLITS, TIMED
 from repro.storage.schema import HEAD, MACHINE, TAIL, collected
 from repro.storage.tables import is_number, read, whole_lines
 
 FIRST = 1e-5
-"""By what share curves may differ before any update, whatever is allowed after it: nothing has grown there yet."""
+"""By what share scores may differ before any update, whatever is allowed after it: nothing has grown there yet."""
 
 ZERO = 1e-12
 """Numbers that differ by no more are equal: what is left of sums that should be none, and of weights that fade away."""
@@ -153,7 +153,8 @@ def _in_series(name: str, committed: Path, now: Path, run: str, tolerance: Toler
     for metric, own in rows.groupby("metric", sort=False):
         allowed = np.full(len(own), tolerance(f"{name}/{metric}"))
         if name == "curves":
-            allowed = np.where(own["step"] == 0, np.minimum(allowed, FIRST), allowed)
+            first = (own["step"] == 0) & own["split"].isin(SPLITS)
+            allowed = np.where(first, np.minimum(allowed, FIRST), allowed)
         found = (_of_row(file, row, limit) for row, limit in zip(own.to_dict("records"), allowed, strict=True))
         yield max(found, key=lambda one: one.weight)
 
