@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 EXPERIMENT ?=
+RUNS ?= 1
+LONGEST ?= 30
 SCALE ?= published
 JOBS ?= 1
 .DEFAULT_GOAL := help
@@ -17,7 +19,7 @@ $(VENV)/launchers: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[slurm,ray]'
 	touch $@
 
-.PHONY: help setup train test test-all test-browser test-launchers test-faults check figures report pages ledger reproduce benchmark clean
+.PHONY: help setup train test test-all test-browser test-launchers test-faults check figures report pages ledger reproduce verify benchmark clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +62,9 @@ pages: $(VENV)/installed ## rewrite every paper's README.md from its page.md and
 
 reproduce: $(VENV)/installed ## train what is missing or stale (EXPERIMENT=paper/name SCALE=quick JOBS=2)
 	$(BIN)/repro reproduce $(EXPERIMENT) scale=$(SCALE) $(if $(filter-out 1,$(JOBS)),hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS))
+
+verify: $(VENV)/installed ## train RUNS=1 committed run of each experiment again, of those of LONGEST=30 s at most, and compare
+	$(BIN)/repro reproduce --verify $(EXPERIMENT) --runs $(RUNS) --longest $(LONGEST)
 
 benchmark: $(VENV)/installed ## measure the speed bars
 	$(BIN)/python -m benchmarks

@@ -1,6 +1,7 @@
 """Pages say what the committed tables say: references, what is said of wrong ones, and pages that drifted."""
 
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -52,13 +53,13 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for seed, loss in enumerate(losses)
     ]
     write_csv(folder / "runs.csv", columns, rows)
-    shared = {"paper": "some_paper", "experiment": "first", "n": 3, "scale": "quick"}
-    numbers = {"published": "-1", "ours": -0.5, "low": -0.75, "high": -0.25, "p_direction": 0.01}
-    open_ = {"direction": "open", "verdict": "inconclusive", "note": "why", "ours": 1, "metric": "parts of 2"}
+    shared = {"paper": "some_paper", "experiment": "first", "n": 3, "scale": "quick", "source": "T"}
+    numbers = {"published": "-1", "ours": -0.5, "low": -0.75, "high": -0.25, "verdict": "reproduced"}
+    parts = {"metric": "parts of 2", "ours": 1, "verdict": "inconclusive", "note": "why"}
     write_claims(
         folder / "claims.csv",
-        {**shared, "claim": "c1", "says": "It is less.", **numbers},
-        {**shared, "claim": "c2", "says": "Both.", **open_},
+        {**shared, "claim": "c1", "says": "It is less.", "metric": "m", **numbers},
+        {**shared, "claim": "c2", "says": "Both.", "published": "", **parts},
     )
     layers = [("noisy0.1", "noisy", 0, step, 1, "hidden.0", 1, "noise_p", step / 10) for step in (0, 5)]
     layers_columns = ("run", "variant", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
@@ -130,6 +131,26 @@ def test_a_verdict_with_its_verb(verdict: str, said_of_it: str, clone: Path) -> 
     claims = clone.parents[1] / "results/some_paper/first/claims.csv"
     claims.write_text(claims.read_text().replace(",reproduced,", f",{verdict},"))
     assert said(clone, "That {claim:first/c1|is}.") == f"That {said_of_it}."
+
+
+def test_paragraphs_of_results_are_wrapped_anew(clone: Path) -> None:
+    reference = "{value:first/c1|interval}"
+    words = "\n".join(["word word", reference] * 40)
+    text = said(clone, f"# T\n\n- a\n  b\n\n## 4 Results\n\n{words}\n\n- not\n  this\n\n![nor\nthis](a.svg)\n")
+    before, _, results = text.partition("## 4 Results\n\n")
+    assert before == "# T\n\n- a\n  b\n\n"
+    assert results.endswith("\n\n- not\n  this\n\n![nor\nthis](a.svg)\n")
+    lines = results.partition("\n\n")[0].splitlines()
+    assert all(95 < len(line) <= 120 for line in lines[:-1])
+    assert " ".join(lines) == " ".join(["word word", "-0.50 ± 0.25"] * 40)
+    assert not any(line.startswith("±") or line.endswith("±") for line in lines)
+
+
+@pytest.mark.parametrize("sign", ["1.", "12)", "-", "+", "*"])
+def test_no_line_begins_as_a_list_would(sign: str, clone: Path) -> None:
+    for length in range(100, 125):
+        text = said(clone, f"# T\n\n## 4 Results\n\n{'a' * length} end {sign} Then more words\n")
+        assert not any(line.startswith(sign) for line in text.splitlines())
 
 
 def test_tables_are_filled_in_between_their_marks(clone: Path) -> None:
@@ -279,13 +300,15 @@ def test_page_is_what_the_tables_say(paper: str) -> None:
 def test_a_committed_page_would_drift_with_its_tables(paper: str, tmp_path: Path) -> None:
     """Every claim that is reproduced is not, in a copy of the tables: the page is another one, in prose too."""
     shutil.copytree(CLONE / "results" / paper, tmp_path / paper, ignore=shutil.ignore_patterns("*.svg", "*.png"))
+    before = prose(filled(paper, tmp_path))
     for path in (tmp_path / paper).glob("*/claims.csv"):
-        path.write_text(path.read_text().replace(",reproduced,", ",not reproduced,"))
+        path.write_text(re.sub(r",reproduced,", ",not reproduced,", path.read_text()))
     assert drift(paper, tmp_path)[:1] == [
         f"experiments/{paper}/README.md is not what page.md and the tables say; run: make pages"
     ]
-    now, then = (
-        [line for line in text.splitlines() if not line.startswith(("|", "Of "))]
-        for text in ((CLONE / "experiments" / paper / "README.md").read_text(), filled(paper, tmp_path))
-    )
-    assert now != then
+    assert prose(filled(paper, tmp_path)) != before
+
+
+def prose(page: str) -> list[str]:
+    """The paragraphs of a page, without its tables and the sum of its claims."""
+    return [part for part in page.split("\n\n") if not part.startswith(("<!--", "|", "Of "))]

@@ -10,6 +10,12 @@ SPLITS = ("train", "valid", "test")
 SCHEDULE, HESSIAN, COST = OTHER = ("schedule", "hessian", "cost")
 """What it has there besides: settings over time, indices of the Hessian, what `procedure=cost` measured."""
 
+TIMED = frozenset(
+    f"{COST}_{name}"
+    for name in ("backward_milliseconds", "backward_ratio", "step_milliseconds", "step_ratio", "trained_ratio")
+)
+"""Columns of what a clock measured: another machine, or another moment, gives other numbers."""
+
 LOWER_ENDINGS = ("loss", "perplexity", "error")
 """Ends of the names of undeclared metrics that are better when lower; of all others, higher is better."""
 

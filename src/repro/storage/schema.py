@@ -13,6 +13,7 @@ FLOATS = frozenset({"epoch", "value", "error", "input_0", "input_1"})
 # Of a study, collected: the runs' columns before and behind settings and metrics.
 HEAD = ("run", "variant", "seed", "status", "scale")
 TAIL = ("steps", "seconds", "steps_per_second", "device", "commit")
+MACHINE = frozenset({"seconds", "steps_per_second", "device", "commit"})  # of these, what training again may change
 
 
 def collected(name: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -15,6 +16,8 @@ from repro.errors import UserError, unknown
 from repro.paths import experiments_dir
 
 SCALES = ("smoke", "quick", "full")
+TOLERANCE = 1e-6
+"""By what share numbers of a run may differ when it is trained again, unless its experiment says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,21 @@ class Experiment:
         """The claims by their id."""
         return dict(self.reproduction.get("claims") or {})
 
+    def tolerance(self, name: str) -> float:
+        """By what share a number may differ when its run is trained again: as the file says, or `TOLERANCE`.
+
+        Args:
+            name: "runs/" and a column of runs.csv, "curves/" and SPLIT_METRIC, or "layers/" and a quantity.
+
+        Raises:
+            UserError: the file says something else than a number from 0 on, or numbers by patterns of such names.
+        """
+        found = _of_variant(self.reproduction.get("tolerance", TOLERANCE), name)
+        found = TOLERANCE if found is None else found
+        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf:
+            raise UserError(f"{self.name}: tolerance {found!r} of {name}: it is a share, a number from 0 on")
+        return float(found)
+
     def scale(self, name: str) -> dict[str, Any]:
         """The settings of a scale; what it leaves out is taken from the experiment itself."""
         name = self.published_scale if name == "published" else name
@@ -139,7 +157,7 @@ class Experiment:
 def _of_variant(setting: Any, variant: str) -> Any:
     """A variant's seeds, stacking or values of an axis: the same for all, or by the last pattern that fits its name.
 
-    None where no pattern does.
+    A metric's tolerance likewise. None where no pattern does.
     """
     if not isinstance(setting, Mapping):
         return setting

@@ -1,6 +1,7 @@
 """A paper's page: `page.md` is what people write, README.md what it says once the committed tables are filled in."""
 
 import re
+import textwrap
 from pathlib import Path
 
 from repro.claims import summary
@@ -10,9 +11,10 @@ from repro.storage.files import write_atomic
 from repro.storage.locks import locked
 from repro.study.experiment import select
 from repro.study.references import REFERENCE, Paper, parse
-from repro.text.loose import loose
+from repro.text.loose import PART, loose
 
 SOURCE, PAGE = "page.md", "README.md"
+WIDTH = 120
 NOTICE = "<!-- Made from page.md and the tables in results/ by `make pages`; edit page.md, not this file. -->\n\n"
 
 
@@ -48,7 +50,22 @@ def filled(paper: str, results_dir: Path) -> str:
         # The marks tell the report which part of the page is on which experiment.
         return "\n".join(filter(None, (f"<!-- results:{name} -->", said, f"<!-- /results:{name} -->")))
 
-    return NOTICE + REFERENCE.sub(put, text)
+    return NOTICE + wrapped(REFERENCE.sub(put, text))
+
+
+def wrapped(page: str) -> str:
+    """A page with the paragraphs of its last part wrapped anew, since references are longer than what they say."""
+    before, part, results = page.partition(f"\n{PART}")
+    # Tables, headings, marks, figures, lists and code begin with a sign of their own.
+    blocks = [_filled(own) if re.match(r"\n*(\*\*|[\w(])", own) else own for own in results.split("\n\n")]
+    return before + part + "\n\n".join(blocks).rstrip("\n") + "\n" if part else page
+
+
+def _filled(paragraph: str) -> str:
+    # A number stays with its interval, and nothing that would begin a list comes to the start of a line.
+    tied = re.sub(r" (?=± )|(?<=±) | (?=(?:\d+[.)]|[-+*]) )", "\0", " ".join(paragraph.split()))
+    lines = textwrap.fill(tied, WIDTH, break_long_words=False, break_on_hyphens=False)
+    return lines.replace("\0", " ")
 
 
 def update(paper: str) -> Path | None:

@@ -13,11 +13,14 @@ from repro.storage.locks import locked
 from repro.study.experiment import select
 from repro.study.judging import judge
 from repro.study.publish import Plan, gather, illustrate, plan, tabulate, update_page
+from repro.study.verify import Wanted
 from repro.text import tables
 from repro.verbs.sweep import sweep
+from repro.verbs.verification import flags, verify
 
 HELP = """\
 usage: repro reproduce [PAPER[/EXPERIMENT]] [scale=smoke|quick|full|published] [KEY=VALUE] ...
+       repro reproduce --verify [PAPER[/EXPERIMENT]] [--runs K] [--seed S] [--longest SECONDS] [--tolerance SHARE]
 
 Train the runs of an experiment that are missing, stale or failed, collect all of them into tables, judge its claims
 and draw its figures. Finished runs are kept; an interrupted one resumes. Without a name: every experiment.
@@ -30,11 +33,24 @@ and draw its figures. Finished runs are kept; an interrupted one resumes. Withou
   force=true       train everything anew
   train=false      train nothing: collect, judge and draw the runs that are there, say while others still train
 
+With --verify it changes nothing: a few runs of the tables that are there are trained again in a temporary folder, and
+all numbers of runs.csv, the curves and the layers, but for what a clock says, are compared with the tables.
+The exit status is 1 where one differs by more than it may, or a table cannot be made again. scale=published is the
+default. On the same kind of processor, with the same versions and number of threads, all digits are the same; elsewhere
+they are rounded otherwise from the first step on, and steps let that grow: by how much is in each experiment's file.
+
+  --runs K             how many runs of each experiment, drawn at random: 3 by default
+  --seed S             of the draw: 0 by default
+  --longest SECONDS    leave out runs that took longer than that
+  --tolerance SHARE    by which a number may differ, instead of what each experiment's file says (or else 1e-6)
+
 examples:
   repro reproduce training_deep_networks/initialization
   repro reproduce training_deep_networks/initialization scale=smoke
   repro reproduce training_deep_networks scale=published
   repro reproduce training_deep_networks/depth_and_activation hydra/launcher=joblib hydra.launcher.n_jobs=2
+  repro reproduce --verify training_deep_networks/initialization
+  repro reproduce --verify --runs 1 --longest 60
 """
 
 
@@ -46,8 +62,7 @@ def main(words: Sequence[str]) -> int:
     if "-h" in words or "--help" in words:
         print(HELP)
         return 0
-    if flags := [w for w in words if w.startswith("-")]:
-        raise UserError(f"unknown flag {flags[0]}; see: repro reproduce --help")
+    asked, words = flags(words)
     names = [w for w in words if "=" not in w]
     if len(names) > 1:
         raise UserError(f"one paper or experiment at a time, not {' '.join(names)}; see: repro reproduce --help")
@@ -57,17 +72,29 @@ def main(words: Sequence[str]) -> int:
             raise UserError(f"unknown setting {key!r}; did you mean {near[0]}?")
     for key in given.keys() & {"variant", "experiment"}:
         raise UserError(f"{key}=... is for repro train; repro reproduce trains what a scale lists, see its YAML file")
-    scale, results_dir = given.pop("scale", "quick"), given.pop("results_dir", "results")
+    scale = given.pop("scale", "published" if asked.verify else "quick")
+    results_dir = given.pop("results_dir", "results")
+    if asked.verify and (no := [k for k in given if k in OWN or _launches(k)]):
+        raise UserError(
+            f"{no[0]}=... is for training what lacks; repro reproduce --verify trains a few runs anew, here"
+        )
     training, force = _switch("train", given.pop("train", "true")), _switch("force", given.get("force", "false"))
     if force and not training:
         raise UserError("force=true trains everything and train=false nothing; give one of them")
-    launching = [f"{k}={v}" for k, v in given.items() if k.lstrip("+~").startswith(("hydra/", "hydra."))]
+    launching = [f"{k}={v}" for k, v in given.items() if _launches(k)]
     extra = quoted([word for k, v in given.items() if (word := f"{k}={v}") not in launching])
     chosen = select(names[0] if names else None)
+    if asked.verify:
+        limits = (asked.runs, asked.seed, asked.longest, asked.tolerance)
+        return verify(chosen, Wanted(scale, results_dir, extra, *limits))
     plans = [plan(e, scale, results_dir, extra) for e in tracked(chosen, "looking", "experiment")]
     if not training:
         return max([_collect(p) for p in plans], default=0)
     return max([reproduce(p, launching, results_dir, force) for p in plans], default=0)
+
+
+def _launches(key: str) -> bool:
+    return key.lstrip("+~").startswith(("hydra/", "hydra."))
 
 
 def _switch(name: str, word: str) -> bool:
