@@ -187,6 +187,7 @@ def test_tables_are_filled_in_between_their_marks(clone: Path) -> None:
         ("difference:first/steps|variant=base|than=base|of=mni", r"unknown of in .* 'mni'.*did you mean min"),
         ("difference:first/test_loss|variant=base", r"has no other side; add \|than=VARIANT"),
         ("difference:first/test_loss|variant=noisy|than=base", r"has several runs of one seed"),
+        ("mean:first/test_loss|variant=noisy", r"has several runs of one seed; name the variant or setting"),
         ("value:first/c2|abs", r"a claim of several parts is '1 of 2 \(n=3\)'"),
         ("cell:first/end|net=wide|column=ours", r"unknown table in .* 'end'; known: ends .*did you mean ends"),
         ("cell:first/ends|nett=wide|column=ours", r"unknown column in .* 'nett'.*did you mean net"),

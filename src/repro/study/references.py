@@ -4,7 +4,7 @@
                                        {claim:EXPERIMENT/ID|COLUMN} another column of claims.csv
     {value:EXPERIMENT/ID}              ours as in the ledger: 0.962 ± 0.003 (n=5), or 2 of 3 (n=5)
     {published:EXPERIMENT/ID}          the published number or words
-    {mean:EXPERIMENT/METRIC|KEY=VALUE|...}   of runs.csv; also median, min, max and count (how many runs)
+    {mean:EXPERIMENT/METRIC|KEY=VALUE|...}   of runs.csv, one a seed, as median; also min, max, count (how many runs)
     {difference:EXPERIMENT/METRIC|variant=A|than=B}   mean of A - B, seed by seed, or of=min, of=max
     {ratio:EXPERIMENT/METRIC|variant=A|than=B}   geometric mean of A / B
     {cell:EXPERIMENT/TABLE|KEY=VALUE|...|column=NAME}   of a further table: the row in which KEY is VALUE
@@ -201,7 +201,10 @@ class Paper:
         return written(reference, Estimate(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n))
 
     def _statistic(self, reference: Reference) -> str:
-        numbers = [number for _, number in self._side(reference, reference.keys)]
+        side = self._side(reference, reference.keys)
+        numbers = [number for _, number in side]
+        if reference.kind in ("mean", "median") and len(dict(side)) < len(side):
+            raise UserError(f"{reference.text} has several runs of one seed; name the variant or setting that differs")
         if reference.kind == "count":
             return str(len(numbers))
         if not numbers:
