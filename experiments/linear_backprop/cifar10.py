@@ -160,9 +160,7 @@ def _color(variant: str) -> str:
     return COLORS[variant.rpartition("_")[2]]
 
 
-def _note(
-    fig: Figure, runs: pd.DataFrame, more: str = f"mean and 95 % interval; dots: seeds; dotted: guessing; {LOST}"
-) -> None:
+def _note(fig: Figure, runs: pd.DataFrame, more: str = "mean and 95 % interval; dots: seeds; dotted: guessing") -> None:
     n = runs.groupby([name for name in ("variant", RATE, DECAY) if name in runs.columns], dropna=False).size().max()
     scale = "+".join(dict.fromkeys(runs["scale"]))
     lost = LOST if (runs["status"] == "diverged").any() and "interval" in more else ""

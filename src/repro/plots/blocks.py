@@ -184,7 +184,7 @@ def say_clipped(ax: Axes, noun: str = "lines") -> int:
     if beyond:
         text = f"{beyond} of {len(drawn)} {noun} leave the panel"
         look: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
-        ax.text(0.98, 0.97, text, transform=ax.transAxes, ha="right", va="top", color=QUIET, fontsize=6, bbox=look)
+        ax.text(0.98, 0.03, text, transform=ax.transAxes, ha="right", va="bottom", color=QUIET, fontsize=6, bbox=look)
     return beyond
 
 
