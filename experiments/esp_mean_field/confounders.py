@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import QUIET, TEXT, figure
+from repro.plots.style import TEXT, explain, figure
 from repro.storage.metrics import POSITIVE, SHARE, Range
 from repro.storage.statistics import estimate
 
@@ -34,6 +34,7 @@ CONTROLS = {
     "8_5": "net 8-5 fails less",
     "10_2": "net 10-2 fails less",
 }
+BESIDE = 0.06  # how far a mean stands from the dots of its seeds
 KINDS = {"linear": "straight", "nonlinear": "curved"}
 NETS = {"10": "2-10-1", "8_2": "2-8-2-1"}
 
@@ -79,9 +80,7 @@ def _by_control(runs: pd.DataFrame, metric: str, label: str, within: Range) -> F
         ax.set_ylabel(label)
     legends.outside(fig, [axes[0, 0]], loc="outside upper center", ncols=len(UNITS))
     n = int(runs.groupby("run").size().max())
-    fig.supxlabel(
-        f"n={n} seeds; dots: seeds, bars: means with intervals", x=0.99, ha="right", fontsize=6.5, color=QUIET
-    )
+    explain(fig, f"n={n} seeds; dots: seeds, bars: means with 95 % intervals; one range for all panels")
     return fig
 
 
@@ -92,7 +91,8 @@ def _points(
     at, found = [], []
     for place, control in enumerate(("raw", "standardized", "raw" if unit == "esp" else "output")):
         values = runs.loc[runs["variant"] == f"{control}_{unit}_{net}", metric].dropna()
-        ax.plot([place + shift] * len(values), values, "o", color=color, markersize=1.5, alpha=0.3, markeredgewidth=0)
+        dots = [place + shift - BESIDE] * len(values)
+        ax.plot(dots, values, "o", color=color, markersize=2.5, alpha=0.35, markeredgewidth=0)
         if len(values):
             at.append(place + shift)
             found.append(estimate(values.tolist()))

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import QUIET, TEXT, activation_look, figure
+from repro.plots.style import TEXT, activation_look, explain, figure
+from repro.plots.sweeps import seed_dots
+from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
 
 DEPTH = "architecture.depth"
@@ -64,7 +66,8 @@ def _profiles(layers: pd.DataFrame, quantity: str, label: str) -> Figure:
     scales.log_axis(axes[0].yaxis, rows["value"])
     axes[0].set_ylabel(label)
     legends.outside(fig, axes, loc="outside right center")
-    _note(fig, layers, "medians and range over the seeds; 0 is drawn at the least number above it")
+    said = blocks.in_words(rows[rows["variant"].isin(UNITS)], center="median")
+    explain(fig, said, "0 is drawn at the least number above it")
     return fig
 
 
@@ -97,14 +100,14 @@ def _betas(runs: pd.DataFrame, layers: pd.DataFrame) -> Figure:
         ax.set(title=f"{depth} layers", xlabel="layer")
         scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("β after training")
-    axes[0].legend()  # the means are equal, the bands are not
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper left", ncols=2)  # the bands are not equal
     _note(fig, layers, "lines: mean β of a layer, bands: its least to its greatest; medians over the seeds")
     return fig
 
 
 def _against_depth(runs: pd.DataFrame) -> Figure:
     """The vanishing ratio before and after training, and the test accuracy."""
-    fig = figure(TEXT, 2.7)
+    fig = figure(TEXT, 3.5)
     axes = fig.subplots(1, 3)
     for ax, metric, title in zip(
         axes,
@@ -117,11 +120,11 @@ def _against_depth(runs: pd.DataFrame) -> Figure:
             _line(ax, own, metric, label=name, color=color, linestyle=style)
         ax.set(title=title, xlabel="layers", xticks=sorted(runs[DEPTH].unique()))
         scales.value_axis(ax.yaxis, runs[metric].dropna(), scales.range_of(metric))
-    legends.outside(fig, axes, loc="outside right center")
+    ratios = runs[runs["status"] == "done"][["first_vanishing_ratio", "vanishing_ratio"]].to_numpy().ravel()
+    scales.one_range(axes[:2], [ratio for ratio in ratios if ratio > 0], POSITIVE)
+    legends.outside(fig, axes, loc="outside upper left", ncols=4)
     n = int(runs.groupby("run").size().max())
-    fig.supxlabel(
-        f"n={n} seeds; geometric means of ratios, means of accuracy", x=0.99, ha="right", fontsize=6.5, color=QUIET
-    )
+    explain(fig, f"n={n} seeds, dots; lines: geometric means of ratios, means of accuracy")
     return fig
 
 
@@ -133,6 +136,7 @@ def _line(ax: Axes, runs: pd.DataFrame, metric: str, **style: object) -> None:
             numbers = numbers[numbers > 0].map(np.log)
         if len(numbers):
             mean = estimate(numbers.tolist()).value
+            seed_dots(ax, float(str(depth)), own.loc[own[metric] > 0, metric].tolist(), style["color"])
             at.append(float(str(depth)))
             values.append(mean if metric == "test_accuracy" else float(np.exp(mean)))
     ax.plot(at, values, marker="o", markersize=3, **style)  # type: ignore[arg-type]
@@ -140,4 +144,4 @@ def _line(ax: Axes, runs: pd.DataFrame, metric: str, **style: object) -> None:
 
 def _note(fig: Figure, layers: pd.DataFrame, text: str) -> None:
     n = int(layers.groupby("run")["seed"].nunique().max()) if len(layers) else 0
-    fig.supxlabel(f"n={n} seeds; {text}", x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, f"n={n} seeds; {text}")

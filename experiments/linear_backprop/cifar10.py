@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, activation_look, figure
-from repro.plots.sweeps import mark_diverged
+from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, activation_look, explain, figure
+from repro.plots.sweeps import LOST, mark_diverged, seed_dots
 from repro.storage.metrics import SHARE
 from repro.storage.statistics import estimate
 
@@ -49,8 +49,7 @@ def _rates(runs: pd.DataFrame, pairs: dict[str, tuple[str, str]]) -> Figure:
         ax.set(title=title, xlabel="learning rate")
         scales.log_axis(ax.xaxis, runs[RATE], most=3)
     _accuracies(axes, runs["test_accuracy"])
-    legends.inside(axes[0], fontsize=6.5)
-    legends.inside(axes[-1], fontsize=6.5)
+    legends.outside(fig, list(axes), loc="outside upper left", ncols=3, fontsize="small")
     _note(fig, runs)
     return fig
 
@@ -61,19 +60,23 @@ def _curves(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     axes = fig.subplots(1, len(pairs), sharey=True, squeeze=False)[0]
     curves = tables.curves[(tables.curves["split"] == "test") & (tables.curves["metric"] == "accuracy")]
     for ax, (title, pair) in zip(axes, pairs.items(), strict=True):
+        chosen: list[float] = []
         for variant in pair:
             own = tables.runs[tables.runs["variant"] == variant]
             whole = own.groupby(RATE).filter(lambda rows: not (rows["status"] == "diverged").any())
             means = whole.groupby(RATE)["valid_accuracy"].mean().dropna()  # the rate that the claims take
             if len(means):
                 best = own.loc[own[RATE] == means.idxmax(), "run"]
-                label = f"{_name(variant)}, {means.idxmax():g}"
-                blocks.curve(ax, curves[curves["run"].isin(best)], "epoch", label=label, color=_color(variant))
-        ax.set(title=title, xlabel="epoch")
-        legends.inside(ax, fontsize=5.5, loc="lower right")
+                shown = curves[curves["run"].isin(best)]
+                blocks.curve(ax, shown, "epoch", label=_name(variant), color=_color(variant), spread="mean")
+                chosen.append(float(str(means.idxmax())))
+        ax.set_title(title + "\n" + ", ".join(f"{rate:g}" for rate in chosen), fontsize=8)
+        ax.set_xlabel("epoch")
         scales.whole_ticks(ax.xaxis)
     _accuracies(axes, curves["value"])
-    _note(fig, tables.runs, "each rule at the rate that is best on the validation images; median and range")
+    legends.outside(fig, list(axes), loc="outside upper left", ncols=3, fontsize="small")
+    titles = "titles: the rates, backprop's first, each the best of its rule on the validation images"
+    _note(fig, tables.runs, f"{titles}; thick: mean, thin: seeds; dotted: guessing")
     return fig
 
 
@@ -88,57 +91,53 @@ def _decay(runs: pd.DataFrame) -> Figure:
         ax.set(title=f"learning rate {rate:g}", xlabel="weight decay")
         scales.log_axis(ax.xaxis, runs[DECAY], most=3)
     _accuracies(axes, runs["test_accuracy"])
-    legends.inside(axes[0], fontsize=6.5)
+    legends.outside(fig, list(axes), loc="outside upper left", ncols=2, fontsize="small")
     _note(fig, runs)
     return fig
 
 
 def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
-    """How far linear backprop is from the gradient, layer by layer, before and after training."""
-    fig = figure(TEXT, 2.6)
-    left, right = fig.subplots(1, 2)
+    """How far linear backprop is from the gradient, layer by layer, before and after training; a column a net."""
     shown = [linear for _, linear in pairs.values() if not linear.startswith("binary")]
+    fig = figure(TEXT, 4.2)
+    axes = fig.subplots(2, max(1, len(shown)), sharex="col", sharey="row", squeeze=False)
     # One rate for all: the smallest that all were trained at.
     rate = max(tables.runs.loc[tables.runs["variant"] == variant, RATE].min() for variant in shown)
     norms: list[float] = []
-    for variant in shown:
+    for (cosines, ratios), variant in zip(axes.T, shown, strict=True):
         net, unit = variant.removesuffix("_linear").split("_")[:2]
-        look: dict[str, Any] = {
-            "color": activation_look(unit).color,
-            "marker": "s" if net == "resnet" else "o",
-            "markersize": 3,
-        }
         runs = tables.runs[tables.runs["variant"] == variant]
         rows = tables.layers[tables.layers["run"].isin(runs.loc[runs[RATE] == rate, "run"])]
-        for step, style in ((rows["step"].min(), "-"), (rows["step"].max(), "--")):
+        for step, when, style in ((rows["step"].min(), "before", "-"), (rows["step"].max(), "after", "--")):
             now = rows[rows["step"] == step]
-            label = variant.replace("_linear", "").replace("_", " ") + (", after" if style == "--" else "")
-            for ax, quantity in ((left, "gradient_cosine"), (right, "gradient_norm_ratio")):
-                own = now[now["quantity"] == quantity]
-                band = blocks.profile(ax, own, label=label, linestyle=style, **look)
-                if ax is right:
+            look: dict[str, Any] = {"color": activation_look(unit).color, "markersize": 3, "linestyle": style}
+            for ax, quantity in ((cosines, "gradient_cosine"), (ratios, "gradient_norm_ratio")):
+                band = blocks.profile(ax, now[now["quantity"] == quantity], label=f"{when} training", **look)
+                if ax is ratios:
                     norms += [*band.low, *band.high]
-    left.set(title="cosine with the gradient", xlabel="layer", ylim=(-0.3, 1.03))
-    right.set(title="norm over the gradient's", xlabel="layer")
-    scales.log_axis(right.yaxis, norms)
-    legends.inside(right, [left, right], fontsize=6.5)
-    _note(
-        fig,
-        tables.runs,
-        f"weights' gradients, rate {rate:g}; colours: activation; dashed: after training; median and range",
-    )
+        cosines.set_title(f"{net} {unit}")
+        cosines.axhline(0, color=QUIET, linewidth=0.8, zorder=0)
+        ratios.axhline(1, color=QUIET, linewidth=0.8, zorder=0)
+        ratios.set_xlabel("layer")
+        scales.whole_ticks(ratios.xaxis)
+    axes[0][0].set(ylabel="cosine with the gradient", ylim=(-0.4, 1.03))
+    axes[1][0].set_ylabel("norm over the gradient's")
+    scales.log_axis(axes[1][0].yaxis, [*norms, 1.0])
+    legends.outside(fig, [axes[0][0]], loc="outside upper left", ncols=2, fontsize="small")
+    _note(fig, tables.runs, f"weights' gradients, rate {rate:g}; colours: activation; thick: median, thin: seeds")
     return fig
 
 
 def _bars(ax: Axes, runs: pd.DataFrame, setting: str, variant: str) -> None:
-    """Mean and interval at each value of a setting; a cross at the edge where seeds diverged, which are left out."""
+    """Mean, interval and seeds at each value of a setting; how many diverged, which are left out, below the axis."""
     found = {}
     for value, own in runs.groupby(setting):
         lost = own["status"] == "diverged"
         if len(finite := own.loc[~lost, "test_accuracy"].dropna().tolist()):
             found[float(str(value))] = estimate(finite)
+            seed_dots(ax, float(str(value)), finite, _color(variant))
         if lost.any():
-            mark_diverged(ax, float(str(value)), _color(variant))
+            mark_diverged(ax, float(str(value)), int(lost.sum()), _color(variant))
     blocks.error_bars(
         ax, list(found), list(found.values()), label=_name(variant), color=_color(variant), within=SHARE, **LINE
     )
@@ -161,7 +160,8 @@ def _color(variant: str) -> str:
     return COLORS[variant.rpartition("_")[2]]
 
 
-def _note(fig: Figure, runs: pd.DataFrame, more: str = "mean and 95 % interval; dotted: guessing") -> None:
+def _note(fig: Figure, runs: pd.DataFrame, more: str = "mean and 95 % interval; dots: seeds; dotted: guessing") -> None:
     n = runs.groupby([name for name in ("variant", RATE, DECAY) if name in runs.columns], dropna=False).size().max()
     scale = "+".join(dict.fromkeys(runs["scale"]))
-    fig.supxlabel(f"n={n} seeds, scale {scale}; {more}", x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    lost = LOST if (runs["status"] == "diverged").any() and "interval" in more else ""
+    explain(fig, f"n={n} seeds, scale {scale}", more, lost)

@@ -6,10 +6,11 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import QUIET, TEXT, activation_look, figure
+from repro.plots.style import QUIET, TEXT, activation_look, explain, figure
 from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
 
+NET = "net: width × layers"
 RATIOS = {
     "cost_backward_ratio": "backward pass",
     "cost_step_ratio": "forward and backward",
@@ -24,25 +25,29 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 def _time(runs: pd.DataFrame) -> Figure:
     nets = _nets(runs)
-    fig = figure(TEXT, 1.0 + 0.33 * len(nets))
+    fig = figure(TEXT, 1.3 + 0.33 * len(nets))
     axes = fig.subplots(1, len(RATIOS), sharex=True, sharey=True)
     for ax, (column, title) in zip(axes, RATIOS.items(), strict=True):
         _panel(ax, runs, column, nets)
-        ax.set(title=title)
-    legends.inside(axes[0], fontsize=6.5)
-    note = f"seconds without derivatives over seconds with them; mean of n={_n(runs)} measurements, 95 % interval"
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+        ax.set(title=title, xlabel="time ratio")
+    axes[0].set_ylabel(NET)
+    legends.outside(fig, list(axes), loc="outside upper left", ncols=4, fontsize="small")
+    explain(
+        fig,
+        "seconds without derivatives over seconds with them, dashed: equal",
+        f"mean of n={_n(runs)} measurements, 95 % interval",
+    )
     return fig
 
 
 def _memory(runs: pd.DataFrame) -> Figure:
     nets = _nets(runs)
-    fig = figure(TEXT * 0.6, 1.0 + 0.33 * len(nets))
+    fig = figure(TEXT * 0.6, 1.3 + 0.33 * len(nets))
     ax = fig.subplots()
     _panel(ax, runs, "cost_memory_ratio", nets)
-    ax.set(title="memory kept for the backward pass")
-    legends.inside(ax, fontsize=6.5)
-    fig.supxlabel("bytes without derivatives over bytes with them", x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    ax.set(title="memory kept for the backward pass", xlabel="memory ratio", ylabel=NET)
+    legends.outside(fig, [ax], loc="outside upper left", ncols=4, fontsize="small")
+    explain(fig, "bytes without derivatives over bytes with them")
     return fig
 
 

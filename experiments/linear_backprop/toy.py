@@ -9,10 +9,10 @@ import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from repro.plots import blocks, legends
+from repro.plots import heat_maps, legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.histograms import read_histograms
-from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, figure
+from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, explain, figure
 from repro.storage.statistics import share
 
 RULES = {
@@ -25,6 +25,7 @@ FITTED = 1e-3  # mean squared error
 LEAST = 1e-15  # errors below are drawn here: float32 ends there
 HEADLINE = {"variant": "s3", "dataset.points": "random", "architecture.depth": 2}
 BINS = 20
+LINEAR = 2.0  # fits are drawn on a linear axis up to here, the points being within ±1
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -49,20 +50,28 @@ def _chosen(runs: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
 
 def _fits(predictions: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     """One thin line an initialization, sigmoid units, and the five points."""
-    fig = figure(TEXT, 2.3)
+    fig = figure(TEXT, 3.2)
     axes = fig.subplots(1, len(RULES), sharey=True)
     runs = runs[runs["activation"] == "sigmoid"]
     for ax, (rule, (label, color)) in zip(axes, RULES.items(), strict=True):
         own = predictions[predictions["run"].isin(runs.loc[runs["backward"] == rule, "run"])]
         for _, curve in own.groupby("seed"):
-            ax.plot(curve["input_0"], curve["predicted"], color=color, alpha=0.25, linewidth=0.7)
+            ax.plot(curve["input_0"], curve["predicted"], color=color, alpha=0.3, linewidth=0.6)
         points = own.drop_duplicates("input_0")
         corners = _corners(points["input_0"].to_numpy(), points["target"].to_numpy())
         ax.plot(*corners, "o", color=INK, zorder=4)
-        spread = np.ptp(corners[1]) if len(corners[1]) else 1.0
-        ax.set(title=label, xlabel="x", ylim=(min(corners[1], default=0) - spread, max(corners[1], default=1) + spread))
+        ax.set(title=label, xlabel="x")
+    drawn = predictions.loc[predictions["run"].isin(runs["run"]), "predicted"]
+    for ax in axes:
+        # Between the points some fits go far beyond them: linear where the points lie, logarithmic outside.
+        ax.set_yscale("symlog", linthresh=LINEAR, linscale=2)
+        scales.set_limits(ax.yaxis, min(-LINEAR, 1.2 * drawn.min()), max(LINEAR, 1.2 * drawn.max()))
+        ax.set_yticks([-10, -2, -1, 0, 1, 2, 10], ["−10", "−2", "−1", "0", "1", "2", "10"])
+        for edge in (-LINEAR, LINEAR):
+            ax.axhline(edge, color=QUIET, linewidth=0.5, linestyle=":", zorder=0)
     axes[0].set_ylabel("fitted y")
-    _note(fig, runs, "one line an initialization; two layers of sigmoids, N(0, 3²)")
+    far = f"linear between the dotted lines at ±{LINEAR:g}, logarithmic beyond"
+    _note(fig, runs, f"one line an initialization; two layers of sigmoids, N(0, 3²); one range, {far}")
     return fig
 
 
@@ -149,8 +158,10 @@ def _regimes(runs: pd.DataFrame) -> Figure:
         for (variant, *where), own in runs[runs["backward"] == rule].groupby(["variant", *keys]):
             hits, n = int((own["valid_loss"] < FITTED).sum()), len(own)
             value = share(hits, n).value
-            cells[names[rows.index((where[0], where[1], where[2]))], str(variant)] = blocks.Cell(value, f"{value:.2f}")
-        blocks.heat_map(ax, cells, names, columns, cmap=matplotlib.colormaps["cividis"], norm=Normalize(0, 1))
+            cells[names[rows.index((where[0], where[1], where[2]))], str(variant)] = heat_maps.Cell(
+                value, f"{value:.2f}"
+            )
+        heat_maps.heat_map(ax, cells, names, columns, cmap=matplotlib.colormaps["cividis"], norm=Normalize(0, 1))
         ax.set_xticks(range(len(columns)), [SCALES[c] for c in columns], fontsize=7)
         ax.set(title=RULES[rule][0], xlabel="initial standard deviation")
     _note(
@@ -165,4 +176,4 @@ def _values(runs: pd.DataFrame, column: str) -> Sequence[Any]:
 
 def _note(fig: Figure, runs: pd.DataFrame, text: str) -> None:
     n = int(runs.groupby("run").size().max())
-    fig.supxlabel(f"n={n} initializations; {text}", x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, f"n={n} initializations; {text}")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import QUIET, TEXT, activation_look, figure
+from repro.plots.style import INK, QUIET, TEXT, activation_look, explain, figure
 from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
 
@@ -38,7 +38,7 @@ ARMS = {
     "leak": Arm("leak, α = 1.15, no noise", "hard_tanh", "--"),
     "leaky_annealed": Arm("NAN annealed, α = 1.15", "noisy_tanh", ":"),
 }
-SHOWN = ("regular", "noisy_fixed", "noisy_annealed")
+COLUMNS = 3  # of our arms
 BOUND = 0.7  # half of chance for items of two vectors
 
 # Measured in the vector drawing of Figure 9: thousands of updates and cost.
@@ -52,7 +52,7 @@ PUBLISHED_INTERVAL = 200
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
-    """Figure 9 with c below it, and updates and final cost of every arm; what was not run is left out."""
+    """Figure 9 with c beside it, and updates and final cost of every arm; what was not run is left out."""
     if tables.curves.empty:
         return {}
     valid = tables.curves[(tables.curves["split"] == "valid") & (tables.curves["metric"] == "loss")]
@@ -63,55 +63,70 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 
 def _figure9(tables: Tables, valid: pd.DataFrame) -> Figure:
-    fig = figure(TEXT, 3.9)
-    axes = fig.subplots(2, 2, sharex="col", height_ratios=[2.6, 1], squeeze=False)
-    _ours(axes[0][0], valid)
-    _published(axes[0][1])
-    annealed = tables.curves[(tables.curves["metric"] == "c") & (tables.curves["variant"] == "noisy_annealed")]
-    ours = annealed.groupby("step")["value"].first()
-    updates = np.arange(0, PUBLISHED_END, PUBLISHED_INTERVAL)
-    theirs = np.maximum(0.5, 30 / np.sqrt(updates / PUBLISHED_INTERVAL + 1))
-    for ax, x, c, unit in (
-        (axes[1][0], ours.index.to_numpy(), ours.to_numpy(), "updates"),
-        (axes[1][1], updates / 1000, theirs, "thousands of updates"),
-    ):
-        ax.plot(x, c, color=ARMS["noisy_annealed"].color, marker="." if ax is axes[1][0] else None, markersize=3)
-        scales.log_axis(ax.yaxis, [0.4, 40])
-        ax.set(xlabel=unit, ylabel="c")
-    note = (
-        "thin: seeds   thick: their mean   grey: chance, item length × ln 2   bottom: c of the annealed "
-        "noise   right: points measured in the drawing"
+    """Every arm's seeds, one by one: some find the solution and others do not, of which a mean says nothing."""
+    names = [name for name in ARMS if (valid["variant"] == name).any()]
+    rows = -(-len(names) // COLUMNS)
+    fig = figure(TEXT, 0.7 + 1.65 * max(2, rows))
+    grid = fig.add_gridspec(max(2, rows), COLUMNS + 1)
+    panels = [fig.add_subplot(grid[place // COLUMNS, place % COLUMNS]) for place in range(len(names))]
+    for place, (ax, name) in enumerate(zip(panels, names, strict=True)):
+        _ours(ax, valid[valid["variant"] == name], ARMS[name], _chance(valid))
+        ax.tick_params(labelbottom=place + COLUMNS >= len(names), labelleft=place % COLUMNS == 0)
+        ax.set_xlabel("updates" if place + COLUMNS >= len(names) else "")
+        ax.set_ylabel("validation cost, nats" if place % COLUMNS == 0 else "")
+    theirs, schedule = (fig.add_subplot(grid[row, COLUMNS]) for row in (0, 1))
+    _published(theirs)
+    cost = [*valid["value"], *(cost for points in PUBLISHED.values() for _, cost in points)]
+    scales.one_range([*panels, theirs], [0.0, *cost], POSITIVE)
+    _scale(schedule, tables.curves)
+    explain(
+        fig,
+        f"a line a seed, {_seeds(valid)} of each",
+        "one range of cost for all panels",
+        "grey: chance, item length × ln 2",
+        "published: points measured in the drawing, ▾: a cost of 0",
     )
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
 
-def _ours(ax: Axes, valid: pd.DataFrame) -> None:
-    for name in SHOWN:
-        rows, arm = valid[valid["variant"] == name], ARMS[name]
-        if rows.empty:
-            continue
-        for _, own in rows.groupby("seed"):
-            ax.plot(own["step"], own["value"], color=arm.color, linestyle=arm.linestyle, linewidth=0.5, alpha=0.45)
-        mean = rows.groupby("step")["value"].mean()
-        label = f"{arm.label}, n={rows['seed'].nunique()}"
-        look: dict[str, Any] = {"color": arm.color, "linestyle": arm.linestyle, "linewidth": 1.8}
-        ax.plot(mean.index.to_numpy(), mean.to_numpy(), label=label, **look)
-    chance = _chance(valid)
+def _ours(ax: Axes, rows: pd.DataFrame, arm: Arm, chance: float) -> None:
+    blocks.seeds(ax, rows, "step", color=arm.color, linestyle=arm.linestyle, linewidth=0.8, alpha=0.8)
     ax.axhline(chance, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
-    ax.set(title="ours", ylabel="validation cost, nats", ylim=(-0.03 * chance, 1.2 * chance))
-    if ax.get_legend_handles_labels()[0]:
-        legends.inside(ax, loc="upper right", bbox_to_anchor=(1.0, 0.84))  # below the line of chance
+    ax.set_title(arm.label.replace(", ", ",\n", 1), fontsize=7.5)
+    scales.plain_ticks(ax.xaxis, most=3)
 
 
 def _published(ax: Axes) -> None:
     for name, points in PUBLISHED.items():
         (thousands, cost), arm = zip(*points, strict=True), ARMS[name]
         look: dict[str, Any] = {"color": arm.color, "linestyle": arm.linestyle, "marker": ".", "markersize": 4}
-        ax.plot(thousands, cost, linewidth=1.2, label=arm.label, **look)
+        ax.plot(thousands, cost, linewidth=blocks.THIN, label=arm.label, **look)
+        blocks.mark_zeros(ax, [at for at, value in points if value == 0], color=arm.color)
     ax.axhline(PUBLISHED_CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
-    ax.set(title="published, one run each", ylim=(-0.03 * PUBLISHED_CHANCE, 1.2 * PUBLISHED_CHANCE))
-    legends.inside(ax, loc="center right")
+    ax.set_title("published,\none run each", fontsize=7.5)
+    ax.set_xlabel("thousands of updates")
+    legends.inside(ax, loc="center right", fontsize=6)
+
+
+def _scale(ax: Axes, curves: pd.DataFrame) -> None:
+    """The scale of the annealed noise, ours and as published, on one axis."""
+    annealed = curves[(curves["metric"] == "c") & (curves["variant"] == "noisy_annealed")]
+    ours = annealed[annealed["step"] > 0].groupby("step")["value"].first()
+    updates = np.arange(PUBLISHED_INTERVAL, PUBLISHED_END, PUBLISHED_INTERVAL)
+    theirs = np.maximum(0.5, 30 / np.sqrt(updates / PUBLISHED_INTERVAL + 1))
+    color = ARMS["noisy_annealed"].color
+    ax.plot(ours.index.to_numpy() / 1000, ours.to_numpy(), color=color, label="ours")
+    ax.plot(updates / 1000, theirs, color=INK, linewidth=blocks.THIN, label="published")
+    scales.log_axis(ax.xaxis, [0.05, PUBLISHED_END / 1000])
+    scales.log_axis(ax.yaxis, [0.4, 40])
+    ax.set_title("c of the\nannealed noise", fontsize=7.5)
+    ax.set_xlabel("thousands of updates")
+    legends.inside(ax, loc="upper right", fontsize=6)
+
+
+def _seeds(valid: pd.DataFrame) -> str:
+    counts = sorted(set(valid.groupby("variant")["seed"].nunique()))
+    return " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
 
 
 def _chance(valid: pd.DataFrame) -> float:
@@ -142,12 +157,10 @@ def _speed(valid: pd.DataFrame) -> Figure:
     right.set_xlim(left=-0.02 * right.get_xlim()[1])  # a cost of 0 is a whole dot
     for ax in (left, right):
         ax.grid(visible=False, axis="y")
-    fig.supxlabel(
-        f"small dots: single seeds (crosses: never, counted as the last update)   mean of n={n} and its 95 % interval",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
+    explain(
+        fig,
+        "small dots: single seeds (crosses: never, counted as the last update)",
+        f"large: mean of n={n} and its 95 % interval",
     )
     return fig
 

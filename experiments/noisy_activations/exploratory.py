@@ -24,6 +24,7 @@ from repro.plots.style import (
     VERMILLION,
     WINE,
     activation_look,
+    explain,
     figure,
 )
 from repro.storage.metrics import POSITIVE, SHARE
@@ -108,7 +109,7 @@ def fan(alpha: float, points: int, rng: np.random.Generator) -> tuple[np.ndarray
 
 
 def _figure4() -> Figure:
-    fig = figure(TEXT, 3.0)
+    fig = figure(TEXT, 3.3)
     left, right = fig.subplots(1, 2, width_ratios=[1.35, 1])
     rng = np.random.default_rng(4)
     residuals, excess = [], []
@@ -127,7 +128,7 @@ def _figure4() -> Figure:
     right.plot(delta, _free(delta), "--", color=QUIET, label=f"c (g({FREE} Δ²) − ½)², no p")
     right.plot([*FIGURE_4], [*FIGURE_4.values()], "D", color=VERMILLION, markerfacecolor="none", label="published")
     right.set(xlabel="|Δ| = |x| − 1", title="size of the noise (rms)", xlim=(0, 3.05), ylim=(0, 0.14))
-    legends.inside(right, loc="upper left")
+    legends.outside(fig, [right], loc="outside upper right", ncols=2, fontsize="small")
     return fig
 
 
@@ -242,22 +243,19 @@ _DOTS: dict[str, Any] = {"markersize": 2.2, "alpha": 0.6, "markeredgewidth": 0}
 
 
 def _pair() -> tuple[Figure, Axes, Axes]:
-    fig = figure(TEXT, 3.0)
+    fig = figure(TEXT, 3.3)
     left, right = fig.subplots(1, 2, width_ratios=[1.35, 1])
     return fig, left, right
 
 
 def _finish(fig: Figure, left: Axes, right: Axes, learnt: Mapping[int, np.ndarray]) -> None:
     legends.inside(left, loc="upper left", markerscale=3)
-    legends.inside(right, loc="upper left")
+    legends.outside(fig, [right], loc="outside upper right", ncols=2, fontsize="small")
     count = min(len(p) for p in learnt.values())
-    fig.supxlabel(
+    explain(
+        fig,
         f"α = {ALPHA}, c = {C}, normal noise; {POINTS} points and {count} units a layer, of all seeds; "
         "published: read off the drawing",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
     )
 
 
@@ -290,13 +288,10 @@ def _accuracy_and_p(tables: Tables) -> Figure:
     for ax in (left, right):
         ax.grid(visible=False, axis="y")
     n = int(runs.groupby("variant").size().mode().max())
-    fig.supxlabel(
+    explain(
+        fig,
         f"mean of n={n} seeds and its 95 % interval; small: single seeds; right, dashed: |p| at the start\n"
         "left, dashed: best possible accuracy, ± 1 point; dotted: the best classifier's on this test split",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
     )
     return fig
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import QUIET, TEXT, activation_look, figure
+from repro.plots.style import QUIET, TEXT, activation_look, explain, figure
 from repro.storage.statistics import estimate, number
 
 NAMES = {
@@ -36,7 +36,6 @@ TABLE_1 = {"reference": 46.45, "nah": 48.09}  # test accuracy in %, single runs
 PAPER_ANSWERS = 5700  # characters of answers in their test set, by our generator at that size
 POINTS = 30  # of a curve, about; a single evaluation is too noisy to look at
 SPREAD = 0.6  # of one variant's dots, from the first seed to the last
-LATE = 0.6  # where the second panel begins, as a share of the run
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -88,42 +87,61 @@ def _falls(seeds: pd.DataFrame) -> dict[str, str]:
 
 
 def _train_accuracy(curves: pd.DataFrame, variants: list[str], full: bool) -> Figure:
+    """Accuracy above, and how far each unit is ahead of the reference below; one range in each row."""
     rows = curves[(curves["split"] == "train") & (curves["metric"] == "accuracy")]
-    fig = figure(TEXT, 3.3)
-    whole, late, *beside = fig.subplots(1, 2) if full else fig.subplots(1, 3, width_ratios=[4, 4, 3])
     together = max(1, rows["step"].nunique() // POINTS)
     points = {name: _means(rows[rows["variant"] == name], together) for name in variants}
-    last = rows["epoch"].max()
-    for ax, names in ((whole, [v for v in variants if v in PAIR]), (late, variants)):
+    fig = figure(TEXT, 4.4)
+    axes = fig.subplots(2, 3, sharex="col", height_ratios=[1.5, 1])
+    groups = ([name for name in variants if name in PAIR], [name for name in variants if name not in PAIR])
+    accuracy: list[float] = [v for values in PAPER.values() for v in values]
+    ahead = [theirs - own for own, theirs in zip(PAPER["reference"], PAPER["nah"], strict=True)] + [0.0]
+    for (top, bottom), names in zip(axes.T, groups, strict=False):
         for name in names:
-            n = points[name]["seed"].nunique()
-            blocks.curve(ax, points[name], "epoch", label=f"{NAMES[name]} (n={n})", **_look(name))
-        ax.set_xlabel("epoch")
-        scales.whole_ticks(ax.xaxis)
-    ends = pd.concat([own.loc[own["epoch"] >= LATE * own["epoch"].max(), "value"] for own in points.values()])
-    theirs = late if full else beside[0]
-    for name, values in PAPER.items():
-        theirs.plot(PAPER_EPOCHS, values, color=COLORS[name], linestyle="none", marker="x", markersize=4)
-    if full:
-        late.plot([], [], color=QUIET, linestyle="none", marker="x", markersize=4, label="Figure 8, one run")
-        ends = pd.concat([ends, pd.Series([v for values in PAPER.values() for v in values])])
-    else:
-        theirs.set(title="Figure 8", xlabel="epoch (6 digits, 3 deep)", xticks=PAPER_EPOCHS)
-        theirs.margins(0.15)
-    pad = 0.05 * (ends.max() - ends.min()) + 0.01
-    late.set(xlim=(LATE * last, 1.01 * last), ylim=(ends.min() - pad, ends.max() + pad), title="its end, all variants")
-    whole.set(ylabel="training accuracy, %", title="the whole run")
-    legends.inside(whole, loc="lower right", fontsize="small")
-    legends.inside(late, loc="lower right", fontsize="small")
-    fig.supxlabel(
-        f"median and range of the seeds; a point: the mean of {together} evaluations   ×: the paper's, "
-        "one run, each the mean over 20 epochs",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
+            band = blocks.curve(top, points[name], "epoch", label=NAMES[name], spread="mean", **_look(name))
+            accuracy += [*band.low, *band.high]
+            if name != "reference" and "reference" in points:
+                found = _ahead(points[name], points["reference"])
+                band = blocks.curve(bottom, found, "epoch", label=NAMES[name], spread="mean", **_look(name))
+                ahead += [*band.low, *band.high]
+        scales.whole_ticks(bottom.xaxis)
+        bottom.set_xlabel("epoch")
+    _figure8(axes[0][2], axes[1][2])
+    scales.one_range(axes[0], accuracy, (0.0, 100.0), whole=False)
+    scales.one_range(axes[1], ahead)
+    for ax in axes[1]:
+        ax.axhline(0, color=QUIET, linewidth=0.8, zorder=0)
+    for ax in axes[:, 1:].flat:
+        ax.tick_params(labelleft=False)
+    for ax, title in zip(axes[0], ("the paper's pair", "the other units", "Figure 8, one run each"), strict=True):
+        ax.set_title(title)
+    axes[0][0].set_ylabel("training accuracy, %")
+    axes[1][0].set_ylabel("ahead of the\nreference, points")
+    legends.outside(fig, axes[0], loc="outside upper left", ncols=3, fontsize="small")
+    explain(
+        fig,
+        blocks.in_words(rows[rows["variant"].isin(variants)]),
+        f"a point: the mean of {together} evaluations" if together > 1 else "",
+        "one range in each row; ahead: the same seed's difference"
+        + ("" if full else ", the paper's of other nets (6 digits, 3 deep)"),
     )
     return fig
+
+
+def _figure8(top: Axes, bottom: Axes) -> None:
+    for name, values in PAPER.items():
+        top.plot(PAPER_EPOCHS, values, color=COLORS[name], linestyle="none", marker="x", markersize=4)
+    ahead = [theirs - own for own, theirs in zip(PAPER["reference"], PAPER["nah"], strict=True)]
+    bottom.plot(PAPER_EPOCHS, ahead, color=COLORS["nah"], linestyle="none", marker="x", markersize=4)
+    bottom.set(xlabel="epoch, mean over 20", xticks=PAPER_EPOCHS)
+    bottom.margins(x=0.15)
+
+
+def _ahead(points: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
+    """By how much each seed is ahead of the reference's same seed, at their points in the same order."""
+    both = [own.assign(place=own.groupby("seed").cumcount()) for own in (points, reference)]
+    pairs = both[0].merge(both[1], on=["seed", "place"], suffixes=("", "_reference"))
+    return pairs.assign(value=pairs["value"] - pairs["value_reference"])
 
 
 def _look(name: str) -> dict[str, Any]:
@@ -140,30 +158,22 @@ def _means(rows: pd.DataFrame, together: int) -> pd.DataFrame:
 
 
 def _test_accuracy(runs: pd.DataFrame, variants: list[str], full: bool) -> Figure:
-    fig = figure(TEXT, 1.0 + 0.36 * len(variants))
-    if full:
-        ours = theirs = fig.subplots()
-    else:
-        ours, theirs = fig.subplots(1, 2, sharey=True, width_ratios=[8, 5])
-        theirs.set(title="Table 1 (6 digits, 3 deep)", xlabel="test accuracy, %")
-        ours.set_title("ours")
+    fig = figure(TEXT, 1.0 + 0.4 * len(variants))
+    ax = fig.subplots()  # one axis for ours and theirs
     for row, name in enumerate(variants):
-        _seeds(ours, row, runs[(runs["variant"] == name) & (runs["status"] == "done")], COLORS[name])
+        _seeds(ax, row, runs[(runs["variant"] == name) & (runs["status"] == "done")], COLORS[name])
         if name in TABLE_1:
             look: dict[str, Any] = {"marker": "D", "markerfacecolor": "none", "color": COLORS[name], "elinewidth": 0.7}
             error = _binomial(TABLE_1[name], PAPER_ANSWERS)
-            theirs.errorbar([TABLE_1[name]], [row + (0.3 if full else 0)], xerr=[error], **look)
-    ours.set_yticks(range(len(variants)), [NAMES[name] for name in variants])
-    ours.set(xlabel="test accuracy, %", ylim=(len(variants) - 0.5, -0.5))
-    for ax in {ours, theirs}:
-        ax.grid(visible=False, axis="y")
-    fig.supxlabel(
+            ax.errorbar([TABLE_1[name]], [row + (0.3 if full else 0.0)], xerr=[error], **look)
+    ax.set_yticks(range(len(variants)), [NAMES[name] for name in variants])
+    ax.set(xlabel="test accuracy, %", ylim=(len(variants) - 0.5, -0.5))
+    ax.grid(visible=False, axis="y")
+    explain(
+        fig,
         "large dot: mean over the seeds and its 95 % interval; small dot: one seed, ◇: Table 1, one run, "
         "both ± binomial error (◇: ours, for 5,700 characters)",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
+        "" if full else "◇: other nets on other programs (6 digits, 3 deep)",
     )
     return fig
 
@@ -194,7 +204,7 @@ def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
         reached = progress[(progress["variant"] == name) & (progress["value"] >= 1)].groupby("seed")["epoch"].min()
         heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(reached)) if len(reached) > 1 else [row]
         top.plot(reached.to_numpy(), heights, ".", markersize=7, color=COLORS[name])
-        blocks.curve(rate, rates[rates["variant"] == name], "epoch", label=NAMES[name], **_look(name))
+        blocks.curve(rate, rates[rates["variant"] == name], "epoch", label=NAMES[name], spread="mean", **_look(name))
     for ax in (top, rate):
         ax.set_xlabel("epoch")
         ax.set_xlim(-0.02 * later["epoch"].max(), 1.02 * later["epoch"].max())
@@ -205,11 +215,5 @@ def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
     top.grid(visible=False, axis="y")
     rate.set(title="learning rate")
     legends.inside(rate, loc="lower left", fontsize="small")
-    fig.supxlabel(
-        "right: median and range of the seeds; the rate falls by a fifth each time the last level is done",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
-    )
+    explain(fig, f"right: {blocks.in_words(rates)}; the rate falls by a fifth each time the last level is done")
     return fig

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, activation_look, figure
+from repro.plots.style import BLUE, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, activation_look, explain, figure
 from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
 
@@ -32,6 +32,8 @@ COLORS = {
     "nah_alpha1": activation_look("noisy_tanh", "nah").color,
 }
 DASHED = ("leak", "nan_alpha1", "nah_alpha1")  # the same unit with another slope
+GROUPS = (("reference", "hard", "leak"), ("nan", "nan_alpha1"), ("nah", "nah_alpha1"))
+TURN = 6  # the epoch before which the learning rate is first halved
 # Validation perplexity after epochs 1, 2, ..., measured in the vector drawing of Figure 7.
 PAPER = {
     "reference": [180.8, 145.4, 132.6, 128.5, 127.7, 119.9, 119.2, 120.2, 120.8, 120.7, 120.2, 119.8, 119.5],
@@ -53,6 +55,8 @@ def figures(tables: Tables) -> dict[str, Figure]:
     """What there is data for: perplexity by epoch, at the end, the gates and the gradient through time."""
     curves = tables.curves
     variants = [name for name in NAMES if name in set(curves["variant"])]
+    if not variants:
+        return {}
     full = set(tables.runs["scale"]) == {"full"}
     drawn = {"perplexity": _perplexity(curves, variants, full), "table2": _table2(tables.runs, variants, full)}
     layers = tables.layers
@@ -63,30 +67,53 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 
 def _perplexity(curves: pd.DataFrame, variants: list[str], full: bool) -> Figure:
+    """The first epochs above, the others below; each unit with its other forms, and the reference in grey."""
     rows = curves[(curves["split"] == "valid") & (curves["metric"] == "perplexity") & (curves["epoch"] > 0)]
-    fig = figure(TEXT, 3.4)
-    every, late = fig.subplots(1, 2, width_ratios=[3, 2])
-    for ax in (every, late):
-        for name in variants:
-            own = rows[rows["variant"] == name]
-            n = own["seed"].nunique()
-            blocks.curve(ax, own, "epoch", label=f"{NAMES[name]} (n={n})", **_look(name))
-            if full and name in PAPER:
-                at = np.arange(1, len(PAPER[name]) + 1)
-                ax.plot(at, PAPER[name], color=COLORS[name], linestyle="none", marker="x", markersize=4, alpha=0.8)
-        scales.whole_ticks(ax.xaxis)
-        ax.set_xlabel("epoch")
+    groups = [own for own in ([n for n in names if n in variants] for names in GROUPS) if own]
     last = rows["epoch"].max()
-    at_end = rows[rows["epoch"] >= last - 6]["value"]
-    late.set(xlim=(last - 6.2, last + 0.2), ylim=(at_end.min() - 1, np.quantile(at_end, 0.97) + 2), title="the end")
-    every.set(ylabel="validation perplexity", title="Penn Treebank")
+    parts = [(0, min(TURN, last)), (TURN, last)] if last > TURN else [(0, last)]
+    fig = figure(TEXT, 0.9 + 1.9 * len(parts))
+    axes = fig.subplots(len(parts), len(groups), squeeze=False)
+    for line, (first, end) in zip(axes, parts, strict=True):
+        drawn: list[float] = []
+        for ax, names in zip(line, groups, strict=True):
+            for name in ["reference", *names] if "reference" in variants and "reference" not in names else names:
+                own = rows[(rows["variant"] == name) & rows["epoch"].between(first, end)]
+                drawn += _by_epoch(ax, own, name, name in names)
+                if full and name in names and name in PAPER:
+                    at = np.arange(max(1, first), min(len(PAPER[name]), end) + 1)
+                    theirs = [PAPER[name][int(epoch) - 1] for epoch in at]
+                    ax.plot(at, theirs, color=COLORS[name], linestyle="none", marker="x", markersize=4, alpha=0.8)
+                    drawn += theirs
+            ax.tick_params(labelleft=ax is line[0])
+            scales.whole_ticks(ax.xaxis)
+        for ax in line:
+            scales.value_axis(ax.yaxis, drawn, POSITIVE)
+        line[0].set_ylabel("validation perplexity")
+    for ax in axes[-1]:
+        ax.set_xlabel("epoch")
+    for ax, names in zip(axes[0], groups, strict=True):
+        ax.set_title(", ".join(dict.fromkeys(NAMES[name].split(",")[0] for name in names)))
+    axes[0][0].plot([], [], color=QUIET, linewidth=blocks.THIN, label="reference, mean")
     if full:
-        every.set_ylim(100, 205)
-        every.plot([], [], color=QUIET, linestyle="none", marker="x", markersize=4, label="the paper's, one run")
-    legends.inside(every, [every, late], fontsize="small")
-    note = "median and range of the seeds; the learning rate is halved before each epoch from the sixth on"
-    fig.supxlabel(note if full else "median and range of the seeds", x=0.99, ha="right", fontsize=6.5, color=QUIET)
+        axes[0][0].plot([], [], color=QUIET, linestyle="none", marker="x", markersize=4, label="the paper's, one run")
+    legends.outside(fig, list(axes[0]), loc="outside upper left", ncols=3, fontsize="small")
+    explain(
+        fig,
+        blocks.in_words(rows),
+        "one range in each row" + (", the lower row from epoch 6, the first at half the rate" if full else ""),
+    )
     return fig
+
+
+def _by_epoch(ax: Axes, rows: pd.DataFrame, name: str, own: bool) -> list[float]:
+    """A variant, or the mean of the reference for comparison; returns what is drawn."""
+    if own:
+        band = blocks.curve(ax, rows, "epoch", label=NAMES[name], spread="mean", **_look(name))
+        return [*band.low, *band.high]
+    mean = rows.groupby("epoch")["value"].mean()
+    ax.plot(mean.index.to_numpy(), mean.to_numpy(), color=QUIET, linewidth=blocks.THIN, zorder=1)
+    return [float(value) for value in mean]
 
 
 def _look(name: str) -> dict[str, Any]:
@@ -108,33 +135,46 @@ def _table2(runs: pd.DataFrame, variants: list[str], full: bool) -> Figure:
     ax.set(xlabel="test perplexity after the last epoch", ylim=(-0.6, len(variants) - 0.4))
     ax.grid(axis="x")
     note = "dot: mean with its 95 % interval; strokes: seeds" + ("; diamond: Table 2 of the paper" if full else "")
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, note)
     return fig
 
 
 def _gates(layers: pd.DataFrame, variants: list[str]) -> Figure:
-    panels = {"saturated_share": "share saturated", "noise_std": "noise, std", "noise_p": "mean |p|"}
+    """What NAN and the reference call saturated stands in panels of its own: they are not the same."""
+    columns = {
+        "reference": ("saturated_share", "reference,\nslope below 0.02"),
+        "nan": ("saturated_share", "NAN,\nbeyond the knees"),
+        "noise": ("noise_std", "NAN,\nnoise, std"),
+        "p": ("noise_p", "NAN,\nmean |p|"),
+    }
+    shown = {key: what for key, what in columns.items() if (key if key == "reference" else "nan") in variants}
     fig = figure(TEXT, 4.6)
-    grid = fig.subplots(2, 3)
-    for depth, axes in enumerate(grid, 1):
-        for ax, (quantity, title) in zip(axes, panels.items(), strict=True):
-            for site in SITES:
-                for name in variants:
-                    here = (layers["variant"] == name) & (layers["quantity"] == quantity) & (layers["depth"] == depth)
-                    rows = layers[here & layers["layer"].str.endswith(f".{site}") & (layers["step"] > 0)]
-                    if len(rows):
-                        style = "--" if name == "reference" else "-"
-                        label = SITES[site] if name == variants[-1] else "_"
-                        blocks.curve(ax, rows, "step", label=label, color=SITE_COLORS[site], linestyle=style)
+    grid = fig.subplots(2, len(shown), squeeze=False)
+    for axes, (key, (quantity, title)) in zip(grid.T, shown.items(), strict=True):
+        name = key if key == "reference" else "nan"
+        drawn: list[float] = []
+        for depth, ax in enumerate(axes, 1):
+            for site, words in SITES.items():
+                here = (layers["variant"] == name) & (layers["quantity"] == quantity) & (layers["depth"] == depth)
+                rows = layers[here & layers["layer"].str.endswith(f".{site}") & (layers["step"] > 0)]
+                if len(rows):
+                    band = blocks.curve(ax, rows, "step", label=words, color=SITE_COLORS[site], spread="mean")
+                    drawn += [*band.low, *band.high]
             scales.log_axis(ax.xaxis, layers.loc[layers["step"] > 0, "step"])
-            if depth == 1:
-                ax.set_title(title)
-        axes[0].set_ylabel(f"layer {depth}")
-    for ax in grid[1]:
-        ax.set_xlabel("update")
-    legends.inside(grid[0, 0], fontsize="small")
-    note = "colours: gates; solid: NAN; dashed: the reference, saturated where the slope is below 0.02"
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+        for ax in axes:
+            scales.linear_from_zero(ax.yaxis, [1.0] if quantity == "saturated_share" else drawn)
+        axes[0].set_title(title)
+        axes[1].set_xlabel("update")
+    for depth, ax in enumerate(grid[:, 0], 1):
+        ax.set_ylabel(f"layer {depth}, share saturated")
+    legends.outside(fig, list(grid.flat), loc="outside upper left", ncols=len(SITES), fontsize="small")
+    explain(
+        fig,
+        "colours: gates",
+        blocks.in_words(layers[layers["variant"].isin(variants)]),
+        "the two shares are of different things: hard units have slope 0 beyond their knees, smooth ones never",
+        "one range in each column",
+    )
     return fig
 
 
@@ -157,8 +197,11 @@ def _through_time(layers: pd.DataFrame, variants: list[str]) -> Figure:
         scales.log_axis(ax.yaxis, values)
     axes[0].set_ylabel("gradient norm at h, top layer")
     legends.inside(axes[1], axes, fontsize="small")
-    note = "gradient of the last prediction's loss with respect to the hidden state so many steps before"
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(
+        fig,
+        "gradient of the last prediction's loss with respect to the hidden state so many steps before",
+        blocks.in_words(rows[rows["variant"].isin(variants)], center="median"),
+    )
     return fig
 
 

@@ -1,7 +1,9 @@
 """Figures of the counting task: learning curves with their schedules, and Table 5. Reads tables, trains nothing."""
 
 import math
-from dataclasses import dataclass
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -9,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from repro.plots import blocks, legends, scales
+from repro.plots import blocks, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import INK, QUIET, TEXT, activation_look, figure
+from repro.plots.style import INK, QUIET, TEXT, activation_look, explain, figure
 from repro.storage.statistics import Estimate, estimate
 
 
@@ -40,13 +42,12 @@ ROWS = {
     "nan_annealed_curriculum": Row("NAN annealed, curriculum", "noisy_tanh", linestyle=":"),
     "hard": Row("hard LSTM, no noise", "hard_tanh"),
 }
-PANELS = {
-    "at full length from the start": ("reference", "hard", "nan", "nan_annealed", "nanil_annealed"),
-    "with a curriculum": ("reference", "curriculum", "nan_annealed", "nan_annealed_curriculum"),
-}
+COLUMNS = 4
+TITLE = 24  # letters of a line of a panel's title
 HALF = "_half"
 CHANCE = 55.79  # % error of always saying 10, exact for 11 values and length 26
 PER_CENT = (0.0, 100.0)
+TABLE_END = 62  # %, a little beyond chance
 TICKS = (1, 2, 5, 10, 20, 50, 100)
 
 
@@ -65,37 +66,60 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 
 def _learning_curves(tables: Tables) -> Figure:
-    fig = figure(TEXT, 4.6)
-    axes = fig.subplots(2, 2, sharex=True, height_ratios=[2.4, 1], squeeze=False)
+    """A panel a variant, its seeds in it one by one, and the reference's mean in all."""
     curves = tables.curves
     errors = curves[(curves["split"] == "valid") & (curves["metric"] == "accuracy") & (curves["step"] > 0)]
     errors = errors.assign(value=100 * (1 - errors["value"]))
-    for ax, (title, names) in zip(axes[0], PANELS.items(), strict=True):
-        for name in names:
-            rows = errors[errors["variant"] == name]
-            if len(rows):
-                row = ROWS[name]
-                blocks.curve(ax, rows, "step", label=row.label, color=row.color, linestyle=row.linestyle)
+    rows = _rows(errors["variant"])
+    lines = -(-len(rows) // COLUMNS)
+    fig = figure(TEXT, 1.7 + 1.35 * lines)
+    grid = fig.add_gridspec(lines + 1, 2 * COLUMNS)
+    means = errors[errors["variant"] == "reference"].groupby("step")["value"].mean()
+    for place, (name, row) in enumerate(rows.items()):
+        line, column = divmod(place, COLUMNS)
+        ax = fig.add_subplot(grid[line, 2 * column : 2 * column + 2])
+        own = errors[errors["variant"] == name]
+        ax.plot(means.index.to_numpy(), means.to_numpy(), color=QUIET, linewidth=blocks.THIN, zorder=1)
+        blocks.seeds(ax, own, "step", color=row.color, linewidth=0.6, alpha=0.6)
+        mean = own.groupby("step")["value"].mean()
+        ax.plot(mean.index.to_numpy(), mean.to_numpy(), color=row.color, linestyle=row.linestyle)
         _error_axis(ax, errors["value"])
-        if ax.lines:
-            legends.inside(ax, loc="lower left")
         ax.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
-        ax.set_title(title)
-    axes[0][0].set_ylabel("validation error, %")
-    axes[0][1].tick_params(labelleft=False)
-    _schedule(axes[1][0], curves, "c", "nan_annealed", "scale c of the annealed noise")
-    scales.log_axis(axes[1][0].yaxis, [0.4, 40])
-    _schedule(axes[1][1], curves, "length", "curriculum", "length trained on")
-    for ax in axes[1]:
+        ax.set_title(textwrap.fill(row.label, TITLE), fontsize=7.5)
+        ax.tick_params(labelleft=column == 0, labelbottom=place + COLUMNS >= len(rows))
+        scales.plain_ticks(ax.xaxis, most=3)
+    fig.axes[0].set_ylabel("validation error, %")
+    left, right = fig.add_subplot(grid[lines, :COLUMNS]), fig.add_subplot(grid[lines, COLUMNS:])
+    _schedule(left, curves, "c", "nan_annealed", "scale c of the annealed noise")
+    scales.log_axis(left.yaxis, [0.4, 40])
+    _schedule(right, curves, "length", "curriculum", "length trained on with a curriculum")
+    for ax in (left, right):
         ax.set_xlabel("updates")
-    fig.supxlabel(
-        f"median and range of n={_seeds(tables.runs)} seeds; grey: always saying 10",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
+    explain(
+        fig,
+        f"thin: n={_seeds(tables.runs)} seeds, thick: their mean",
+        "grey: the reference's mean; dashed grey: always saying 10",
+        "one range for all panels",
     )
     return fig
+
+
+def _rows(variants: Iterable[str]) -> dict[str, Row]:
+    """How each variant looks, those with half the updates apart: Table 5 in its order, with further forms behind.
+
+    A form is called `<row>_<what differs>`, reference_torch_default for example; it has the row's colour.
+    """
+    there = [name for name in dict.fromkeys(variants) if not name.endswith(HALF)]
+    of = {n: max((own for own in ROWS if f"{n}_".startswith(f"{own}_")), key=len, default="") for n in there}
+    order = [*ROWS, ""]
+    return {name: _row(name, of[name]) for name in sorted(there, key=lambda n: (order.index(of[n]), n != of[n]))}
+
+
+def _row(name: str, of: str) -> Row:
+    form = name.removeprefix(of).strip("_").replace("_", " ")
+    if not of:
+        return Row(form, name)
+    return replace(ROWS[of], label=f"{ROWS[of].label}, {form}", published=None) if form else ROWS[of]
 
 
 def _error_axis(ax: Axes, values: "pd.Series[float]") -> None:
@@ -120,12 +144,13 @@ def _schedule(ax: Axes, curves: pd.DataFrame, metric: str, variant: str, title: 
 
 
 def _table5(runs: pd.DataFrame) -> Figure:
-    names = [name for name in ROWS if (runs["variant"] == name).any()]
+    rows = _rows(runs["variant"])
+    names = list(rows)
     fig = figure(TEXT, 0.9 + 0.36 * len(names))
     ax = fig.subplots()
     budgets = _budgets(runs)
     for place, name in enumerate(names):
-        row = ROWS[name]
+        row = rows[name]
         for shift, suffix, fill in ((-0.16, "", row.color), (0.16, HALF, "white")):
             errors = _errors(runs, name + suffix)
             if errors:
@@ -144,18 +169,15 @@ def _table5(runs: pd.DataFrame) -> Figure:
         if row.published is not None:
             ax.plot([row.published], [place], "D", color=INK, markersize=5, markerfacecolor="none", zorder=4)
     ax.axvline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
-    ax.set_yticks(range(len(names)), [ROWS[name].label for name in names])
+    ax.set_yticks(range(len(names)), [rows[name].label for name in names])
     for label, name in zip(ax.get_yticklabels(), names, strict=True):
-        label.set_color(ROWS[name].color)
-    ax.set(xlabel="test error, %", ylim=(len(names) - 0.5, -0.5), xlim=(0, 62))
+        label.set_color(rows[name].color)
+    ax.set(xlabel="test error, %", ylim=(len(names) - 0.5, -0.5), xlim=(0, TABLE_END))
     ax.grid(visible=False, axis="y")
-    fig.supxlabel(
+    explain(
+        fig,
         f"◇ published, one run   ● ours, {budgets[0]:,} updates   ○ half as many   dots: seeds   "
         f"mean of n={_seeds(runs)}, 95 % interval, cut at 0   dashed: always saying 10",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
     )
     return fig
 

@@ -1,24 +1,29 @@
 """Figures of the activation study: dead units and accuracy against the learning rate. Reads tables, trains nothing."""
 
+from typing import Any
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import PALETTE, QUIET, TEXT, activation_look, figure
-from repro.plots.sweeps import add_quantity, footnote, places, sweep
+from repro.plots.style import PALETTE, QUIET, TEXT, activation_look, explain, figure
+from repro.plots.sweeps import LOST, add_quantity, footnote, places, sweep
 
 RATE = "optimizer.lr"
 UNITS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "tanh": "tanh"}
 ROWS = {"": "digits", "adam_": "digits, Adam", "mnist_": "MNIST"}
 CHANCE = 0.1
+LAYER = 3  # whose dead units the claims count
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
     """Dead share and accuracy by learning rate, and where in the net the dead units are."""
     if "test_accuracy" not in tables.runs.columns:
         return {}
-    runs = add_quantity(tables.runs, tables.layers, "dead_share", lambda values: float(values.mean()))
+    layers = tables.layers[tables.layers["depth"] == LAYER]
+    runs = add_quantity(tables.runs, layers, "dead_share", lambda values: float(values.mean()))
     return {"rates": _rates(runs), "layers": _layers(tables)}
 
 
@@ -37,13 +42,13 @@ def _rates(runs: pd.DataFrame) -> Figure:
             color = activation_look(unit).color
             sweep(left, own, RATE, "dead_share", at, label=label, color=color)
             sweep(right, own, RATE, "test_accuracy", at, label=label, color=color)
-        left.set(title=f"{title}: dead units", ylabel="share, mean of the layers", ylim=(-0.03, 1.03))
-        right.set(title=f"{title}: test accuracy", ylim=(0, 1.03))
+        left.set(title=f"{title}: dead units", ylabel=f"dead share of layer {LAYER}", ylim=(-0.03, 1.03))
+        right.set(title=f"{title}: test accuracy", ylim=(-0.03, 1.03))
         right.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     for ax in axes[-1]:
         ax.set_xlabel("learning rate")
-    legends.inside(axes[0][1], axes.flat, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    footnote(fig, runs, "×: some seeds diverged, left out; dashed: chance")
+    legends.outside(fig, list(axes.flat), loc="outside upper left", ncols=len(UNITS))
+    footnote(fig, runs, f"{LOST}; dashed: chance")
     return fig
 
 
@@ -55,22 +60,28 @@ def _layers(tables: Tables) -> Figure:
     )
     last = layers[layers["step"] == layers.groupby(["run", "seed"])["step"].transform("max")]
     datasets = _there(tables.runs)
-    fig = figure(TEXT, 3.0)
+    fig = figure(TEXT, 3.2)
     axes = fig.subplots(1, len(datasets), sharey=True, squeeze=False)[0]
     for ax, (prefix, title) in zip(axes, datasets.items(), strict=True):
         relu = last[last["variant"] == f"{prefix}relu"]
         for rate, color in zip(places(relu, RATE), PALETTE, strict=False):
-            blocks.profile(ax, relu[relu[RATE] == rate], label=f"{rate:g}", color=color, linewidth=1.0)
-        # Room for the legend above the shares.
-        ax.set(title=f"{title}, ReLU", xlabel="layer", ylim=(-0.03, 1.9), yticks=[0, 0.2, 0.4, 0.6, 0.8, 1])
-        legends.inside(ax, title="learning rate", loc="upper left", fontsize=6, title_fontsize=6.5)
+            own = relu[relu[RATE] == rate]
+            blocks.profile(ax, own, label=f"{rate:g}", color=color, linewidth=1.0, markersize=3, spread="mean")
+        ax.set_title(f"{title}, ReLU")
+        ax.set(xlabel="layer", ylim=(-0.03, 1.03))
+        _under(ax)
         scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("share of dead units")
-    fig.supxlabel(
-        "after training; points: median of the seeds; bands: their range; diverged seeds are left out",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
+    explain(
+        fig,
+        "after training; colours: learning rate",
+        blocks.in_words(last[last["variant"].isin([f"{p}relu" for p in datasets])], ("variant", RATE)),
+        "diverged seeds are left out",
     )
     return fig
+
+
+def _under(ax: Axes) -> None:
+    """The legend below its panel, whose rates are others than the next panel's."""
+    look: dict[str, Any] = {"title": "learning rate", "fontsize": 6, "title_fontsize": 6.5, "ncols": 2}
+    legends.inside(ax, loc="upper center", bbox_to_anchor=(0.5, -0.22), **look)

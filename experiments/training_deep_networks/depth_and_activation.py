@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
-from repro.plots import blocks, legends, scales
-from repro.plots.blocks import Cell
+from repro.plots import blocks, heat_maps, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import QUIET, TEXT, Look, activation_look, figure
+from repro.plots.heat_maps import Cell
+from repro.plots.style import QUIET, TEXT, Look, activation_look, explain, figure
 from repro.storage.statistics import Estimate, estimate
 
 DEPTH = "architecture.depth"
@@ -50,7 +50,7 @@ def _accuracy_and_ratio(runs: pd.DataFrame) -> Figure:
     _accuracy_map(left, runs)
     _ratio_map(right, runs, "first_vanishing_ratio")
     right.set_title("log₁₀ vanishing ratio at initialization")
-    fig.supxlabel(_footnote(runs), x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, _footnote(runs))
     return fig
 
 
@@ -59,7 +59,7 @@ def _after_training(runs: pd.DataFrame) -> Figure:
     ax = fig.subplots()
     _ratio_map(ax, runs, "vanishing_ratio")
     ax.set_title("log₁₀ vanishing ratio after training")
-    fig.supxlabel(_footnote(runs, "\n"), x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, _footnote(runs, "\n"))
     return fig
 
 
@@ -75,7 +75,7 @@ def _ratio_map(ax: Axes, runs: pd.DataFrame, column: str) -> None:
 
 
 def _map(ax: Axes, cells: dict[tuple[str, int], Cell], runs: pd.DataFrame, cmap: Colormap, norm: Normalize) -> None:
-    blocks.heat_map(ax, cells, _variants(runs), _depths(runs), cmap=cmap, norm=norm)
+    heat_maps.heat_map(ax, cells, _variants(runs), _depths(runs), cmap=cmap, norm=norm)
     ax.set_yticks(range(len(_variants(runs))), [NAMES.get(v, v) for v in _variants(runs)])
     ax.set_xlabel("hidden layers")
 
@@ -88,7 +88,7 @@ def _cells(
     for (variant, depth), rows in runs.groupby(["variant", DEPTH], sort=False):
         diverged = int((rows["status"] == "diverged").sum())
         values = [scale(value) for value in rows[column].tolist()]
-        cells[str(variant), int(str(depth))] = blocks.cell(
+        cells[str(variant), int(str(depth))] = heat_maps.cell(
             values, show, seeds=len(rows), diverged=diverged, usual=usual
         )
     return cells
@@ -122,9 +122,9 @@ def _by_depth(runs: pd.DataFrame) -> Figure:
     for ax in axes:
         scales.log_axis(ax.yaxis, [*values, 1.0])
     axes[0].set_ylabel("first hidden layer's gradient norm\nover the last's")
-    legends.inside(axes[1], axes, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    legends.outside(fig, list(axes), widest=60, loc="outside upper left", ncols=3, fontsize="small")
     note = f"geometric mean of n={_usual(runs)} seeds, 95 % interval; 1: the gradient arrives as large as it started"
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, note)
     return fig
 
 

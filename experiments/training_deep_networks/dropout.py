@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, GREEN, ORANGE, TEXT, VERMILLION, figure
+from repro.plots.style import BLUE, GREEN, ORANGE, TEXT, VERMILLION, explain, figure
 from repro.plots.sweeps import add_quantity, footnote, places, sweep, whole_norm
 
 RATE = "architecture.dropout"
@@ -41,7 +41,7 @@ def _rates(runs: pd.DataFrame) -> Figure:
             markerfacecolor="white",
         )
         sweep(ax, own, RATE, "test_accuracy", at, label="test, right labels", color=color)
-        ax.set(title=title, xlabel="dropped share of the units", ylim=(0.45, 1.02))
+        ax.set(title=title, xlabel="dropped share of the units", ylim=(-0.02, 1.02))
         legends.inside(ax, loc="lower left")
         sweep(norms, own, RATE, "weight_norm", at, label=title, color=color)
     panels[0].set_ylabel("accuracy")
@@ -72,8 +72,11 @@ def _curves(tables: Tables) -> Figure:
                 linestyle="--",
                 linewidth=0.8,
             )
-        ax.set(title=title, xlabel="epoch", ylim=(0.45, 1.02))
+        ax.set(title=title, xlabel="epoch", ylim=(-0.02, 1.02))
     axes[0].set_ylabel("accuracy")
-    legends.inside(axes[-1], axes, title="dropped", loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    footnote(fig, runs, "lines: test; dashed: training, units dropped")
+    legends.outside(fig, list(axes), title="dropped", loc="outside right upper")
+    counts = runs.groupby("variant")["seed"].nunique()
+    explain(
+        fig, f"mean of n={counts.max()} seeds, bands: its 95 % interval", "lines: test; dashed: training, units dropped"
+    )
     return fig

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.histograms import read_histograms, small_multiples
-from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, figure
+from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
 from repro.storage.metrics import SHARE
 from repro.storage.statistics import Estimate, estimate
 
@@ -138,31 +138,18 @@ def _profiles(untrained: Mapping[str, pd.DataFrame], theory: bool) -> Figure:
             if theory:
                 ax.plot(depths, line, color=INK, linewidth=0.8, label="theory", zorder=3)
         left.set_ylabel(setting.label, fontweight="bold", color=setting.color)
-        _mean_limits(left, rows)
-        _std_limits(right, rows)
+    for panels, quantity in zip(axes.T, ("activation_mean", "activation_std"), strict=True):
+        drawn = [rows.loc[rows["quantity"] == quantity, "value"] for rows in untrained.values()]
+        scales.one_range(panels, [0.0] * (quantity == "activation_mean") + [v for own in drawn for v in own])
     for ax, title in zip(axes[0], ("mean of the activations", "standard deviation"), strict=True):
         ax.set_title(title)
     for ax in axes[-1]:
         ax.set_xlabel("layer")
         scales.whole_ticks(ax.xaxis, 10)
-    legends.inside(axes[0][1], loc="lower left")
+    legends.outside(fig, [axes[0][1]], loc="outside upper left", ncols=2)
     fig.align_ylabels(axes[:, 0])
-    _note(fig, untrained)
+    _note(fig, untrained, "one range in each column")
     return fig
-
-
-def _mean_limits(ax: Axes, rows: pd.DataFrame) -> None:
-    """At least ±0.05, so that means of nearly 0 do not look like an effect."""
-    values = rows.loc[rows["quantity"] == "activation_mean", "value"]
-    ax.set_ylim(min(-0.05, 1.1 * values.min()), max(0.05, 1.1 * values.max()))
-
-
-def _std_limits(ax: Axes, rows: pd.DataFrame) -> None:
-    values = rows.loc[rows["quantity"] == "activation_std", "value"]
-    if scales.is_logarithmic(values):
-        scales.log_axis(ax.yaxis, values, most=4)
-    else:
-        ax.set_ylim(0, 1.15 * values.max())
 
 
 def _histograms(untrained: Mapping[str, pd.DataFrame]) -> Figure:
@@ -179,12 +166,8 @@ def _histograms(untrained: Mapping[str, pd.DataFrame]) -> Figure:
         line[0].set_ylabel(setting.label.replace(", ", "\n"), fontweight="bold", color=setting.color)
     for depth, ax in enumerate(axes[0], 1):
         ax.set_title(f"layer {depth}" if depth == 1 else str(depth), loc="center", fontweight="normal")
-    fig.supxlabel(
-        "colours: initialization; heights are scaled in each panel, a spike of zeros that dwarfs the rest is cut",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
+    explain(
+        fig, "colours: initialization; heights are scaled in each panel, a spike of zeros that dwarfs the rest is cut"
     )
     return fig
 
@@ -224,8 +207,9 @@ def _depths(rows: pd.DataFrame) -> list[int]:
 def _note(fig: Figure, untrained: Mapping[str, pd.DataFrame], more: str = "") -> None:
     seeds = {rows["seed"].nunique() for rows in untrained.values()}
     n = " to ".join(str(count) for count in sorted({min(seeds), max(seeds)}))
-    text = f"before training; colours: initialization; points: median of {n} draws; bands: their range"
-    fig.supxlabel("; ".join(filter(None, [text, more])), x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    apart = "bands: their range" if max(seeds) >= blocks.FEW else "thin lines: each of them"
+    text = f"before training; colours: initialization; points: median of {n} draws; {apart}"
+    explain(fig, "; ".join(filter(None, [text, more])))
 
 
 # --- trained nets -----------------------------------------------------------------------------------
@@ -248,12 +232,8 @@ def _accuracy(tables: Tables, dataset: str) -> Figure:
     panels[1].tick_params(labelleft=False)
     _final(final, runs)
     n = runs.groupby("variant").size().mode().max()
-    fig.supxlabel(
-        f"colours: initialization; mean of n={n} seeds and its 95 % interval; dots: single seeds; dashed: chance",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
+    explain(
+        fig, f"colours: initialization; mean of n={n} seeds and its 95 % interval; dots: single seeds; dashed: chance"
     )
     return fig
 

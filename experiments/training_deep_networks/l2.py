@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from repro.plots import legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, figure
+from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, explain, figure
 from repro.plots.sweeps import add_quantity, footnote, places, sweep, whole_norm
 
 LAMBDA = "trainer.l2"
@@ -46,7 +46,8 @@ def _sweep(runs: pd.DataFrame) -> Figure:
         sweep(top, own, LAMBDA, "test_accuracy", at, label=test, color=BLUE)
         top.axhline(CHANCE[name], color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
         top.set(title=PANELS[name], ylim=(0, 1.03))
-        legends.inside(top, loc="lower left")
+        # Between the accuracies and guessing
+        legends.inside(top, loc="lower left", bbox_to_anchor=(0.0, 0.12), fontsize=7)
         sweep(bottom, own, LAMBDA, "weight_norm", at, label="", color=GREEN)
         scales.log_axis(bottom.yaxis, [LEAST, *own["weight_norm"]])
         bottom.set(xlabel="λ")
@@ -68,7 +69,7 @@ def _regions(runs: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
         ax.set_title(f"λ = {value:g}", fontsize=8.5)
         ax.set_xlabel(f"right: {own['test_accuracy'].mean():.0%}\nboundary: {np.mean(lengths):.0f} cells", fontsize=7.5)
     note = f"regions of seed {SEED}; line: where the classes meet; rings: wrong labels; numbers: means of n="
-    fig.supxlabel(f"{note}{plane['seed'].nunique()} seeds", x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, f"{note}{plane['seed'].nunique()} seeds")
     return fig
 
 

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, GREEN, INK, ORANGE, QUIET, TEXT, VERMILLION, figure
-from repro.plots.sweeps import footnote, places, sweep
+from repro.plots.style import BLUE, GREEN, INK, ORANGE, QUIET, TEXT, VERMILLION, explain, figure
+from repro.plots.sweeps import LOST, footnote, places, sweep
 
 RATE = "optimizer.lr"
 KINDS = {
@@ -23,6 +23,7 @@ DATASETS = {"digits": "digits", "mnist": "MNIST, 10,000 images"}
 CHANCE = 0.1
 DONE = 0.99  # of the way from the first to the least loss
 SEED = 0
+LEAST = 1e-3  # of the way still to go, the end of the axis
 STEPS = 60  # of the paths that are drawn
 
 
@@ -54,9 +55,7 @@ def _clouds(predictions: pd.DataFrame) -> Figure:
         ax.axvline(0, color=INK, linewidth=0.6, zorder=1)
         ax.set_xticks([-_round(reach), 0, _round(reach)])
         ax.set_yticks([-_round(reach), 0, _round(reach)])
-    fig.supxlabel(
-        "500 points with two features; red: their extent along each axis", x=0.99, ha="right", fontsize=6.5, color=QUIET
-    )
+    explain(fig, "500 points with two features; red: their extent along each axis")
     return fig
 
 
@@ -82,13 +81,7 @@ def _paths(layers: pd.DataFrame) -> Figure:
         ax.axhline(0, color=INK, linewidth=0.6, zorder=1)
         ax.axvline(0, color=INK, linewidth=0.6, zorder=1)
     fig.axes[0].set_ylabel("second weight")
-    fig.supxlabel(
-        f"first {STEPS} steps of seed {SEED}, one example a step; ● start, ◆ end",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
-    )
+    explain(fig, f"first {STEPS} steps of seed {SEED}, one example a step; ● start, ◆ end")
     return fig
 
 
@@ -102,18 +95,13 @@ def _linear(curves: pd.DataFrame) -> Figure:
     for kind, (label, color) in KINDS.items():
         own = rows[(rows["variant"] == f"linear_{kind}") & (rows["step"] > 0)]
         left = (own["value"] - own["seed"].map(least)) / (own["seed"].map(first) - own["seed"].map(least))
-        own = own.assign(value=left.clip(lower=1e-4))
-        blocks.curve(ax, own, "step", label=f"{label}: {_arrival(own)}", color=color)
+        own = own.assign(value=left.clip(lower=LEAST / 10))
+        blocks.curve(ax, own, "step", label=f"{label}: {_arrival(own)}", color=color, spread="mean")
     ax.axhline(1 - DONE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
-    ax.set(xscale="log", yscale="log", ylim=(1e-3, 1.2), xlabel="step", ylabel="share of the loss's fall still to go")
+    ax.set(xscale="log", yscale="log", ylim=(LEAST, 1.2), xlabel="step", ylabel="share of the loss's fall still to go")
+    blocks.say_clipped(ax)
     legends.inside(ax, title=f"inputs: steps to {DONE:.0%}", loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    fig.supxlabel(
-        f"linear classifier, full batches, step 1/L; median and range of n={own['seed'].nunique()} data sets",
-        x=0.99,
-        ha="right",
-        fontsize=6.5,
-        color=QUIET,
-    )
+    explain(fig, f"linear classifier, full batches, step 1/L; mean and range of n={own['seed'].nunique()} data sets")
     return fig
 
 
@@ -138,6 +126,7 @@ def _rates(runs: pd.DataFrame) -> Figure:
         ax.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
         ax.set(title=title, xlabel="learning rate", ylim=(0, 1.03))
     axes[0].set_ylabel("test accuracy")
-    legends.inside(axes[-1], axes, title="inputs", loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    footnote(fig, runs[runs["variant"].str.startswith(tuple(datasets))], "×: some seeds diverged; dashed: chance")
+    legends.outside(fig, axes, title="inputs", loc="outside right upper")
+    shown = runs[runs["variant"].str.startswith(tuple(datasets))]
+    footnote(fig, shown, LOST if (shown["status"] == "diverged").any() else "", "dashed: chance")
     return fig

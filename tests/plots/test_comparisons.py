@@ -67,7 +67,8 @@ def test_means_with_intervals_against_a_number() -> None:
     assert all(math.isclose(low, high) for (_, low), (_, high) in segments[1:])  # single seeds have no interval
     assert [loss.get_xscale(), loss.get_yscale(), accuracy.get_yscale()] == ["log", "log", "linear"]
     assert [label.get_text() for label in loss.get_xticklabels()] == ["0.001", "0.1", "1"]
-    assert [line.get_xdata() for line in loss.lines if line.get_gid() == "diverged 1"] == [[1.0]]
+    (lost,) = [text for text in loss.texts if text.get_gid() == "diverged 1"]
+    assert (lost.get_text(), lost.xy) == ("×1", (1.0, 0.0))  # type: ignore[attr-defined]
     assert "n=1 to 3" in fig.get_supxlabel()
     assert "×" in fig.get_supxlabel()
     assert fig.legends == []

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 import fabricated
 from repro.errors import UserError
 from repro.paths import experiments_dir
-from repro.plots import blocks, overview, scales
+from repro.plots import blocks, heat_maps, overview, scales
 from repro.plots.experiment import Tables, draw
 from repro.plots.histograms import heights, read_histograms, rebin
 from repro.plots.style import figure, save, styled
@@ -188,11 +188,11 @@ def test_cells_say_how_many_seeds_they_are_of() -> None:
     def show(mean: float) -> str:
         return f"{mean:.2f}"
 
-    assert blocks.cell([1.0, 2.0], show, seeds=2, diverged=0, usual=2) == blocks.Cell(1.5, "1.50")
-    assert blocks.cell([1.0], show, seeds=1, diverged=0, usual=2) == blocks.Cell(1.0, "1.00", "n=1")
-    some = blocks.cell([1.0, np.nan, 2.0], show, seeds=3, diverged=1, usual=3)
-    assert some == blocks.Cell(1.5, "1.50", "1 of 3 div.")
-    lost = blocks.cell([np.nan, np.nan], show, seeds=2, diverged=2, usual=3)
+    assert heat_maps.cell([1.0, 2.0], show, seeds=2, diverged=0, usual=2) == heat_maps.Cell(1.5, "1.50")
+    assert heat_maps.cell([1.0], show, seeds=1, diverged=0, usual=2) == heat_maps.Cell(1.0, "1.00", "n=1")
+    some = heat_maps.cell([1.0, np.nan, 2.0], show, seeds=3, diverged=1, usual=3)
+    assert some == heat_maps.Cell(1.5, "1.50", "1 of 3 div.")
+    lost = heat_maps.cell([np.nan, np.nan], show, seeds=2, diverged=2, usual=3)
     assert (lost.text, lost.note) == ("diverged", "n=2")
 
 
@@ -201,12 +201,12 @@ def test_heat_map_puts_numbers_into_cells() -> None:
         fig = figure()
         ax = fig.subplots()
         cells = {
-            ("a", 2): blocks.Cell(0.0, "dark"),
-            ("b", 5): blocks.Cell(1.0, "light", "n=1"),
-            ("b", 2): blocks.Cell(np.nan, "diverged"),
+            ("a", 2): heat_maps.Cell(0.0, "dark"),
+            ("b", 5): heat_maps.Cell(1.0, "light", "n=1"),
+            ("b", 2): heat_maps.Cell(np.nan, "diverged"),
         }
         cmap = matplotlib.colormaps["cividis"]
-        blocks.heat_map(ax, cells, ["a", "b"], [2, 5], cmap=cmap, norm=Normalize(0, 1))
+        heat_maps.heat_map(ax, cells, ["a", "b"], [2, 5], cmap=cmap, norm=Normalize(0, 1))
         fig.draw_without_rendering()
     texts = {t.get_text(): t for t in ax.texts}
     assert texts["dark"].get_position()[:1] == (0,)

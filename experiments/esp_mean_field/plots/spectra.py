@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, GREEN, QUIET, TEXT, VERMILLION, activation_look, figure
+from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, activation_look, explain, figure
 from repro.storage.metrics import ANY, SHARE
 from repro.text.run import layer_name
+
+from .subspaces import TOGETHER, decomposition, subspaces, weights
 
 NAMES = {"relu": "ReLU", "esp": "ESP", "sigmoid": "sigmoid", "tanh": "tanh"}
 UNITS = {unit: (name, activation_look(unit).color) for unit, name in NAMES.items()}
@@ -30,6 +32,7 @@ END_POINTS = (
 FAILED = 0.6  # training loss, hardly below that of a coin
 NO_SPECTRUM = pd.DataFrame(columns=["run", "seed", "quantity", "index", "value", "epoch"])
 LEAST = 1e-12  # eigenvalues are drawn on a linear scale below
+RING: dict[str, Any] = {"zorder": 3, "markeredgewidth": 0.6}
 
 
 @dataclass(frozen=True)
@@ -99,74 +102,60 @@ def panels(found: Study, height: float = 2.6) -> tuple[Figure, list[Axes]]:
 
 
 def over_training(found: Study, metric: str, label: str, authors: str | None = None) -> Figure:
-    """An index by epoch: median over the seeds within their range, and the authors' one run, dashed."""
-    fig, axes = panels(found)
+    """An index by epoch: each seed thin and their median thick, and the authors' one run, dashed; one range."""
+    fig, axes = panels(found, 2.9)
+    drawn: list[float] = []
     for ax, net in zip(axes, found.nets, strict=True):
         own = found.curves[(found.curves["net"] == net) & (found.curves["metric"] == metric)]
-        own = own[own["unit"].isin(UNITS)]
-        shown: list[float] = []
         for unit, (name, color) in UNITS.items():
             rows = own[own["unit"] == unit]
             if len(rows):
-                blocks.curve(ax, rows, "epoch", label=name, color=color)
+                # Seeds of one net fail and learn: a band from the least to the greatest would hide that.
+                blocks.seeds(ax, rows, "epoch", color=color)
+                middle = rows.groupby("epoch")["value"].median()
+                ax.plot(middle.index.to_numpy(), middle.to_numpy(), color=color, label=name)
+                drawn += rows["value"].tolist()
             theirs = _theirs(found.authors, net, unit)
             if authors and len(theirs):
-                shown += theirs[authors].tolist()
+                drawn += theirs[authors].tolist()
                 ax.plot(theirs["epoch"], theirs[authors], color=color, linestyle="--", linewidth=1)
-        drawn = [*own["value"], *shown]
-        scales.value_axis(ax.yaxis, drawn, ANY if metric == "loss" else SHARE, whole=False)
         ax.set(xlabel="epoch")
+    scales.one_range(axes, drawn, ANY if metric == "loss" else SHARE, whole=False)
     axes[0].set_ylabel(label)
-    _legend(axes)
-    _note(
-        fig,
-        found,
-        "bands: range over the seeds; dashed: the authors' one run" if authors else "bands: range over the seeds",
-    )
+    _legend(fig, axes)
+    _note(fig, found, "thin: seeds; thick: their median", "dashed: the authors' one run" if authors else "")
     return fig
 
 
 def against_energy(found: Study, metric: str, label: str, authors: str) -> Figure:
-    """An index against the training loss at the same step, a point a seed and step; rings are the authors' one run."""
-    fig, axes = panels(found, 2.9)
-    for ax, net in zip(axes, found.nets, strict=True):
-        own = found.curves[(found.curves["net"] == net) & found.curves["unit"].isin(UNITS)]
-        wide = own[own["metric"].isin(("loss", metric))].pivot_table(
-            index=["unit", "run", "seed", "step"], columns="metric", values="value", observed=True
-        )
-        for unit, (name, color) in UNITS.items():
-            if unit in wide.index.get_level_values("unit"):
-                rows = wide.loc[unit]
-                ax.plot(
-                    rows["loss"],
-                    rows[metric],
-                    "o",
-                    markersize=1.3,
-                    color=color,
-                    alpha=0.25,
-                    label=name,
-                    markeredgewidth=0,
-                    zorder=2,
-                    rasterized=True,
-                )
+    """An index against the training loss at the same step, a panel a net and activation, all of one range.
+
+    A point a seed and step; rings are the authors' one run.
+    """
+    own = found.curves[found.curves["unit"].isin(UNITS) & found.curves["metric"].isin(("loss", metric))]
+    wide = own.pivot_table(index=["net", "unit", "seed", "step"], columns="metric", values="value", observed=True)
+    wide = wide.reset_index()
+    units = [unit for unit in UNITS if (own["unit"] == unit).any()]
+    fig = figure(TEXT, 0.8 + 1.5 * len(found.nets))
+    grid = fig.subplots(len(found.nets), max(1, len(units)), sharex=True, sharey=True, squeeze=False)
+    losses = wide["loss"].tolist() if len(wide) else []
+    for axes, (net, words) in zip(grid, found.nets.items(), strict=True):
+        for ax, unit in zip(axes, units, strict=False):
+            color = UNITS[unit][1]
+            rows = wide[(wide["net"] == net) & (wide["unit"] == unit)]
+            dots = {"markersize": 2.2, "alpha": 0.25, "markeredgewidth": 0, "rasterized": True}
+            ax.plot(rows["loss"], rows[metric], "o", color=color, **dots)
             theirs = _theirs(found.authors, net, unit)
-            ax.plot(
-                theirs["loss"],
-                theirs[authors],
-                "o",
-                markersize=3,
-                color=color,
-                fillstyle="none",
-                zorder=3,
-                markeredgewidth=0.6,
-            )
-        scales.log_axis(ax.xaxis, own.loc[own["metric"] == "loss", "value"])
-        ax.set(xlabel="training loss", ylim=(-0.03, 1.0))
-    axes[0].set_ylabel(label)
-    for handle in _legend(axes, markerscale=4):
-        if handle is not None:
-            handle.set_alpha(1)
-    _note(fig, found, "a dot a seed and sampled epoch; rings: the authors' one run")
+            ax.plot(theirs["loss"], theirs[authors], "o", markersize=3.2, color=INK, fillstyle="none", **RING)
+            losses += theirs["loss"].tolist()
+        axes[0].set_ylabel(words)
+    for column, unit in zip(grid.T, units, strict=False):
+        column[0].set_title(UNITS[unit][0])
+        column[-1].set_xlabel("training loss")
+    scales.log_axis(grid[0, 0].xaxis, losses, most=3)
+    grid[0, 0].set_ylim(-0.04, 1.04)
+    fig.supylabel(label, fontsize=8.5, color=INK)
+    _note(fig, found, "a dot a seed and sampled epoch; rings: the authors' one run; one range for all panels")
     return fig
 
 
@@ -185,35 +174,43 @@ def spectra_over_training(found: Study, net: str) -> Figure:
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
     axes[0].set_ylabel("eigenvalues")
     note = f"net {found.nets[net]}, {_which(found)}; linear between ±{LEAST:g}, which is rounding"
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, note)
     return fig
 
 
 def eigenvectors(found: Study, net: str) -> Figure:
-    """Components of the eigenvectors after training, of each activation, and of a ReLU net that learnt nothing."""
+    """Where the eigenvectors after training live, of each activation, and of a ReLU net that learnt nothing."""
     written = set(found.spectrum["unit"])
     pictures = [(unit, best_seed(found, net, unit), UNITS[unit][0]) for unit in UNITS if unit in written]
     ends = _end_losses(found, net, "relu")
     failed = ends[ends > FAILED].index
     if len(failed) and (failed[0] != best_seed(found, net, "relu")):
         pictures.insert(0, ("relu", failed[0], "ReLU, failed"))
-    fig = figure(TEXT, 2.2)
+    fig = figure(TEXT, 2.4)
     axes = fig.subplots(1, max(1, len(pictures)), squeeze=False)[0]
     shown = None
     for ax, (unit, seed, title) in zip(axes, pictures, strict=False):
         rows = found.spectrum[(found.spectrum["net"] == net) & (found.spectrum["unit"] == unit)]
-        rows = rows[rows["quantity"].str.startswith("eigenvector_") & (rows["seed"] == seed)]
-        matrix = rows.pivot_table(index="index", columns="quantity", values="value", observed=True).abs().to_numpy()
-        shown = ax.imshow(matrix, vmin=0, vmax=1, cmap="cividis", interpolation="nearest", aspect="equal")
-        share = _index(found, net, unit, "participation")
-        share = share[(share["step"] == share["step"].max()) & (share["seed"] == seed)]
-        ax.set(title=f"{title}\n{share['value'].mean():.2f}", xlabel="eigenvector")
+        rows = rows[rows["seed"] == seed]
+        values, vectors = decomposition(rows[rows["step"] == rows["step"].max()])
+        if not len(values):
+            continue
+        groups = subspaces(values)
+        shown = ax.imshow(
+            np.sqrt(weights(vectors, groups)), vmin=0, vmax=1, cmap="cividis", interpolation="nearest", aspect="equal"
+        )
+        alone = int((np.bincount(groups) == 1).sum())
+        ax.set(title=f"{title}\n{alone} of {len(values)}", xlabel="eigenvalue")
         ax.grid(visible=False)
     axes[0].set_ylabel("parameter")
     if shown is not None:
-        fig.colorbar(shown, ax=list(axes), label="|component|", shrink=0.8)
-    note = f"net {found.nets[net]}, {_which(found)}; numbers: its mean inverse participation ratio"
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+        fig.colorbar(shown, ax=list(axes), label="√ weight", shrink=0.8)
+    explain(
+        fig,
+        f"net {found.nets[net]}, {_which(found)}",
+        f"weight: squared component; eigenvalues within {TOGETHER:g} of the largest have no directions of their own: "
+        "their columns show the mean over their subspace (its projector's diagonal); numbers: eigenvalues apart",
+    )
     return fig
 
 
@@ -244,7 +241,8 @@ def _index(found: Study, net: str, unit: str, metric: str) -> pd.DataFrame:
 
 def betas(found: Study) -> Figure:
     """How the βs of each layer are spread over training: median over the seeds of least, mean and greatest."""
-    fig, axes = panels(found)
+    fig, axes = panels(found, 2.9)
+    drawn: list[float] = []
     for ax, net in zip(axes, found.nets, strict=True):
         own = found.layers[(found.layers["net"] == net) & (found.layers["unit"] == "esp")]
         for layer, rows in own.groupby("layer", observed=True):
@@ -255,10 +253,12 @@ def betas(found: Study) -> Figure:
             }
             ax.plot(middle["mean"].index, middle["mean"], color=color, label=layer_name(str(layer)))
             ax.fill_between(middle["min"].index, middle["min"], middle["max"], color=color, alpha=0.18, linewidth=0)
+            drawn += [*middle["min"], *middle["max"]]
         ax.axhline(0, color=QUIET, linewidth=0.5, zorder=0)
         ax.set(xlabel="epoch")
+    scales.one_range(axes, drawn)
     axes[0].set_ylabel("β")
-    _legend(axes)
+    _legend(fig, axes)
     _note(fig, found, "ESP; colours: layers; lines: mean β, bands: least to greatest; medians over the seeds")
     return fig
 
@@ -277,9 +277,10 @@ def activations() -> Figure:
     for name, (value, slope, color) in shapes.items():
         left.plot(h, value, color=color, label=name)
         right.plot(h, slope, color=color)
-    left.set(xlabel="h", ylabel="activation", ylim=(-1, 4))
+    left.set(xlabel="h", ylabel="activation", ylim=(-1, 4))  # as the paper's
+    blocks.say_clipped(left)
     right.set(xlabel="h", ylabel="slope", ylim=(-0.2, 1.2))
-    legends.inside(left)
+    legends.outside(fig, [left], loc="outside upper left", ncols=3)
     return fig
 
 
@@ -327,13 +328,11 @@ def _theirs(authors: pd.DataFrame, net: str, unit: str) -> pd.DataFrame:
     return authors[(authors["net"] == net) & (authors["activation"] == unit)]
 
 
-def _legend(axes: list[Axes], **look: Any) -> list[Any]:
-    """A legend in the last panel that has lines; its handles."""
-    drawn = [ax for ax in axes if ax.get_legend_handles_labels()[0]]
-    legend = legends.inside(drawn[-1], drawn, **look) if drawn else None
-    return list(legend.legend_handles) if legend else []
+def _legend(fig: Figure, axes: list[Axes]) -> None:
+    """One legend above the panels."""
+    legends.outside(fig, axes, loc="outside upper left", ncols=len(UNITS))
 
 
-def _note(fig: Figure, found: Study, text: str) -> None:
+def _note(fig: Figure, found: Study, *text: str) -> None:
     n = int(found.curves.groupby("run")["seed"].nunique().max()) if len(found.curves) else 0
-    fig.supxlabel(f"n={n} seeds; {text}", x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, f"n={n} seeds", *text)

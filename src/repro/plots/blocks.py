@@ -1,22 +1,22 @@
-"""Building blocks of figures: curves, layer profiles, heat maps, error bars. Each draws into given axes."""
+"""Building blocks of figures: curves, layer profiles, error bars. Each draws into given axes."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap, Normalize
-from matplotlib.patches import Rectangle
 
 from repro.plots import scales
-from repro.plots.style import INK, QUIET
+from repro.plots.style import QUIET
 from repro.storage.metrics import ANY, Range
 from repro.storage.statistics import Estimate, estimate
 
-Spread = Literal["range", "interval"]
+Spread = Literal["range", "mean", "interval"]
+FEW = 5  # fewer seeds than this have a line each; so many and more have a band
+THIN = 0.9  # width of a line that is one run
+SEED = {"linewidth": 0.5, "alpha": 0.45}  # of a seed's own line below that of all
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ def over_seeds(rows: pd.DataFrame, by: str, spread: Spread = "range") -> Band:
     Args:
         rows: a column `value`, the column `by`, one row a seed and place; values that are not finite are left out.
         by: "step", "epoch", "depth" ...
-        spread: "range" gives the median between least and greatest; "interval" the mean in its 95 % interval.
+        spread: "range" gives the median between least and greatest, "mean" the mean between them, "interval" the
+            mean in its 95 % interval.
     """
     finite = rows[np.isfinite(rows["value"])]
     points: list[tuple[float, float, float, float, int]] = []
@@ -58,125 +59,133 @@ def range_in(rows: pd.DataFrame) -> Range:
 
 
 def _center(values: list[float], spread: Spread) -> tuple[float, float, float]:
-    if spread == "range":
-        return float(np.median(values)), min(values), max(values)
+    if spread != "interval":
+        center = np.median(values) if spread == "range" else np.mean(values)
+        return float(center), min(values), max(values)
     mean = estimate(values)
     return (mean.value, *(mean.interval or (mean.value, mean.value)))
 
 
 def curve(
-    ax: Axes, rows: pd.DataFrame, by: str, *, label: str, color: Any, spread: Spread = "range", **line: Any
+    ax: Axes,
+    rows: pd.DataFrame,
+    by: str,
+    *,
+    label: str,
+    color: Any,
+    spread: Spread = "range",
+    several: bool = True,
+    **line: Any,
 ) -> Band:
-    """A quantity over training, with its band over the seeds; a single place becomes a point.
+    """A quantity over training: what its seeds have in common, and how far they are apart.
+
+    Five seeds or more have a band. Fewer have a thin line each: a band would hide that it is of two or three. A
+    single place becomes a point.
 
     Args:
-        rows: as in `over_seeds`.
+        rows: as in `over_seeds`; without a column `seed` there is a band however few they are.
+        several: the figure is of several seeds, so that a line of one only is thin, and its label says so.
         line: matplotlib's settings of a line.
     """
+    if several:
+        label, line = _marked(rows, label, line)
     band = over_seeds(rows, by, spread)
-    marker = "o" if len(band.at) == 1 else line.pop("marker", None)
-    ax.plot(band.at, band.center, color=color, label=label, marker=marker, **line)
-    if (band.high > band.low).any():
-        ax.fill_between(band.at, band.low, band.high, color=color, alpha=0.18, linewidth=0)
+    if len(band.at) == 1:
+        line["marker"] = "o"
+    ax.plot(band.at, band.center, color=color, label=label, **line)
+    _spread(ax, rows, by, band, color, line.get("linestyle", "-"))
     return band
 
 
-def profile(ax: Axes, rows: pd.DataFrame, *, label: str, color: Any, upright: bool = False, **line: Any) -> Band:
-    """A quantity against depth, with its range over the seeds.
+def profile(
+    ax: Axes,
+    rows: pd.DataFrame,
+    *,
+    label: str,
+    color: Any,
+    upright: bool = False,
+    spread: Spread = "range",
+    several: bool = True,
+    **line: Any,
+) -> Band:
+    """A quantity against depth, as in `curve`.
 
     Args:
         rows: columns depth, value; one row a seed and layer.
         upright: depth on the vertical axis, as layers are stacked, instead of the horizontal one.
+        several: as in `curve`.
     """
-    band = over_seeds(rows, "depth")
+    if several:
+        label, line = _marked(rows, label, line)
+    band = over_seeds(rows, "depth", spread)
     style = {"marker": "o", **line}
     x, y = (band.center, band.at) if upright else (band.at, band.center)
     ax.plot(x, y, color=color, label=label, **style)
-    if (band.high > band.low).any():
-        fill: Callable[..., Any] = ax.fill_betweenx if upright else ax.fill_between
-        fill(band.at, band.low, band.high, color=color, alpha=0.18, linewidth=0)
+    _spread(ax, rows, "depth", band, color, line.get("linestyle", "-"), upright)
     return band
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One cell of a heat map.
-
-    Attributes:
-        value: what the colour shows; NaN leaves it hatched.
-        text: in the middle.
-        note: below it, smaller: an interval, an n, "2 of 3 diverged".
-    """
-
-    value: float
-    text: str
-    note: str = ""
+def _marked(rows: pd.DataFrame, label: str, line: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Label and settings of a line; those of one run say so."""
+    if "seed" not in rows or rows["seed"].nunique() != 1:
+        return label, line
+    named = bool(label) and not label.startswith("_")
+    return f"{label} (one run)" if named else label, {"linewidth": THIN, **line}
 
 
-def cell(values: Sequence[float], show: Callable[[float], str], *, seeds: int, diverged: int, usual: int) -> Cell:
-    """The cell of one configuration: the mean over its seeds.
-
-    Args:
-        values: one a seed; those that are not finite are left out.
-        show: the text for a mean.
-        seeds: runs of this configuration, diverged ones included.
-        diverged: how many of them diverged.
-        usual: n of most cells, said elsewhere in the figure; another n is noted here.
-    """
-    finite = [value for value in values if math.isfinite(value)]
-    note = f"{diverged} of {seeds} div." if diverged else f"n={len(finite)}" if len(finite) != usual else ""
-    if not finite:
-        return Cell(math.nan, "diverged" if diverged else "–", f"n={seeds}" if seeds != usual else "")
-    value = estimate(finite).value
-    return Cell(value, show(value), note)
-
-
-def heat_map(
-    ax: Axes,
-    cells: Mapping[tuple[Any, Any], Cell],
-    rows: Sequence[Any],
-    columns: Sequence[Any],
-    *,
-    cmap: Colormap,
-    norm: Normalize,
+def _spread(
+    ax: Axes, rows: pd.DataFrame, by: str, band: Band, color: Any, linestyle: Any, upright: bool = False
 ) -> None:
-    """Coloured cells with their numbers inside; first row on top; missing cells stay white.
+    """The seeds behind a line: one by one where they are few, else a band."""
+    if not (band.high > band.low).any():
+        return
+    if "seed" not in rows or rows["seed"].nunique() >= FEW:
+        fill: Callable[..., Any] = ax.fill_betweenx if upright else ax.fill_between
+        fill(band.at, band.low, band.high, color=color, alpha=0.18, linewidth=0)
+    else:
+        seeds(ax, rows, by, color=color, linestyle=linestyle, upright=upright)
+
+
+def in_words(rows: pd.DataFrame, each: Sequence[str] = ("variant",), center: str = "mean") -> str:
+    """What lines drawn by `curve` or `profile` are of: how many seeds, and how these are shown.
 
     Args:
-        cells: by (row, column).
-        norm: from value to colour; beyond its ends the colour is that of the end.
+        rows: of all lines, with a column `seed`.
+        each: the columns whose values tell the lines apart.
+        center: what a thick line is, "mean" or "median".
     """
-    for (row, column), entry in cells.items():
-        x, y = columns.index(column), rows.index(row)
-        empty = math.isnan(entry.value)
-        color = "#F0F0F0" if empty else cmap(float(np.clip(norm(entry.value), 0, 1)))
-        ax.add_patch(
-            Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, edgecolor="white", hatch="////" if empty else None)
-        )
-        ink = INK if empty or _luminance(color) > 0.45 else "white"
-        behind = {"bbox": {"facecolor": "#F0F0F0", "edgecolor": "none", "pad": 1.0}} if empty else {}
-        ax.text(
-            x,
-            y - (0.14 if entry.note else 0),
-            entry.text,
-            color=ink,
-            ha="center",
-            va="center",
-            fontsize=6.5 if empty else 8,
-            **behind,
-        )
-        ax.text(x, y + 0.24, entry.note, color=ink, ha="center", va="center", fontsize=5.5)
-    ax.set(xlim=(-0.5, len(columns) - 0.5), ylim=(len(rows) - 0.5, -0.5))
-    scales.name_ticks(ax.xaxis, range(len(columns)), [str(c) for c in columns])
-    scales.name_ticks(ax.yaxis, range(len(rows)), [str(r) for r in rows])
-    ax.tick_params(length=0)
-    ax.grid(visible=False)
-    ax.spines[:].set_visible(False)
+    counts = sorted(set(rows.groupby(list(each), observed=True)["seed"].nunique())) or [0]
+    ways = [("bands: their range", counts[-1] >= FEW), ("thin lines: each of them", any(1 < n < FEW for n in counts))]
+    n = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
+    return "; ".join([f"{center} of n={n} seeds", *(words for words, there in ways if there)])
 
 
-def _luminance(color: Any) -> float:
-    red, green, blue = color[:3]
-    return float(0.2126 * red + 0.7152 * green + 0.0722 * blue)
+def seeds(ax: Axes, rows: pd.DataFrame, by: str, *, color: Any, upright: bool = False, **line: Any) -> None:
+    """A thin line a seed; for seeds that do different things, of which neither a mean nor a band says anything.
+
+    Args:
+        rows: columns seed, value and `by`; values that are not finite leave a gap.
+        line: matplotlib's settings of a line, in place of those of a seed's.
+    """
+    for _, own in rows.groupby("seed"):
+        values = own.groupby(by)["value"].mean()
+        pair = (values.index.to_numpy(float), values.to_numpy(float))
+        ax.plot(*(pair[::-1] if upright else pair), color=color, label="_seed", **{**SEED, **line})
+
+
+def say_clipped(ax: Axes, noun: str = "lines") -> int:
+    """Write into the axes how many of the lines drawn in data coordinates leave them; returns how many.
+
+    To be called once the limits stand.
+    """
+    low, high = sorted(ax.get_ylim())
+    drawn = [np.asarray(line.get_ydata(), dtype=float) for line in ax.lines if line.get_transform() == ax.transData]
+    beyond = sum(bool(((values < low) | (values > high)).any()) for values in drawn)
+    if beyond:
+        text = f"{beyond} of {len(drawn)} {noun} leave the panel"
+        look: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
+        ax.text(0.98, 0.03, text, transform=ax.transAxes, ha="right", va="bottom", color=QUIET, fontsize=6, bbox=look)
+    return beyond
 
 
 def error_bars(

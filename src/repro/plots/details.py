@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.scale import SymmetricalLogScale
 from matplotlib.ticker import FixedLocator
 
-from repro.plots import blocks, legends, scales
+from repro.plots import blocks, heat_maps, legends, scales
 from repro.plots.histograms import read_histograms
 from repro.plots.overview import SPLITS, activation_color, activations, depth_axis, healthy, one_a_row, training
 from repro.plots.style import BLUE, QUIET, TEXT, figure, rendered, styled
@@ -99,7 +99,7 @@ def _settings(curves: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
     fig, axes = _panels(min(COLUMNS, len(shown)), len(shown), 1.8)
     for ax, (split, metric) in zip(axes, shown, strict=True):
         own = rows[(rows["split"] == split) & (rows["metric"] == metric)]
-        blocks.curve(ax, own, "epoch", label=str(metric), color=BLUE)
+        blocks.curve(ax, own, "epoch", label=str(metric), color=BLUE, several=False)
         scales.value_axis(ax.yaxis, own["value"], scales.range_of(metric))
         ax.set_title(str(metric).replace("_", " ") + ("" if split in SPLITS else f" ({split})"))
         ax.set_xlabel("epoch")
@@ -135,7 +135,9 @@ def _profile(ax: Axes, rows: pd.DataFrame, quantity: str, colors: Mapping[int, A
         own = rows[rows["step"] == step]
         shown = own[own["value"] > 0] if logarithmic else own
         if len(own):
-            blocks.profile(ax, shown, label=str(step), color=color, upright=True, linewidth=1.2, markersize=3)
+            blocks.profile(
+                ax, shown, label=str(step), color=color, upright=True, several=False, linewidth=1.2, markersize=3
+            )
         if logarithmic:
             zeros = sorted(own.loc[own["value"] == 0, "depth"].unique())
             blocks.mark_zeros(ax, zeros, color=color, upright=True)
@@ -246,13 +248,13 @@ def _confusion(pairs: pd.DataFrame, classes: Sequence[float], called: Sequence[s
     side = min(TEXT, max(3.0, 0.45 * len(classes) + 1))
     fig = figure(side, side)
     ax = fig.subplots()
-    cells: dict[tuple[Any, Any], blocks.Cell] = {}
+    cells: dict[tuple[Any, Any], heat_maps.Cell] = {}
     for target, rows in pairs.groupby("target"):
         shares = {int(k): float((rows["predicted"] == k).mean()) for k in rows["predicted"].unique()}
-        cells |= {(int(float(str(target))), k): blocks.Cell(v, f"{v:.2g}") for k, v in shares.items()}
+        cells |= {(int(float(str(target))), k): heat_maps.Cell(v, f"{v:.2g}") for k, v in shares.items()}
     names = {int(value): called[int(value)] if called else str(int(value)) for value in classes}
     cells = {(names[target], names[predicted]): cell for (target, predicted), cell in cells.items()}
-    blocks.heat_map(
+    heat_maps.heat_map(
         ax, cells, [*names.values()], [*names.values()], cmap=matplotlib.colormaps["Blues"], norm=Normalize(0, 1)
     )
     ax.set(xlabel="predicted", ylabel="target")

@@ -72,7 +72,8 @@ def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataF
     seeds = len(summary["seeds"])
     title = headline(summary["settings"])
     fig.suptitle(title, x=0.01, ha="left", fontsize=min(13, 1150 / len(title)), color=INK)
-    notes = [divergence(summary), f"lines: median of {seeds} seeds; bands: their range" if seeds > 1 else ""]
+    apart = "thin: each of them" if seeds < blocks.FEW else "bands: their range"
+    notes = [divergence(summary), f"lines: median of {seeds} seeds; {apart}" if seeds > 1 else ""]
     if any(notes):
         fig.supxlabel("   ·   ".join(filter(None, notes)), x=0.99, ha="right", fontsize=9, color=QUIET)
     return fig
@@ -114,7 +115,7 @@ def training(ax: Axes, rows: pd.DataFrame, metric: str, summary: Mapping[str, An
         if len(own):
             last = own.loc[own["step"] == own["step"].max(), "value"].median()
             shape = ".3f" if metric == "accuracy" else ".3g"
-            blocks.curve(ax, own, "epoch", label=f"{split}  {last:{shape}}", color=color)
+            blocks.curve(ax, own, "epoch", label=f"{split}  {last:{shape}}", color=color, several=False)
     ax.set_title(metric.replace("_", " "))
     ax.set_xlabel("epoch")
     last = float(summary["epochs"]) or 1.0
@@ -203,6 +204,7 @@ def _gradients(ax: Axes, rows: pd.DataFrame, steps: Sequence[int]) -> None:
             label=str(step),
             color=color,
             upright=True,
+            several=False,
             linewidth=1.8 if ends else 1.1,
             markersize=4.5 if ends and len(own) < 60 else 2.5,
         )

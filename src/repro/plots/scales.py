@@ -77,6 +77,28 @@ def value_axis(axis: Axis, values: Iterable[float], within: Range = ANY, *, whol
     plain_ticks(axis)
 
 
+def one_range(
+    axes: Iterable[Axes], values: Iterable[float], within: Range = ANY, *, upright: bool = True, whole: bool = True
+) -> None:
+    """One axis for all panels that are compared: whether it is logarithmic, and where it ends.
+
+    Args:
+        axes: the panels.
+        values: what is drawn in any of them; see `value_axis`.
+        upright: the vertical axis, else the horizontal one.
+    """
+    drawn = list(values)
+    for ax in axes:
+        value_axis(ax.yaxis if upright else ax.xaxis, drawn, within, whole=whole)
+
+
+def linear_from_zero(axis: Axis, values: Iterable[float]) -> None:
+    """A linear axis from 0 to a little beyond the greatest of some values, of which none is below 0."""
+    greatest = max([float(v) for v in values if math.isfinite(v)], default=0.0) or 1.0
+    set_limits(axis, -PAD * greatest, (1 + 2 * PAD) * greatest)
+    plain_ticks(axis)
+
+
 def log_axis(axis: Axis, values: Iterable[float], most: int | None = None) -> None:
     """A logarithmic axis around the positive values.
 

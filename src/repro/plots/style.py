@@ -2,6 +2,7 @@
 
 import colorsys
 import io
+import textwrap
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -18,6 +21,7 @@ from repro.storage.files import write_atomic
 
 COLUMN = 3.25  # inches: one column of a two-column page
 TEXT = 6.75  # inches: the whole width of a page's text
+LETTER = 0.58  # width of a letter, of its height, a little more than most have
 SLIDE = 11.0  # inches: a figure made to be projected
 
 # Okabe and Ito's palette.
@@ -131,6 +135,19 @@ def figure(width: float = TEXT, height: float = 3.0, gap: float | None = None) -
     return Figure(figsize=(width, height), layout=layout)
 
 
+def explain(fig: Figure, *parts: str, size: float = 6.5) -> None:
+    """What a figure's marks stand for, in quiet letters at its lower right; as many lines as its width asks for.
+
+    Args:
+        parts: clauses, those that are empty left out.
+        size: of the letters, in points.
+    """
+    text = "; ".join(filter(None, parts))
+    letters = int(fig.get_figwidth() * 72 / (LETTER * size))
+    lines = [line for own in text.split("\n") for line in textwrap.wrap(own, letters)]
+    fig.supxlabel("\n".join(lines), x=0.99, ha="right", multialignment="right", fontsize=size, color=QUIET)
+
+
 def save(fig: Figure, path_without_suffix: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write a figure in each format, atomically; the same figure gives the same bytes.
 
@@ -156,7 +173,17 @@ def save(fig: Figure, path_without_suffix: Path, formats: Sequence[str] = ("png"
 
 
 def rendered(fig: Figure, format: str) -> bytes:
-    """A figure as the content of a png or svg file; to be called inside `styled()`, as `save`."""
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format=format, metadata=_METADATA[format])
+    """A figure as the content of a png or svg file; to be called inside `styled()`, as `save`.
+
+    `savefig` draws everything once to lay it out and once more to write it. Drawing lays out as well, so once is
+    enough; the bytes are the same.
+    """
+    before, dpi, buffer = fig.canvas, fig.dpi, io.BytesIO()
+    fig.dpi = matplotlib.rcParams["savefig.dpi"]
+    try:
+        canvas: Any = {"png": FigureCanvasAgg, "svg": FigureCanvasSVG}[format](fig)
+        getattr(canvas, f"print_{format}")(buffer, metadata=_METADATA[format])
+    finally:
+        fig.set_canvas(before)
+        fig.dpi = dpi
     return buffer.getvalue()

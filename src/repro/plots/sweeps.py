@@ -11,17 +11,19 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.compare import setting_colors
-from repro.plots.style import QUIET, TEXT, figure, save, styled
+from repro.plots.style import TEXT, explain, figure, save, styled
 from repro.storage.statistics import estimate
 from repro.text.comparison import Setting
 
 FEW = 9  # values that all get a tick
+LOST = "×: so many seeds diverged, left out"
+TICK, ROW = 3.5, 7.5  # points: the length of a tick, the height of a count below it
 
 
 def against_number(
     lines: Mapping[str, Sequence[tuple[float, Setting]]], name: str, metrics: Sequence[str], path: Path
 ) -> list[Path]:
-    """Draw final metrics against a number: points for seeds, means with intervals, crosses where any diverged.
+    """Draw final metrics against a number: points for seeds, means with intervals, counts where any diverged.
 
     Args:
         lines: for each line, by its label (empty where there is one only), the values of the number and their settings.
@@ -60,9 +62,8 @@ def _against(lines: Mapping[str, Sequence[tuple[float, Setting]]], name: str, me
     shown = [one for points in lines.values() for _, one in points]
     counts = sorted({len(one.values(metrics[0])) for one in shown} - {0}) or [0]
     seeds = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
-    note = f"mean of n={seeds} seeds and its 95 % interval" if counts[-1] > 1 else f"n={seeds}"
-    note += "; ×: seeds that diverged, left out" if any(one.diverged for one in shown) else ""
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    says = f"mean of n={seeds} seeds and its 95 % interval" if counts[-1] > 1 else f"n={seeds}"
+    explain(fig, says, LOST if any(one.diverged for one in shown) else "")
     return fig
 
 
@@ -76,10 +77,9 @@ def _line(
         if values:
             where.append(place)
             estimates.append(estimate(values))
-        if len(values) > 1:
-            ax.plot([place] * len(values), values, ".", color=color, alpha=0.4, markersize=3)
+        seed_dots(ax, place, values, color)
         if one.diverged:
-            mark_diverged(ax, place, color)
+            mark_diverged(ax, place, len(one.diverged), color)
         all_values += values
     within = scales.range_of(metric)
     blocks.error_bars(ax, where, estimates, label=label, color=color, within=within, fmt="o-", markersize=4)
@@ -113,7 +113,7 @@ def sweep(
 ) -> None:
     """Mean and interval of a column of the runs table at each value of a setting, evenly spaced so that 0 has a place.
 
-    A cross at the lower edge tells that some of the seeds diverged; they are left out of the mean.
+    Small dots are the seeds. Below the axis stands how many diverged; they are left out of the mean.
 
     Args:
         runs: of one variant.
@@ -128,8 +128,9 @@ def sweep(
         if values:
             where.append(place)
             estimates.append(estimate(values))
+            seed_dots(ax, place, values, color)
         if lost.any():
-            mark_diverged(ax, place, color)
+            mark_diverged(ax, place, int(lost.sum()), color)
     if len(runs):
         look = {"fmt": "o-", "markersize": 4, **style}
         blocks.error_bars(ax, where, estimates, label=label, color=color, within=scales.range_of(metric), **look)
@@ -137,18 +138,34 @@ def sweep(
     ax.set_xlim(-0.4, len(at) - 0.6)
 
 
-def mark_diverged(ax: Axes, place: float, color: Any) -> None:
-    """A cross at the lower edge, above those that stand there already."""
-    there = sum(line.get_gid() == f"diverged {place:g}" for line in ax.lines)
-    ax.plot(
-        [place],
-        [0.03 + 0.05 * there],
-        "x",
+def seed_dots(ax: Axes, place: float, values: Sequence[float], color: Any) -> None:
+    """A small dot a seed behind their mean, where there are several."""
+    if len(values) > 1:
+        ax.plot([place] * len(values), values, ".", color=color, alpha=0.4, markersize=3)
+
+
+def mark_diverged(ax: Axes, place: float, count: int, color: Any) -> None:
+    """How many seeds diverged, between the axis and its numbers, where no value can be; see `LOST`.
+
+    Those of several lines stand one below the other.
+    """
+    row = sum(text.get_gid() == f"diverged {place:g}" for text in ax.texts)
+    ax.annotate(
+        f"×{count}",
+        (place, 0.0),
+        xycoords=ax.get_xaxis_transform(),
+        xytext=(0, -(TICK + ROW * row)),
+        textcoords="offset points",
+        ha="center",
+        va="top",
         color=color,
-        transform=ax.get_xaxis_transform(),
-        clip_on=False,
+        fontsize=6.5,
+        fontweight="bold",
         gid=f"diverged {place:g}",
+        annotation_clip=False,
     )
+    known = ax.xaxis.get_tick_params().get("pad", 0.0)
+    ax.tick_params(axis="x", pad=max(known, ROW * (row + 1)))
 
 
 def add_quantity(
@@ -166,8 +183,7 @@ def whole_norm(norms: "pd.Series[float]") -> float:
     return float(np.sqrt((norms**2).sum()))
 
 
-def footnote(fig: Figure, runs: pd.DataFrame, more: str = "") -> None:
+def footnote(fig: Figure, runs: pd.DataFrame, *more: str) -> None:
     """Number of seeds and meaning of the bars, at the lower right."""
     counts = sorted(runs.groupby("variant")["seed"].nunique().unique())
-    text = f"mean of n={' to '.join(map(str, counts))} seeds and its 95 % interval"
-    fig.supxlabel("; ".join(filter(None, [text, more])), x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, f"mean of n={' to '.join(map(str, counts))} seeds and its 95 % interval; small dots: seeds", *more)
