@@ -56,6 +56,7 @@ def verify(chosen: Sequence[Experiment], wanted: "Wanted") -> int:
 
 
 def _experiment(experiment: Experiment, wanted: "Wanted") -> bool:
+    from repro.study.differences import worst
     from repro.study.verify import draw, train_again
 
     try:
@@ -68,6 +69,8 @@ def _experiment(experiment: Experiment, wanted: "Wanted") -> bool:
     if again:
         print(_table(again))
     for one in again:
+        if more := worst(one.found)[1]:
+            print(f"{one.run} {one.variant}: {more} more metrics differ")
         if one.error:
             print(f"{one.run} {one.variant} cannot be trained again: {printable(one.error)}")
     if drawn.stale:
@@ -112,7 +115,7 @@ def _table(again: "Sequence[Again]") -> str:
             "differs" if one.fails else "within" if one.share else "same",
         )
         for run in again
-        for one in worst(run.found)
+        for one in worst(run.found)[0]
     ]
     columns = [
         "run",
