@@ -194,6 +194,16 @@ def test_long_runs_can_be_left_out(cli: Callable[..., Said]) -> None:
     assert "nothing verified" in said.out
 
 
+@pytest.mark.usefixtures("tables")
+def test_of_several_experiments_the_last_line_says_which(cli: Callable[..., Said]) -> None:
+    said = cli("reproduce", "--verify", "linear_backprop", "scale=smoke", "--longest", "0")
+    assert said.status == 1
+    assert said.out.splitlines()[-1] == (
+        "0 of 3 experiments verified; not as in their tables: linear_backprop/cifar10, linear_backprop/cost; "
+        "nothing trained of linear_backprop/toy"
+    )
+
+
 def test_times_are_not_compared(cli: Callable[..., Said], made: Path) -> None:
     said = cli("reproduce", "--verify", "linear_backprop/cost", "scale=smoke", "--runs", "1", f"results_dir={made}")
     assert said.status == 0, said.out
