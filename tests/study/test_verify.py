@@ -14,12 +14,12 @@ from conftest import Said
 from repro.cli import main
 from repro.errors import UserError
 from repro.paths import CLONE
-from repro.study.differences import FIRST, ZERO, shares
+from repro.study.differences import FIRST, SHOWN, ZERO, Difference, shares, worst
 from repro.study.experiment import TOLERANCE, Experiment, load, names
 from repro.study.verify import Wanted, draw
 
 EXPERIMENT = "linear_backprop/toy"
-VERIFY = ("reproduce", "--verify", EXPERIMENT, "scale=smoke", "--runs", "1")
+VERIFY = ("reproduce", "--verify", EXPERIMENT, "scale=smoke", "--runs", "1", "--tolerance", "1e-6")
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +194,16 @@ def test_long_runs_can_be_left_out(cli: Callable[..., Said]) -> None:
     assert "nothing verified" in said.out
 
 
+@pytest.mark.usefixtures("tables")
+def test_of_several_experiments_the_last_line_says_which(cli: Callable[..., Said]) -> None:
+    said = cli("reproduce", "--verify", "linear_backprop", "scale=smoke", "--longest", "0")
+    assert said.status == 1
+    assert said.out.splitlines()[-1] == (
+        "0 of 3 experiments verified; not as in their tables: linear_backprop/cifar10, linear_backprop/cost; "
+        "nothing trained of linear_backprop/toy"
+    )
+
+
 def test_times_are_not_compared(cli: Callable[..., Said], made: Path) -> None:
     said = cli("reproduce", "--verify", "linear_backprop/cost", "scale=smoke", "--runs", "1", f"results_dir={made}")
     assert said.status == 0, said.out
@@ -225,6 +235,14 @@ def test_mistakes(words: tuple[str, ...], says: str, cli: Callable[..., Said]) -
     said = cli("reproduce", EXPERIMENT, *words)
     assert said.status == 2
     assert says in said.err
+
+
+def test_what_is_shown_is_the_worst_of_each_table() -> None:
+    found = [Difference("runs.csv", f"m{n}", "seed 0", 1.0, 2.0, n / 100, 0.05) for n in range(20)]
+    found += [Difference("curves.csv.gz", "c", "seed 0", 1.0, 1.0, 0.0, 0.05)]
+    shown, more = worst(found)
+    assert [one.metric for one in shown] == [*(f"m{n}" for n in range(19, 19 - SHOWN, -1)), "m5", "c"]
+    assert more == 14 - SHOWN
 
 
 def test_shares() -> None:

@@ -16,6 +16,8 @@ FIRST = 1e-5
 ZERO = 1e-12
 """Numbers that differ by no more are equal: what is left of sums that should be none, and of weights that fade away."""
 
+SHOWN = 8
+
 COMPARED = ("curves", "layers")
 """The long tables that are compared; the others are samples of what the weights of these runs make."""
 
@@ -167,12 +169,15 @@ def _of_row(file: str, row: Mapping[Any, Any], allowed: float) -> Difference:
     return Difference(file, str(row["metric"]), where, old, new, float(row["share"]), float(allowed))
 
 
-def worst(found: list[Difference]) -> list[Difference]:
-    """What a reader is shown: every metric that fails, and of each table the worst of the others."""
-    shown = []
+def worst(found: list[Difference]) -> tuple[list[Difference], int]:
+    """What a reader is shown: of each table the `SHOWN` worst metrics that fail and the worst of the others.
+
+    Returns:
+        These, and how many more fail.
+    """
+    shown: list[Difference] = []
     for file in dict.fromkeys(one.table for one in found):
-        own = [one for one in found if one.table == file]
-        within = [one for one in own if not one.fails]
-        shown += [one for one in own if one.fails]
-        shown += [max(within, key=lambda one: one.weight)] if within else []
-    return shown
+        own = sorted((one for one in found if one.table == file), key=lambda one: one.weight, reverse=True)
+        failing, within = [one for one in own if one.fails], [one for one in own if not one.fails]
+        shown += [*failing[:SHOWN], *within[:1]]
+    return shown, sum(one.fails for one in found) - sum(one.fails for one in shown)

@@ -45,17 +45,18 @@ def flags(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
 
 def verify(chosen: Sequence[Experiment], wanted: "Wanted") -> int:
     """Verify experiments one after the other; 1 when the tables of one cannot be made again."""
-    outcomes = [_experiment(experiment, wanted) for experiment in chosen]
+    outcomes = {experiment.name: _experiment(experiment, wanted) for experiment in chosen}
     if len(chosen) > 1:
-        bad = [experiment.name for experiment, good in zip(chosen, outcomes, strict=True) if not good]
-        print(
-            f"{len(chosen) - len(bad)} of {len(chosen)} experiments verified"
-            + (f"; not: {', '.join(bad)}" if bad else "")
-        )
-    return 0 if all(outcomes) else 1
+        named = {what: [name for name, own in outcomes.items() if own is what] for what in (True, False, None)}
+        line = f"{len(named[True])} of {len(chosen)} experiments verified"
+        line += f"; not as in their tables: {', '.join(named[False])}" if named[False] else ""
+        print(line + (f"; nothing trained of {', '.join(named[None])}" if named[None] else ""))
+    return 1 if False in outcomes.values() else 0
 
 
-def _experiment(experiment: Experiment, wanted: "Wanted") -> bool:
+def _experiment(experiment: Experiment, wanted: "Wanted") -> bool | None:
+    """Whether the tables can be made again, as far as it was tried; None where nothing was."""
+    from repro.study.differences import worst
     from repro.study.verify import draw, train_again
 
     try:
@@ -68,13 +69,15 @@ def _experiment(experiment: Experiment, wanted: "Wanted") -> bool:
     if again:
         print(_table(again))
     for one in again:
+        if more := worst(one.found)[1]:
+            print(f"{one.run} {one.variant}: {more} more metrics differ")
         if one.error:
             print(f"{one.run} {one.variant} cannot be trained again: {printable(one.error)}")
     if drawn.stale:
         print(f"{len(drawn.stale)} runs of the table cannot be composed any more: {', '.join(drawn.stale)}")
     bad = sum(one.fails for one in again)
     print(f"{_verdict(bad, again)}\n", flush=True)
-    return not bad and not drawn.stale
+    return False if bad or drawn.stale else True if again else None
 
 
 def _announced(drawn: "Drawn", wanted: "Wanted") -> str:
@@ -112,7 +115,7 @@ def _table(again: "Sequence[Again]") -> str:
             "differs" if one.fails else "within" if one.share else "same",
         )
         for run in again
-        for one in worst(run.found)
+        for one in worst(run.found)[0]
     ]
     columns = [
         "run",
