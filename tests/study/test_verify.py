@@ -17,6 +17,7 @@ from repro.paths import CLONE
 from repro.study.differences import FIRST, SHOWN, ZERO, Difference, shares, worst
 from repro.study.experiment import TOLERANCE, Experiment, load, names
 from repro.study.verify import Wanted, draw
+from repro.training.run import Interrupted
 
 EXPERIMENT = "linear_backprop/toy"
 VERIFY = ("reproduce", "--verify", EXPERIMENT, "scale=smoke", "--runs", "1", "--tolerance", "1e-6")
@@ -183,6 +184,19 @@ def test_a_run_that_fails_is_named_and_nothing_is_left(
     said = cli(*VERIFY)
     assert said.status == 1
     assert re.search(r"[0-9a-f]{10} \w+ cannot be trained again: the data are missing", said.out)
+    assert not list((tmp_path / "temporary").iterdir())
+
+
+@pytest.mark.usefixtures("tables")
+def test_interrupted(cli: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: object) -> None:
+        raise Interrupted("saved; the same command resumes there")
+
+    monkeypatch.setattr("repro.training.run.train", stop)
+    said = cli(*VERIFY)
+    assert said.status == 130
+    assert "interrupted; nothing is kept of what was trained to verify" in said.err
+    assert "resumes" not in said.err
     assert not list((tmp_path / "temporary").iterdir())
 
 

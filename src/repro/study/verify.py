@@ -111,12 +111,18 @@ def draw(experiment: Experiment, wanted: Wanted) -> Drawn:
 
 
 def train_again(drawn: Drawn, run: str, wanted: Wanted) -> Again:
-    """Train a committed run in a folder of its own, which is gone afterwards, and compare it with its tables."""
+    """Train a committed run in a folder of its own, which is gone afterwards, and compare it with its tables.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C or SIGTERM.
+    """
     began = time.monotonic()
     variant = drawn.plan.jobs[run].variant
     with tempfile.TemporaryDirectory(prefix="repro-verify-") as folder:
         try:
             found = _trained(drawn.plan, run, Path(folder), wanted)
+        except KeyboardInterrupt:  # which would say where it can go on
+            raise KeyboardInterrupt("interrupted; nothing is kept of what was trained to verify") from None
         except Exception as error:  # whatever it is, this table cannot be made again, and others may
             reason = " ".join(str(error).split()) or type(error).__name__
             return Again(run, variant, time.monotonic() - began, error=reason)
