@@ -48,6 +48,7 @@ TEXT = [
 SEQUENCES = {
     "architecture/lstm": PROGRAMS,
     "architecture/lstm_classifier": UNIQUE,
+    "architecture/gru": [word.replace("=lstm", "=gru") for word in PROGRAMS],
     "architecture/ntm": RECALL,
     "dataset/learning_to_execute": PROGRAMS,
     "dataset/unique_numbers": UNIQUE,

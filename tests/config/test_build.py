@@ -58,7 +58,7 @@ def build_one(name: str, tmp_path: Path) -> Any:
     if group == "architecture":
         make = LayerFactory(build(node("activation/tanh"), "activation"), exact, none)
         shape: dict[str, Any] = {"shape": (1, 8, 8)}
-        if option in ("lstm", "lstm_classifier"):
+        if option in ("lstm", "gru", "lstm_classifier"):
             shape = {"shape": (), "tokens": 7}
         elif option == "ntm":
             shape = {"shape": (4,)}

@@ -139,7 +139,7 @@ def _check_sequences(settings: Mapping[str, Any]) -> None:
     if data and not net:
         raise UserError(
             f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
-            "read; take architecture=lstm, lstm_classifier or ntm"
+            "read; take architecture=lstm, gru, lstm_classifier or ntm"
         )
     for key in ("precision", "compile", "eval_samples"):
         if declares(settings, "architecture", "carries_state") and settings["trainer"][key]:
