@@ -114,6 +114,30 @@ class NormalEverywhere:
         self(bias, rng)
 
 
+class OrthogonalSquare:
+    """Orthogonal where weights are square, N(0, std²) elsewhere and for embeddings, as the dl4mt tutorial has it.
+
+    Args:
+        gain: factor on the orthogonal matrices, above 0.
+        std: of the others, above 0.
+    """
+
+    def __init__(self, gain: float, std: float) -> None:
+        self.gain = number("initialization.gain", gain, 0, ends="(]")
+        self.std = number("initialization.std", std, 0, ends="(]")
+
+    def __call__(self, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill a weight in place."""
+        if weight.dim() == 2 and weight.shape[0] == weight.shape[1]:
+            orthogonal(weight, rng, self.gain)
+        else:
+            self.embedding(weight, rng)
+
+    def embedding(self, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill an embedding in place."""
+        nn.init.normal_(weight, 0, self.std, generator=rng)
+
+
 class TorchDefault:
     """What torch gives its linear and convolutional layers by itself: U(−1/√n, 1/√n) for weights and their biases."""
 
