@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from repro.claims.verdicts import COLUMNS
+
 CURVES = ("run", "seed", "step", "epoch", "split", "metric", "value")
 LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
 PER_EPOCH = 20
@@ -26,6 +28,14 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
     writer.writerows(rows)
     data = text.getvalue().encode()
     path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+
+
+def write_claims(path: Path, *claims: Mapping[str, Any]) -> None:
+    """claims.csv; each claim needs an id and says what is not as in `usual`."""
+    usual = {"paper": "p", "experiment": "e", "says": "It is so.", "origin": "paper", "planned": "true", "metric": "m"}
+    usual |= {"n": 5, "scale": "full", "direction": "yes", "verdict": "reproduced", "source": "Table 1"}
+    full = [usual | {"statement": claim["claim"]} | dict(claim) for claim in claims]
+    write_csv(path, COLUMNS, [[claim.get(name, "") for name in COLUMNS] for claim in full])
 
 
 def run_folder(

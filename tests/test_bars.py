@@ -65,10 +65,11 @@ def test_what_lasts_long_is_said_once_where_there_is_no_bar(
     clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     outlook = Outlook(1000, "training")
-    for step, seconds in ((1, 2.0), (2, 2.0), (3, 2.0), (4, 2.0)):  # two seconds each
+    # A minute until the first step, with imports and a first evaluation, says nothing of those that follow.
+    for step, seconds in ((1, 60.0), (2, 2.0), (3, 2.0), (4, 2.0), (5, 2.0)):
         clock(seconds)
         outlook.reached(step)
-    assert capsys.readouterr().err == "repro: training takes about 33 min more (3 of 1,000 steps done)\n"
+    assert capsys.readouterr().err == "repro: training takes about 33 min more (4 of 1,000 steps done)\n"
 
 
 def test_what_is_over_soon_is_not_announced(clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,8 +84,9 @@ def test_a_resumed_run_is_judged_by_its_own_steps(
     clock: Callable[[float], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     outlook = Outlook(1000, "training", done=900)
-    clock(10.0)
     outlook.reached(901)
+    clock(10.0)
+    outlook.reached(902)
     assert "about 16 min more" in capsys.readouterr().err
 
 

@@ -1,5 +1,6 @@
 """What is seen of work that takes its time: a bar on standard error, with the time left, on a terminal only."""
 
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -60,11 +61,14 @@ class Outlook:
 
     def __init__(self, total: int, what: str, done: int = 0) -> None:
         self._total, self._what, self._first = total, what, done
-        self._began, self._told = time.monotonic(), on_terminal()
+        self._began, self._told = math.nan, on_terminal()
 
     def reached(self, step: int) -> None:
         """So many steps are done."""
         if self._told or step <= self._first:
+            return
+        if math.isnan(self._began):  # the clock starts behind the first step, which may have had much to get ready
+            self._began, self._first = time.monotonic(), step
             return
         elapsed = time.monotonic() - self._began
         if elapsed >= LOOK:

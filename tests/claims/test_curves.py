@@ -46,6 +46,7 @@ def test_a_column_on_one_side_of_a_number() -> None:
     assert str(Selector({"column": "valid_loss", "below": 0.001}, "a")) == "share with valid_loss below 0.001 of a"
     claim = {
         "says": "s",
+        "source": "Table 1",
         "kind": "below",
         "metric": {"column": "valid_loss", "below": 0.3},
         "variant": "b",
@@ -67,7 +68,7 @@ def test_a_column_on_one_side_of_a_number() -> None:
 )
 def test_what_is_wrong_with_a_column(metric: dict[str, Any], error: str) -> None:
     with pytest.raises(UserError, match=error):
-        check_claims({"c": {"says": "s", "kind": "above", "metric": metric, "bound": 1}}, VARIANTS)
+        check_claims({"c": {"says": "s", "source": "Table 1", "kind": "above", "metric": metric, "bound": 1}}, VARIANTS)
 
 
 def test_a_run_that_diverged_has_no_end() -> None:
@@ -96,6 +97,7 @@ def test_a_run_that_diverged_has_no_end() -> None:
     assert numbers(quantity="dead_share", depth=1, step="first") == [0, 0]
     claim = {
         "says": "s",
+        "source": "Table 1",
         "kind": "above",
         "metric": {"curve": "valid_loss", "step": "last"},
         "variant": "a",
@@ -140,6 +142,7 @@ def test_each_side_at_its_own_best_setting(kind: str) -> None:
     side = "above" if sign == 1 else "below"
     claim = {
         "says": "s",
+        "source": "Table 1",
         "kind": side,
         "metric": f"test_{kind}",
         "variant": "a",
@@ -177,7 +180,15 @@ def test_where_every_setting_lost_a_run_the_others_decide() -> None:
     ids=str,
 )
 def test_what_is_wrong_with_a_best(best: Any, error: str) -> None:
-    claim = {"says": "s", "kind": "above", "metric": "test_accuracy", "variant": "a", "bound": 0, "best": best}
+    claim = {
+        "says": "s",
+        "source": "Table 1",
+        "kind": "above",
+        "metric": "test_accuracy",
+        "variant": "a",
+        "bound": 0,
+        "best": best,
+    }
     with pytest.raises(UserError, match=error):
         judge({"c": claim}, swept(), None, None, paper="p", experiment="e", variants=VARIANTS)
 
@@ -227,7 +238,13 @@ def test_an_unknown_curve_names_those_there_are() -> None:
 
 
 def claim(**more: Any) -> dict[str, Any]:
-    return {"says": "a is below b on its way.", "kind": "below", "variant": "a", "than": "b"} | more
+    return {
+        "says": "a is below b on its way.",
+        "source": "Table 1",
+        "kind": "below",
+        "variant": "a",
+        "than": "b",
+    } | more
 
 
 @pytest.mark.parametrize(("place", "verdict"), [({"step": 0}, "inconclusive"), ({"step": 20}, "reproduced")])
@@ -292,6 +309,13 @@ def test_a_value_when_another_curve_is_beyond_a_number() -> None:
     ],
 )
 def test_what_when_needs(when: Any) -> None:
-    claim = {"says": "s", "kind": "below", "bound": 1, "variant": "a", "metric": {"curve": "test_loss", "when": when}}
+    claim = {
+        "says": "s",
+        "source": "Table 1",
+        "kind": "below",
+        "bound": 1,
+        "variant": "a",
+        "metric": {"curve": "test_loss", "when": when},
+    }
     with pytest.raises(UserError, match=r"when|below"):
         check_claims({"c": claim}, VARIANTS)

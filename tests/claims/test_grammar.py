@@ -9,7 +9,14 @@ from repro.claims.grammar import check_claims
 from repro.errors import UserError
 
 VARIANTS = ("a", "b", "xavier")
-GOOD = {"says": "It is so.", "kind": "above", "metric": "test_accuracy", "variant": "a", "bound": 0.5}
+GOOD = {
+    "says": "It is so.",
+    "source": "Table 1",
+    "kind": "above",
+    "metric": "test_accuracy",
+    "variant": "a",
+    "bound": 0.5,
+}
 
 
 @pytest.mark.parametrize(
@@ -61,4 +68,6 @@ def test_malformed_claims_are_refused_before_training(change: dict[str, Any], sa
 )
 def test_incomplete_claims_are_refused(claim: dict[str, Any], says: str) -> None:
     with pytest.raises(UserError, match=says):
-        check_claims({"c": {"says": "So.", "metric": "test_accuracy", "variant": "a", **claim}}, VARIANTS)
+        check_claims(
+            {"c": {"says": "So.", "source": "Table 1", "metric": "test_accuracy", "variant": "a", **claim}}, VARIANTS
+        )

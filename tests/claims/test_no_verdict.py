@@ -43,7 +43,7 @@ def runs() -> pd.DataFrame:
 
 def judged(claim: dict[str, Any], tmp_path: Path, entitled: bool) -> tuple[str, str]:
     """Our cell of the ledger and the verdict, after a way through claims.csv."""
-    full = {"says": "It is so.", **claim}
+    full = {"says": "It is so.", "source": "Table 1", **claim}
     found = judge({"c": full}, runs(), None, paper="p", experiment="e", variants=VARIANTS, entitled=entitled)
     write_claims(tmp_path / "claims.csv", found)
     row = ledger(read(tmp_path / "claims.csv")).iloc[0]
@@ -58,7 +58,7 @@ def judged(claim: dict[str, Any], tmp_path: Path, entitled: bool) -> tuple[str, 
         (SHARE, ("1.0 [0.2, 1.0] (n=2)", "inconclusive"), "1 (n=2)"),
         (
             PARTS,
-            ("0 of 3 (n=2)", "not reproduced"),
+            ("0 of 3 (n=2)", "inconclusive"),
             "test accuracy: 0.85 (a), 0.61 (relu 8-2), 0.5 (c); test loss: 1.39 (a), 4 (c) (n=2)",
         ),
     ],
@@ -73,7 +73,10 @@ def test_numbers_without_interval_or_verdict(
 def test_no_runs_are_no_value() -> None:
     nothing = {**SIMPLE, "where": {}, "variant": "c", "metric": "test_accuracy"}
     data = Measurements(runs()[lambda table: table["variant"] != "c"])
-    assert values(parse("c", {"says": "It is so.", **nothing}, VARIANTS), data, "c") == "test accuracy: no value (c)"
+    assert (
+        values(parse("c", {"says": "It is so.", "source": "Table 1", **nothing}, VARIANTS), data, "c")
+        == "test accuracy: no value (c)"
+    )
 
 
 def test_what_sides_have_in_common_is_said_once() -> None:
@@ -81,6 +84,7 @@ def test_what_sides_have_in_common_is_said_once() -> None:
     lr = {"optimizer.lr": 0.1}
     claim = {
         "says": "It is so.",
+        "source": "Table 1",
         "kind": "above",
         "metric": "test_accuracy",
         "variant": "a",

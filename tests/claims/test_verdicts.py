@@ -32,7 +32,7 @@ def runs_of(columns: dict[str, list[float]], seeds: dict[str, list[int]] | None 
 
 
 def verdict(claim: dict[str, Any], runs: pd.DataFrame, layers: pd.DataFrame | None = None) -> pd.Series:
-    full = {"says": "It is so.", "metric": "test_accuracy", "variant": "a", **claim}
+    full = {"says": "It is so.", "source": "Table 1", "metric": "test_accuracy", "variant": "a", **claim}
     found = judge({"c": full}, runs, layers, paper="p", experiment="e", variants=VARIANTS)
     assert list(found.columns) == list(COLUMNS)
     return found.iloc[0]
@@ -165,7 +165,10 @@ def test_diverged_runs_are_left_out_and_noted() -> None:
 
 def test_divergence_is_a_metric_and_failures_are_no_evidence() -> None:
     runs = runs_of({"a": [math.nan] * 4})
-    assert verdict({"kind": "above", "metric": "diverged", "bound": 0.9}, runs)["verdict"] == YES
+    # Four of four: Clopper and Pearson's lower bound is 0.025 to the power of 1/4.
+    found = verdict({"kind": "above", "metric": "diverged", "bound": 0.39}, runs)
+    assert (found["verdict"], found["low"], found["high"]) == (YES, pytest.approx(0.025**0.25), 1.0)
+    assert verdict({"kind": "above", "metric": "diverged", "bound": 0.41}, runs)["verdict"] == OPEN
     runs.loc[0, "status"] = "failed"
     assert verdict({"kind": "above", "metric": "diverged", "bound": 0.9}, runs)["n"] == 3
 
@@ -273,7 +276,7 @@ def test_all_parts(bounds: list[float], expected: str, ours: int) -> None:
     found = verdict({"kind": "all", "claims": parts}, runs_of({"a": SPREAD}))
     assert (found["verdict"], found["ours"], found["n"]) == (expected, ours, 5)
     assert found["metric"] == f"parts of {len(bounds)}"
-    assert ("not reproduced: test_accuracy of a 0.91" in found["note"]) == (expected == NO)
+    assert ("no: test_accuracy of a 0.91" in found["note"]) == (expected == NO)
 
 
 def test_parts_inherit_what_they_look_at() -> None:
@@ -283,13 +286,27 @@ def test_parts_inherit_what_they_look_at() -> None:
     assert (found["verdict"], found["ours"]) == (YES, 3)
 
 
-GOOD = {"says": "It is so.", "kind": "above", "metric": "test_accuracy", "variant": "a", "bound": 0.5}
+GOOD = {
+    "says": "It is so.",
+    "source": "Table 1",
+    "kind": "above",
+    "metric": "test_accuracy",
+    "variant": "a",
+    "bound": 0.5,
+}
 
 
 def test_claims_csv_is_byte_stable_and_reads_back(tmp_path: Path) -> None:
     claims = {
-        "one": {**GOOD, "published": 0.95, "source": "table 2", "unit": "share"},
-        "two": {**GOOD, "published": "about 0.9, by eye", "says": 'Says "so", twice.', "variant": "b"},
+        "one": {**GOOD, "published": 0.95, "size": {"band": 0.1}, "why": "so", "source": "table 2", "unit": "share"},
+        "two": {
+            **GOOD,
+            "published": "about 0.9, by eye",
+            "size": {"none": "by eye"},
+            "says": 'Says "so", twice.',
+            "source": "Table 1",
+            "variant": "b",
+        },
     }
     made = [judge(claims, runs_of({"a": SPREAD}), None, paper="p", experiment="e", variants=VARIANTS) for _ in "12"]
     write_claims(tmp_path / "one.csv", made[0])
@@ -308,13 +325,24 @@ def test_claims_csv_is_byte_stable_and_reads_back(tmp_path: Path) -> None:
 def test_what_claims_look_at() -> None:
     layer, curve = {"quantity": "dead_share", "depth": 1}, {"curve": "test_loss", "epoch": 1}
     shared = {"kind": "above", "metric": "test_accuracy", "variant": "a"}
-    claims: dict[str, Any] = {"plain": {"says": "", **shared, "bound": 0}}
+    claims: dict[str, Any] = {"plain": {"says": "", "source": "Table 1", **shared, "bound": 0}}
     assert looked_at(claims, ["a"]) == (set(), False)
-    claims["than"] = {"says": "", **shared, "than": {"metric": layer | {"quantity": "activation_std"}}}
-    claims["of"] = {"says": "", "kind": "share", "at_least": 0.5, "claim": shared | {"metric": layer, "bound": 0}}
+    claims["than"] = {
+        "says": "",
+        "source": "Table 1",
+        **shared,
+        "than": {"metric": layer | {"quantity": "activation_std"}},
+    }
+    claims["of"] = {
+        "says": "",
+        "source": "Table 1",
+        "kind": "share",
+        "at_least": 0.5,
+        "claim": shared | {"metric": layer, "bound": 0},
+    }
     assert looked_at(claims, ["a"]) == ({"activation_std", "dead_share"}, False)
     parts = [shared | {"bound": 0, "metric": metric} for metric in ({"column": "test_loss", "below": 1}, curve)]
-    claims["all"] = {"says": "", "kind": "all", "claims": parts}
+    claims["all"] = {"says": "", "source": "Table 1", "kind": "all", "claims": parts}
     assert looked_at(claims, ["a"]) == ({"activation_std", "dead_share"}, True)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from conftest import Said
+from fabricated import write_claims, write_csv
 from repro.errors import UserError
 from repro.storage.tables import read
-from repro.study.gather import claims_in
+from repro.study.ledger import read_claims
 
 SMALL = ("dataset=xor", "architecture.width=4", "trainer.epochs=1")
 UNIT = "activation.unit._target_=torch.nn."
@@ -68,9 +69,6 @@ def test_reproduce_takes_no_variant(word: str, cli: Callable[..., Said]) -> None
     assert "is for repro train" in cli("reproduce", "training_deep_networks/dropout", word, "scale=smoke").mistake
 
 
-CLAIMS = "paper,experiment,claim,says,metric,published,ours,low,high,n,scale,verdict\n"
-
-
 @pytest.mark.parametrize("text", ["<<<<<<< ours\na,1\n=======\na,2\n>>>>>>> theirs\n", "a,1\n=======\n"])
 def test_a_merge_that_was_not_ended(text: str, tmp_path: Path) -> None:
     path = tmp_path / "runs.csv"
@@ -82,6 +80,10 @@ def test_a_merge_that_was_not_ended(text: str, tmp_path: Path) -> None:
 
 
 def test_a_verdict_that_is_none(tmp_path: Path) -> None:
-    (tmp_path / "claims.csv").write_text(f"{CLAIMS}p,e,c,It holds.,m,1,1,,,3,full,certain\n")
+    path = tmp_path / "claims.csv"
+    write_claims(path, {"claim": "c", "verdict": "certain"})
     with pytest.raises(UserError, match="has the verdict 'certain'"):
-        claims_in(tmp_path)
+        read_claims(path)
+    write_csv(path, ("paper", "claim"), [("p", "c")])
+    with pytest.raises(UserError, match="has no column experiment; judge its claims again"):
+        read_claims(path)

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 
 from conftest import Said
-from fabricated import write_csv
+from fabricated import write_claims, write_csv
 from pages import Elements, drawings
 from repro.cli import main
 from repro.html.render import what_held
@@ -20,22 +20,8 @@ from repro.study.experiment import select
 from repro.study.gather import gather
 from repro.text.prose import markup, read_head, read_page
 
-CLAIMS = (
-    "paper",
-    "experiment",
-    "claim",
-    "says",
-    "metric",
-    "published",
-    "ours",
-    "low",
-    "high",
-    "n",
-    "scale",
-    "verdict",
-    "source",
-    "note",
-)
+SHARED = {"paper": "one_paper", "experiment": "first", "scale": "quick"}
+OPEN = {"direction": "open", "verdict": "inconclusive", "origin": "ours", "source": "ours", "planned": "false"}
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
 YAML = f"""# @package _global_
 # Does it hold? {EVIL}
@@ -91,12 +77,12 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "results/one_paper/first"
     runs = [("r1", "base", 0, "done", "quick"), ("r1", "base", 1, "diverged", "quick")]
     write_csv(folder / "runs.csv", ("run", "variant", "seed", "status", "scale"), runs)
-    shared = ("one_paper", "first")
-    rows = [
-        (*shared, "c1", f"It holds. {EVIL}", "m", EVIL, 0.9, 0.8, 1.0, 5, "quick", "reproduced", "Table 1", EVIL),
-        (*shared, "c2", "It | does.", "m", "", 0.1, "", "", 1, "quick", "inconclusive", "", ""),
-    ]
-    write_csv(folder / "claims.csv", CLAIMS, rows)
+    numbers = {"published": EVIL, "ours": 0.9, "low": 0.8, "high": 1.0, "p_direction": 0.001, "note": EVIL}
+    write_claims(
+        folder / "claims.csv",
+        {**SHARED, "claim": "c1", "says": f"It holds. {EVIL}", **numbers},
+        {**SHARED, "claim": "c2", "says": "It | does.", "ours": 0.1, "n": 1, **OPEN},
+    )
     (folder / "provenance.json").write_text(
         '{"command": "repro reproduce one_paper/first scale=quick", "ways": [{"commit": "abc", "dirty": true,'
         '"versions": {"torch": "2"}, "device": "<b>cpu", "threads": 1, "runs": ["r1"]}]}'
@@ -115,7 +101,7 @@ def made(study: Path, name: str = "one_paper.html") -> str:
 def refute(study: Path) -> None:
     """The first claim is no longer reproduced."""
     path = study / "one_paper/first/claims.csv"
-    path.write_text(path.read_text().replace(",quick,reproduced,", ",quick,not reproduced,"))
+    path.write_text(path.read_text().replace(",yes,,reproduced,", ",no,,not reproduced,"))
 
 
 # What is on it
@@ -226,7 +212,7 @@ def test_it_opens_with_what_is_not_reproduced_and_what_diverged(study: Path) -> 
     refute(study)
     text = Elements(made(study, "index.html")).text
     opening = text[text.index("What surprised") : text.index("Paper by paper")]
-    assert "not reproduced: 1 of 2 claims" in opening
+    assert "refuted: 1 of 2 claims" in opening
     assert "Here: 0.90 ± 0.10 (n=5)" in opening
     assert "It | does." not in opening  # inconclusive
     assert "their loss being no longer finite: 1 of 2 in The first one." in " ".join(opening.split())
@@ -249,18 +235,20 @@ def test_notes_and_parts_are_in_words(study: Path) -> None:
     write_csv(folder / "runs.csv", ("run", "variant", "seed", "status", "scale", "test_accuracy"), rows)
     for name in ("curves.csv.gz", "layers.csv.gz"):
         write_csv(folder / name, ("run",), [])
-    shared = ("one_paper", "first")
-    noted = "inconclusive: test_accuracy of relu_he 0.55"
-    claims = [
-        (*shared, "all", "Both.", "parts of 2", "", 1, "", "", 2, "quick", "inconclusive", "", noted),
-        (*shared, "one", "One.", "m", "", 0.1, "", "", 2, "quick", "inconclusive", "", "test_loss of relu_he is high"),
-    ]
-    write_csv(folder / "claims.csv", CLAIMS, claims)
+    both = {
+        "claim": "all",
+        "says": "Both.",
+        "metric": "parts of 2",
+        "ours": 1,
+        "note": "open: test_accuracy of relu_he",
+    }
+    one = {"claim": "one", "says": "One.", "ours": 0.1, "note": "test_loss of relu_he is high"}
+    write_claims(folder / "claims.csv", *({**SHARED, **OPEN, "n": 2, **claim} for claim in (both, one)))
     experiment = study.parent / "experiments/one_paper/first.yaml"
     parts = "[{kind: above, bound: 0.1}, {kind: below, bound: 0.5}]"
     experiment.write_text(
         "# Does it hold?\nreproduction:\n  published_scale: quick\n  variants: {relu_he: []}\n  claims:\n    all: "
-        f"{{says: Both., kind: all, metric: test_accuracy, variant: relu_he, claims: {parts}}}\n"
+        f"{{says: Both., source: ours, kind: all, metric: test_accuracy, variant: relu_he, claims: {parts}}}\n"
     )
     for name in ("index.html", "one_paper.html"):
         text = Elements(made(study, name)).text
@@ -275,8 +263,8 @@ def train_besides(study: Path) -> None:
     runs = [("r1", "base", seed, "done", "smoke") for seed in range(2)]
     for scale in ("smoke", "custom"):
         write_csv(folder.parent / scale / "runs.csv", ("run", "variant", "seed", "status", "scale"), runs)
-    row = ("one_paper", "second", "c1", "It shines.", "m", 7, 0.25, "", "", 2, "smoke", "not reproduced", "", "")
-    write_csv(folder / "claims.csv", CLAIMS, [row])
+    refuted = {"says": "It shines.", "ours": 0.25, "n": 2, "scale": "smoke", "verdict": "not reproduced"}
+    write_claims(folder / "claims.csv", {**SHARED, "experiment": "second", "claim": "c1", **refuted})
 
 
 def test_other_scales_have_numbers_and_no_verdicts(study: Path) -> None:
@@ -289,7 +277,7 @@ def test_other_scales_have_numbers_and_no_verdicts(study: Path) -> None:
     assert "not reproduced" not in text
     index = " ".join(Elements((study / "index.html").read_text()).text.split())
     assert "Trained besides, at scale smoke, numbers without verdicts: 2 runs" in index
-    assert "Of 2 claims, 1 is ✓ reproduced, 0 are ✗ not reproduced" in index
+    assert "2 claims, those of the papers and ours: ✓ reproduced 1, ? inconclusive 1." in index
 
 
 def test_other_scales_alone_are_something_to_report_on(study: Path) -> None:
@@ -378,9 +366,13 @@ def test_readme_ledger(study: Path, tmp_path: Path) -> None:
     assert main(["report", "--results-dir", str(study), "--readme", str(page)]) == 0
     text = page.read_text()
     assert "former" not in text
-    assert text.startswith("before\n<!-- ledger -->\n| paper | reproduced | not reproduced | inconclusive | claims |")
-    assert "| 1 | 0 | 1 | 2 |" in text
-    assert "| It \\| does. |  | 0.1 (n=1) | quick | inconclusive |" in text
+    words = "reproduced | direction only | not reproduced | holds | does not hold | inconclusive"
+    assert text.startswith(f"before\n<!-- ledger -->\n| paper | whose | {words} | statements |")
+    assert "| the paper's, smaller | 1 | 0 | 0 |  |  | 0 | 1 |" in text
+    assert "| all | ours |  |  |  | 0 | 0 | 1 | 1 |" in text
+    assert "Of 1 claims that are reproduced one by one, 1 are so when all claims" in text
+    late = "It \\| does. (worded after its runs)"
+    assert f"| {late} | (ours) | 0.1 (n=1) | quick | open |  | inconclusive | inconclusive |" in text
     assert "No verdicts yet: Second." in text
     assert "<summary>One paper &lt;script&gt;" in text
     assert not (study / "index.html").exists()

@@ -41,7 +41,14 @@ def test_smoke_and_settings_of_ones_own_decide_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("scales", [("smoke",), ("quick",), ("custom",), ("full", "smoke")])
 def test_claims_of_other_scales_have_no_verdict(scales: tuple[str, ...], tmp_path: Path) -> None:
-    claim = {"says": "It is so.", "kind": "above", "metric": "test_accuracy", "variant": "tanh", "bound": 0.5}
+    claim = {
+        "says": "It is so.",
+        "source": "Table 1",
+        "kind": "above",
+        "metric": "test_accuracy",
+        "variant": "tanh",
+        "bound": 0.5,
+    }
     one = Experiment("p/e", {"variants": {"tanh": []}, "claims": {"c": claim}})
     rows = [("r", "tanh", seed, "done", scales[seed % len(scales)], 0.9) for seed in range(4)]
     write_csv(tmp_path / "runs.csv", (*COLUMNS, "test_accuracy"), rows)

@@ -184,7 +184,15 @@ def check_printed_tables(experiment: str, cli: Callable[..., Said]) -> None:
         for kind in ("text", "markdown", "latex", "csv")
     }
     claims = judged(load(experiment))
-    assert out["text"].splitlines()[0].split() == ["claim", "published", "ours", "scale", "verdict"]
+    assert out["text"].splitlines()[0].split() == [
+        "claim",
+        "published",
+        "ours",
+        "scale",
+        "direction",
+        "size",
+        "verdict",
+    ]
     assert out["markdown"].count("\n| ") >= len(claims)
     assert "\\toprule" in out["latex"]
     assert out["latex"].count("\\\\") == len(claims) + 1

@@ -68,26 +68,35 @@ def test_an_empty_table_is_its_header(form: str) -> None:
     assert "name" in table(ROWS.iloc[:0], form)
 
 
-def test_ledger_shows_interval_n_and_verdict() -> None:
+def test_ledger_shows_interval_n_and_both_answers() -> None:
     claims = pd.DataFrame(
         {
             "says": ["One.", "Two.", "Three."],
+            "origin": ["paper", "ours", "paper"],
+            "planned": ["true", "false", "true"],
             "metric": ["test_accuracy", "parts of 10", "x over y"],
-            "published": ["0.97", math.nan, "about 0"],
+            "published": ["0.97", "", "about 0"],
+            "band": ["0.95 to 0.99", "", ""],
             "ours": [0.962, 9.0, math.nan],
             "low": [0.959, math.nan, math.nan],
             "high": [0.965, math.nan, math.nan],
             "n": [5, 3, 0],
             "scale": ["full", "full", "quick"],
+            "direction": ["yes", "open", "open"],
+            "size": ["yes", "", "not judged"],
             "verdict": ["reproduced", "inconclusive", "inconclusive"],
         }
     )
-    assert table(ledger(claims), "csv").splitlines() == [
-        "claim,published,ours,scale,verdict",
-        "One.,0.97,0.962 ± 0.003 (n=5),full,reproduced",
-        "Two.,,9 of 10 (n=3),full,inconclusive",
-        "Three.,about 0,no value (n=0),quick,inconclusive",
+    rows = [
+        "One.,0.97,0.962 ± 0.003 (n=5),full,yes,yes (0.95 to 0.99),reproduced",
+        "Two. (worded after its runs),(ours),9 of 10 (n=3),full,open,,inconclusive",
+        "Three.,about 0,no value (n=0),quick,open,not judged,inconclusive",
     ]
+    head = "claim,published,ours,scale,direction,size,verdict"
+    assert table(ledger(claims), "csv").splitlines() == [head, *rows]
+    adjusted = ["direction only", "inconclusive", "inconclusive"]
+    lines = [f"{row},{word}" for row, word in zip(rows, adjusted, strict=True)]
+    assert table(ledger(claims.assign(adjusted=adjusted)), "csv").splitlines() == [f"{head},all at once", *lines]
 
 
 def runs() -> pd.DataFrame:

@@ -1,8 +1,19 @@
 """What a claim in an experiment file may say, checked before anything is trained.
 
-A claim is a mapping under its id. Every claim has `says` (the sentence for the reader), `kind`, and usually
-`source`, `published` (number, text or null) and `unit`; with `scales: [full]` it is judged at those only. What it
-looks at:
+A claim is a mapping under its id. Every claim has `says` (the sentence for the reader), `kind` and `source`, which is
+`ours` for a claim of ours. One of the paper has `published`: its number, counted as ours is (a difference where the
+claim is one, a ratio, a share), or a text where it prints none. Also `unit`; `statement`, an id that claims share
+which show the same sentence of the paper; `planned: false` where runs were there before the claim; and
+`scales: [full]`, at which alone it is judged. The size that ours must have beside a published number:
+
+    (nothing)                        half to twice the published effect, where two sides are compared
+    size: {factor: 3}                a third to three times of it
+    size: {band: 0.02}               the published number ± 0.02; any band but a factor needs its reason, `why: TEXT`
+    size: {from: 0.5, to: 0.9}       between the two
+    size: bound                      the claim's own bound is the published number
+    size: {none: TEXT}               a number is printed, and ours cannot be held against it, for this reason
+
+Of a claim of kind within, the tolerance is the band; parts of kind all have sizes of their own. What it looks at:
 
     metric: test_accuracy            a column of the runs table; `diverged` is 1 or 0; test_error_percent is
                                      100 (1 - test_accuracy)
@@ -42,13 +53,16 @@ The kinds, and when each is reproduced:
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from repro.claims.select import CURVE_PLACES, OF_LAST, Selector
+from repro.claims.size import Size, read_size
 from repro.errors import UserError, unknown
 
-_TOP = {"says", "source", "published", "unit", "scales"}
+OURS = "ours"
+_SIZE = {"published", "size", "why"}
+_TOP = {"says", "source", "unit", "scales", "statement", "planned"}
 _PICK = {"metric", "variant", "where", "best"}
 _FIELDS = {
     "above": {"bound", "than", "by"},
@@ -73,6 +87,7 @@ class Simple:
         high: its upper end.
         ratio: compare left / right on the log scale instead of left - right.
         closed: the ends belong to the region.
+        size: in which band its value has the published size; None where no number is published.
     """
 
     left: Selector
@@ -81,6 +96,12 @@ class Simple:
     high: float
     ratio: bool = False
     closed: bool = False
+    size: Size | None = None
+
+    @property
+    def sized(self) -> bool:
+        """Whether the region itself is the band around a published number."""
+        return self.closed and self.size is not None
 
 
 @dataclass(frozen=True)
@@ -90,13 +111,15 @@ class Share:
     inner: Simple
     at_least: float
     per: str
+    size: Size | None = None
 
 
 @dataclass(frozen=True)
 class All:
-    """Every part is reproduced."""
+    """Every part is so; `size` is that of the whole where no part has one: `bound` or none."""
 
     parts: tuple["Claim", ...]
+    size: Size | None = None
 
 
 Claim = Simple | Share | All
@@ -146,6 +169,12 @@ def parse(name: str, claim: Mapping[str, Any], variants: Collection[str]) -> Cla
         raise UserError(f"claim {name} has no sentence; add says: TEXT")
     if not isinstance(claim.get("published"), (int, float, str, type(None))):
         raise UserError(f"claim {name}: published must be a number, a text or null")
+    ours = claim.get("source") == OURS
+    if not isinstance(claim.get("source"), str) or (ours and claim.get("published") is not None):
+        raise UserError(f"claim {name} needs source: PLACE in the paper, or source: ours and no published")
+    for field, kind in (("statement", str), ("planned", bool)):
+        if field in claim and not isinstance(claim[field], kind):
+            raise UserError(f"claim {name}: {field} must be {'an id' if kind is str else 'true or false'}")
     scales = claim.get("scales", [])
     if not isinstance(scales, list) or not all(isinstance(scale, str) for scale in scales):
         raise UserError(f"claim {name}: scales must list names, e.g. scales: [full]")
@@ -165,8 +194,8 @@ class _Reader:
         if kind not in kinds:
             raise unknown(f"kind in {self.about}", str(kind), kinds)
         for field in body:
-            if field not in _FIELDS[kind] | _PICK | {"kind"}:
-                raise unknown(f"field in {self.about}", str(field), _FIELDS[kind] | _PICK | _TOP | {"kind"})
+            if field not in _FIELDS[kind] | _PICK | _SIZE | {"kind"}:
+                raise unknown(f"field in {self.about}", str(field), _FIELDS[kind] | _PICK | _SIZE | _TOP | {"kind"})
         pick = _override(base, {field: body[field] for field in _PICK & set(body)}, self)
         if kind == "all":
             return self._all(body, pick)
@@ -175,7 +204,8 @@ class _Reader:
         left = self.selector(pick)
         if kind == "within":
             return self._within(body, left)
-        return self._ratio(body, pick, left) if kind == "ratio" else self._beyond(kind, body, pick, left)
+        made = self._ratio(body, pick, left) if kind == "ratio" else self._beyond(kind, body, pick, left)
+        return replace(made, size=read_size(self.about, body, made.right is not None, None))
 
     def _all(self, body: Mapping[str, Any], pick: Mapping[str, Any]) -> All:
         parts = body.get("claims")
@@ -186,7 +216,10 @@ class _Reader:
             reader = _Reader(f"{self.about}, part {number}", self.variants)
             reader.mapping(part, "the part")
             read.append(reader.claim(part, pick, (*_SIMPLE, "share")))
-        return All(tuple(read))
+        sized = any(part.size for part in read)
+        if sized and body.get("size") is not None:
+            raise UserError(f"{self.about}: its parts have sizes; leave out that of the whole")
+        return All(tuple(read), None if sized else read_size(self.about, body, False, None))
 
     def _share(self, body: Mapping[str, Any], pick: Mapping[str, Any]) -> Share:
         self.mapping(body.get("claim"), "claim")
@@ -201,7 +234,7 @@ class _Reader:
         per = body.get("per", "seed")
         if per not in ("seed", "cell"):
             raise unknown(f"per in {self.about}", str(per), ("seed", "cell"))
-        return Share(inner, at_least, per)
+        return Share(inner, at_least, per, read_size(self.about, body, False, None))
 
     def _within(self, body: Mapping[str, Any], left: Selector) -> Simple:
         target, tolerance = self.number(body, "target"), self.number(body, "tolerance")
@@ -211,7 +244,8 @@ class _Reader:
         half = tolerance * abs(target) if relative else tolerance
         if half <= 0:
             raise UserError(f"{self.about}: the tolerance is {half:g}; it must be above 0")
-        return Simple(left, None, target - half, target + half, closed=True)
+        region = (target - half, target + half)
+        return Simple(left, None, *region, closed=True, size=read_size(self.about, body, False, region))
 
     def _beyond(self, kind: str, body: Mapping[str, Any], pick: Mapping[str, Any], left: Selector) -> Simple:
         if ("bound" in body) == ("than" in body):

@@ -125,6 +125,14 @@ class Measurements:
             for seed, where, number, state in zip(seeds, cells, numbers, states, strict=True)
         ]
 
+    def is_share(self, wanted: Selector) -> bool:
+        """Whether a selection's numbers are 0 or 1 in every run, and both come up: what is counted, not measured."""
+        if not isinstance(wanted.metric, str):
+            return "column" in wanted.metric
+        if wanted.metric not in self.metrics or wanted.metric == DIVERGED:
+            return wanted.metric == DIVERGED
+        return set(self.runs[wanted.metric].dropna().unique()) == {0, 1}
+
     def _rows(self, wanted: Selector, about: str) -> pd.DataFrame:
         """The runs of a variant with these settings."""
         rows = self.runs

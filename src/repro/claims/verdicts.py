@@ -1,9 +1,9 @@
-"""Claims beside what was measured: reproduced, not reproduced or inconclusive.
+"""Claims beside what was measured: their two answers, and the word these earn (`repro.claims.words`).
 
-A claim holds for a region of values (above a bound, below it, within a tolerance). It is *reproduced* when
-the whole interval of what was measured lies in the region, *not reproduced* when the whole interval lies
-outside, *inconclusive* otherwise. Equal values have no interval and count by their point; one run decides
-nothing.
+A claim's direction holds for a region of values (above a bound, below it, within a tolerance), its size for a band
+around the published number. Each is answered with *yes* when the whole interval of what was measured lies in it, with
+*no* when the whole interval lies outside, and is *open* otherwise. Equal values have no interval and count by their
+point, unless they are shares, which are counted; one run decides nothing.
 
 Runs that diverged often have no value. They are left out of means, and the note says how many; in a share
 they count as not satisfying the claim, since a run that diverged did not, say, reach an accuracy.
@@ -21,25 +21,22 @@ from typing import Any
 import pandas as pd
 
 from repro.bars import tracked
-from repro.claims.grammar import All, Claim, Share, Simple, parse
+from repro.claims import evidence
+from repro.claims.evidence import ERROR, NO, NONE, OPEN, POCOCK, YES, Evidence, Found
+from repro.claims.grammar import OURS, All, Claim, Share, Simple, parse
 from repro.claims.numbers import center, numbers, scaled, values
 from repro.claims.select import Measurements, Value
+from repro.claims.size import Size
+from repro.claims.words import NO_VERDICT, NOT_HELD, verdict
 from repro.errors import UserError
 from repro.storage import statistics
-from repro.storage.statistics import Estimate, Interval
+from repro.storage.statistics import Interval
 from repro.storage.tables import cell, write
 
-REPRODUCED = "reproduced"
-NOT_REPRODUCED = "not reproduced"
-INCONCLUSIVE = "inconclusive"
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE)
-NO_VERDICT = "no verdict at this scale"
-
-_MEASURED = ("metric", "published", "ours", "low", "high", "n", "scale", "verdict")
-COLUMNS = ("paper", "experiment", "claim", "says", *_MEASURED, "source", "note")
-
-# A run's seed and its cell: what two sides of a comparison are matched by.
-_Key = tuple[int, tuple[tuple[str, str], ...]]
+_ASKED = ("origin", "statement", "planned")
+_MEASURED = ("metric", "published", "band", "ours", "low", "high", "n", "scale")
+_JUDGED = ("direction", "size", "verdict", "p_direction", "p_size")
+COLUMNS = ("paper", "experiment", "claim", "says", *_ASKED, *_MEASURED, *_JUDGED, "source", "note")
 
 
 @dataclass(frozen=True)
@@ -50,8 +47,13 @@ class Outcome:
     ours: float
     interval: Interval | None
     n: int
-    verdict: str
+    direction: Found
+    size: Found
+    band: str
     note: str
+
+
+NOTHING = Found(NONE)
 
 
 def judge(
@@ -64,6 +66,7 @@ def judge(
     experiment: str,
     variants: Collection[str],
     entitled: bool = True,
+    looks: int = 1,
 ) -> pd.DataFrame:
     """The verdict on each claim of an experiment.
 
@@ -76,32 +79,43 @@ def judge(
         experiment: the experiment's file name.
         variants: every variant's name, trained or not.
         entitled: whether the scale of these runs is entitled to verdicts; where it is not, all are `NO_VERDICT`.
+        looks: how often data were looked at before the last seeds were added; intervals are wider for several
+            (Pocock 1977), so that all looks together err in 5 % of cases.
 
     Returns:
         One row a claim that is judged at the runs' scale, columns `COLUMNS`. `ours` is the mean of what is compared:
         the value, the difference to the other side, the ratio (geometric mean), the share, or the number of parts
-        reproduced (without a verdict: NaN, and the note has the parts' values).
+        that hold (without a verdict: NaN, and the note has the parts' values).
 
     Raises:
         UserError: a claim is malformed, or names a metric, setting or layer that the tables do not have.
     """
     data = Measurements(runs, layers, curves)
+    judging = _Judging(data, looks)
     scales = list(dict.fromkeys(runs["scale"].astype("str")))
-    scale = "+".join(scales)
     rows = []
     for name, claim in tracked(claims.items(), "judging", "claim", len(claims)):
         if scales and "scales" in claim and not set(scales) & set(claim["scales"]):
             continue
-        parsed = parse(name, claim, variants)
-        outcome = _outcome(parsed, data, f"claim {name}")
+        parsed, about = parse(name, claim, variants), f"claim {name}"
+        outcome = judging.outcome(parsed, about)
         if not entitled:
-            outcome = _undecided(outcome, parsed, data, f"claim {name}")
-        low, high = outcome.interval or (math.nan, math.nan)
-        metric = f"{outcome.metric} [{claim['unit']}]" if claim.get("unit") else outcome.metric
-        words = [paper, experiment, name, claim["says"], metric, cell(claim.get("published"))]
-        tail = [scale, outcome.verdict, cell(claim.get("source")), outcome.note]
-        rows.append([*words, outcome.ours, low, high, outcome.n, *tail])
+            outcome = _undecided(outcome, parsed, data, about)
+        rows.append([paper, experiment, name, *_row(name, claim, outcome, "+".join(scales), entitled)])
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _row(name: str, claim: Mapping[str, Any], outcome: Outcome, scale: str, entitled: bool) -> list[Any]:
+    """A claim's cells after paper, experiment and id."""
+    ours = claim["source"] == OURS
+    answers = (outcome.direction.answer, outcome.size.answer)
+    word = verdict(*answers, ours) if entitled else NO_VERDICT
+    low, high = outcome.interval or (math.nan, math.nan)
+    metric = f"{outcome.metric} [{claim['unit']}]" if claim.get("unit") else outcome.metric
+    asked = [OURS if ours else "paper", claim.get("statement", name), cell(claim.get("planned", True))]
+    measured = [metric, cell(claim.get("published")), outcome.band, outcome.ours, low, high, outcome.n, scale]
+    judged = [*answers, word, outcome.direction.p, outcome.size.p]
+    return [claim["says"], *asked, *measured, *judged, claim["source"], outcome.note]
 
 
 def write_claims(path: Path, verdicts: pd.DataFrame) -> None:
@@ -115,36 +129,121 @@ def _blank(value: Any) -> Any:
 
 
 def _undecided(outcome: Outcome, claim: Claim, data: Measurements, about: str) -> Outcome:
-    """The same without verdict and interval."""
+    """The same without answers and interval."""
     if isinstance(claim, All):
         outcome = replace(outcome, ours=math.nan, note=values(claim, data, about))
-    return replace(outcome, interval=None, verdict=NO_VERDICT)
+    return replace(outcome, interval=None, direction=NOTHING, size=NOTHING)
 
 
-def _outcome(claim: Claim, data: Measurements, about: str) -> Outcome:
-    if isinstance(claim, Simple):
-        return _simple(claim, data, about)
-    if isinstance(claim, Share):
-        return _share(claim, data, about)
-    return _all(claim, data, about)
+class _Judging:
+    """Answers claims from the tables of one experiment."""
+
+    def __init__(self, data: Measurements, looks: int) -> None:
+        self.data = data
+        self.looks = looks
+        self.level = 1 - POCOCK[looks]
+
+    def outcome(self, claim: Claim, about: str) -> Outcome:
+        if isinstance(claim, All):
+            return self._all(claim, about)
+        made = self._share(claim, about) if isinstance(claim, Share) else self._simple(claim, about)
+        wider = f"{self.looks} looks, so a {100 * self.level:.1f} % interval" if self.looks > 1 else ""
+        return replace(made, note="; ".join(filter(None, [made.note, wider if made.interval else ""])))
+
+    def _simple(self, claim: Simple, about: str) -> Outcome:
+        left, right = _sides(claim, self.data, about)
+        for side, wanted in ((left, claim.left), (right, claim.right)):
+            _one_a_seed(side, f"{about}: {wanted}")
+        note = [_missing_note(left, right, claim), *_best_notes(claim, self.data, about)]
+        band = str(claim.size or "")
+        binary = all(self.data.is_share(side) for side in (claim.left, claim.right) if side is not None)
+        seen = evidence.evidence(left, right, claim, binary)
+        if seen is None:
+            note = list(filter(None, note))
+            asked = NOTHING if claim.sized else Found(OPEN)
+            size = Found(OPEN) if claim.size else NOTHING
+            return Outcome(_metric(claim), math.nan, None, 0, asked, size, band, "; ".join(note))
+        if right is not None:
+            means = [center(numbers(side, claim), claim) for side in (left, right)]
+            note.insert(0, " against ".join(f"{value:.4g}" for value in means))
+        region = evidence.found(seen, lambda low, high: _inside(claim, low, high), _ends(claim), self.looks)
+        direction, size = (
+            (NOTHING, region) if claim.sized else (region, self._size(claim.size, seen, region, claim.ratio))
+        )
+        value, bounds = seen.value, seen.at(self.level)
+        if claim.ratio:
+            value, bounds = _exp(value), bounds and (_exp(bounds[0]), _exp(bounds[1]))
+        return Outcome(_metric(claim), value, bounds, seen.n, direction, size, band, "; ".join(filter(None, note)))
+
+    def _size(self, size: Size | None, seen: Evidence, direction: Found, ratio: bool = False) -> Found:
+        """Whether ours lies in the band around the published number."""
+        if size is None:
+            return NOTHING
+        if size.bound:
+            return Found(direction.answer)  # one question, asked once
+        if size.none:
+            return Found(NOT_HELD)
+        low, high = (_log(size.low), _log(size.high)) if ratio else (size.low, size.high)
+        return evidence.found(seen, lambda start, end: low <= start and end <= high, (low, high), self.looks)
+
+    def _share(self, claim: Share, about: str) -> Outcome:
+        left, right = _sides(claim.inner, self.data, about)
+        if claim.per == "seed":
+            for side, wanted in ((left, claim.inner.left), (right, claim.inner.right)):
+                _one_a_seed(side, f"{about}: {wanted}")
+        trials: dict[Any, list[float]] = {}
+        for key, number in evidence.differences(left, right, claim.inner, _varying(left, right)).items():
+            trials.setdefault(key if claim.per == "seed" else key[1], []).append(number)
+        hits = sum(_holds(claim.inner, numbers) for numbers in trials.values())
+        unit = "seeds" if claim.per == "seed" else "cells"
+        metric = f"share of {unit} where {_metric(claim.inner)} is {_region(claim.inner)}"
+        band = str(claim.size or "")
+        if not trials:
+            size = Found(OPEN) if claim.size else NOTHING
+            return Outcome(metric, math.nan, None, 0, Found(OPEN), size, band, "no runs")
+        seen = evidence.shares(hits, len(trials))
+        least = claim.at_least
+        direction = evidence.found(seen, lambda low, _: low >= least, (least, math.inf), self.looks)
+        note = "; ".join(filter(None, [f"{hits} of {len(trials)}", _missing_note(left, right, claim.inner)]))
+        size = self._size(claim.size, seen, direction)
+        return Outcome(metric, seen.value, seen.at(self.level), seen.n, direction, size, band, note)
+
+    def _all(self, claim: All, about: str) -> Outcome:
+        outcomes = [self.outcome(part, f"{about}, part {i}") for i, part in enumerate(claim.parts, 1)]
+        direction = _every([outcome.direction for outcome in outcomes])
+        size = _every([outcome.size for outcome in outcomes])
+        if claim.size is not None:
+            size = Found(direction.answer if claim.size.bound else NOT_HELD)
+        lacking = [(o, _answers(o)) for o in outcomes if set(_answers(o)) - {YES}]
+        notes = [f"{', '.join(a)}: {o.metric} {o.ours:.4g}" for o, a in lacking]
+        held = len(outcomes) - len(lacking)
+        band = "; ".join(filter(None, (outcome.band for outcome in outcomes)))
+        n = min(outcome.n for outcome in outcomes)
+        return Outcome(f"parts of {len(outcomes)}", float(held), None, n, direction, size, band, "; ".join(notes))
 
 
-def _simple(claim: Simple, data: Measurements, about: str) -> Outcome:
-    left, right = _sides(claim, data, about)
-    for side, wanted in ((left, claim.left), (right, claim.right)):
-        _one_a_seed(side, f"{about}: {wanted}")
-    note = [_missing_note(left, right, claim), *_best_notes(claim, data, about)]
-    estimate = _compare(left, right, claim)
-    if estimate is None:
-        return Outcome(_metric(claim), math.nan, None, 0, INCONCLUSIVE, "; ".join(filter(None, note)))
-    if right is not None:
-        means = [center(numbers(side, claim), claim) for side in (left, right)]
-        note.insert(0, " against ".join(f"{value:.4g}" for value in means))
-    verdict = INCONCLUSIVE if estimate.n < 2 else _verdict(claim, estimate)
-    if claim.ratio:
-        estimate = _exponential(estimate)
-    remarks = "; ".join(filter(None, note))
-    return Outcome(_metric(claim), estimate.value, estimate.interval, estimate.n, verdict, remarks)
+def _answers(outcome: Outcome) -> list[str]:
+    """A part's answers that are asked for, "size no" for one on size."""
+    size = {YES: YES}.get(outcome.size.answer, f"size {outcome.size.answer}") if outcome.size.answer else ""
+    return [answer for answer in (outcome.direction.answer, size) if answer]
+
+
+def _every(parts: Sequence[Found]) -> Found:
+    """Whether all hold. p: the largest of parts that do; of parts that do not the smallest, times how many parts."""
+    asked = [part for part in parts if part.answer != NONE]
+    if not asked:
+        return NOTHING
+    tested = [part for part in asked if not math.isnan(part.p)]
+    if all(part.answer == YES for part in asked):
+        return Found(YES, max((part.p for part in tested), default=math.nan))
+    if refuted := [part for part in asked if part.answer == NO]:
+        ps = [len(asked) * part.p for part in refuted if not math.isnan(part.p)]
+        if len(ps) < len(refuted):
+            return Found(NO)  # one of them by its point, without spread
+        return Found(NO if min(ps) < ERROR else OPEN, min(1.0, *ps, 1.0))
+    if all(part.answer in (YES, NOT_HELD) for part in asked):
+        return Found(NOT_HELD)
+    return Found(OPEN, max((part.p for part in tested), default=math.nan))
 
 
 def _best_notes(claim: Simple, data: Measurements, about: str) -> list[str]:
@@ -153,44 +252,9 @@ def _best_notes(claim: Simple, data: Measurements, about: str) -> list[str]:
     return [f"{side}: {cell(data.best(side, about))}" for side in sides]
 
 
-def _share(claim: Share, data: Measurements, about: str) -> Outcome:
-    left, right = _sides(claim.inner, data, about)
-    if claim.per == "seed":
-        for side, wanted in ((left, claim.inner.left), (right, claim.inner.right)):
-            _one_a_seed(side, f"{about}: {wanted}")
-    trials: dict[Any, list[float]] = {}
-    for key, number in _differences(left, right, claim.inner, _varying(left, right)).items():
-        trials.setdefault(key if claim.per == "seed" else key[1], []).append(number)
-    hits = sum(_holds(claim.inner, numbers) for numbers in trials.values())
-    unit = "seeds" if claim.per == "seed" else "cells"
-    metric = f"share of {unit} where {_metric(claim.inner)} is {_region(claim.inner)}"
-    if not trials:
-        return Outcome(metric, math.nan, None, 0, INCONCLUSIVE, "no runs")
-    estimate = statistics.share(hits, len(trials))
-    verdict = INCONCLUSIVE
-    if estimate.interval is not None and estimate.interval[0] >= claim.at_least:
-        verdict = REPRODUCED
-    elif estimate.interval is not None and estimate.interval[1] < claim.at_least:
-        verdict = NOT_REPRODUCED
-    note = "; ".join(filter(None, [f"{hits} of {len(trials)}", _missing_note(left, right, claim.inner)]))
-    return Outcome(metric, estimate.value, estimate.interval, estimate.n, verdict, note)
-
-
 def _holds(claim: Simple, numbers: Sequence[float]) -> bool:
     finite = [number for number in numbers if math.isfinite(number)]
     return bool(finite) and _inside(claim, *[statistics.mean(finite)] * 2)
-
-
-def _all(claim: All, data: Measurements, about: str) -> Outcome:
-    outcomes = [_outcome(part, data, f"{about}, part {i}") for i, part in enumerate(claim.parts, 1)]
-    verdicts = [outcome.verdict for outcome in outcomes]
-    verdict = REPRODUCED
-    if set(verdicts) != {REPRODUCED}:
-        verdict = NOT_REPRODUCED if NOT_REPRODUCED in verdicts else INCONCLUSIVE
-    notes = [f"{o.verdict}: {o.metric} {o.ours:.4g}" for o in outcomes if o.verdict != REPRODUCED]
-    metric = f"parts of {len(outcomes)}"
-    n = min(outcome.n for outcome in outcomes)
-    return Outcome(metric, float(verdicts.count(REPRODUCED)), None, n, verdict, "; ".join(notes))
 
 
 def _sides(claim: Simple, data: Measurements, about: str) -> tuple[list[Value], list[Value] | None]:
@@ -207,46 +271,10 @@ def _one_a_seed(values: Sequence[Value] | None, what: str) -> None:
         raise UserError(f"{what} has several runs a seed; choose with variant or where: {listed}")
 
 
-def _compare(left: list[Value], right: list[Value] | None, claim: Simple) -> Estimate | None:
-    """Estimate of the value, difference or log ratio; None when a side has no number.
-
-    Two sides with the same seeds are compared seed by seed, others by Welch's interval.
-    """
-    if right is None or {v.seed for v in left} == {v.seed for v in right}:
-        both = [n for n in _differences(left, right, claim).values() if math.isfinite(n)]
-        return statistics.estimate(both) if both else None
-    one, two = numbers(left, claim), numbers(right, claim)
-    return statistics.welch(one, two) if one and two else None
-
-
-def _differences(
-    left: list[Value], right: list[Value] | None, claim: Simple, names: Collection[str] = ()
-) -> dict[_Key, float]:
-    """The value, difference or log ratio of each seed and cell that both sides have; NaN without a number."""
-    one = _by_key(left, names)
-    if right is None:
-        return {key: scaled(number, claim) for key, number in one.items()}
-    two = _by_key(right, names)
-    return {key: scaled(one[key], claim) - scaled(two[key], claim) for key in one if key in two}
-
-
 def _varying(left: Sequence[Value], right: Sequence[Value] | None) -> set[str]:
     """The settings by which the cells of both sides differ."""
     sides = [set(side[0].cell) if side else set() for side in (left, right) if side is not None]
     return set.intersection(*sides)
-
-
-def _by_key(values: Sequence[Value], names: Collection[str]) -> dict[_Key, float]:
-    return {(v.seed, tuple((name, v.cell[name]) for name in sorted(names))): v.number for v in values}
-
-
-def _verdict(claim: Simple, estimate: Estimate) -> str:
-    low, high = estimate.interval or (estimate.value, estimate.value)
-    if _inside(claim, low, high):
-        return REPRODUCED
-    start, end = _ends(claim)
-    outside = high < start or low > end or estimate.interval is None
-    return NOT_REPRODUCED if outside else INCONCLUSIVE
 
 
 def _inside(claim: Simple, low: float, high: float) -> bool:
@@ -260,12 +288,11 @@ def _ends(claim: Simple) -> Interval:
     """The region's ends on the scale of `_scaled`."""
     if not claim.ratio:
         return claim.low, claim.high
-    return (math.log(claim.low) if claim.low > 0 else -math.inf), math.log(claim.high)
+    return _log(claim.low), _log(claim.high)
 
 
-def _exponential(estimate: Estimate) -> Estimate:
-    bounds = None if estimate.interval is None else (_exp(estimate.interval[0]), _exp(estimate.interval[1]))
-    return Estimate(_exp(estimate.value), bounds, estimate.n)
+def _log(value: float) -> float:
+    return math.log(value) if value > 0 else -math.inf
 
 
 def _exp(value: float) -> float:

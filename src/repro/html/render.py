@@ -10,13 +10,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from repro.claims.verdicts import VERDICTS
+from repro.claims import summary
+from repro.claims.words import DIRECTION_ONLY, DOES_NOT_HOLD, HOLDS, INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, VERDICTS
 from repro.study.gather import Claim, Paper, count
 from repro.text import tables
 
 # A number, perhaps with an interval or the number of seeds; nothing at all; or the word for what is no number.
 _NUMBER = re.compile(r"(?:[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: [±\[(].*)?|not finite|)$")
-SIGNS = {"reproduced": "✓", "not reproduced": "✗", "inconclusive": "?"}
+SIGNS = {REPRODUCED: "✓", DIRECTION_ONLY: "↗", NOT_REPRODUCED: "✗", HOLDS: "✓", DOES_NOT_HOLD: "✗", INCONCLUSIVE: "?"}
 
 
 def page(template: str, **shown: Any) -> str:
@@ -61,18 +62,18 @@ def report_pages(papers: Sequence[Paper], index: str) -> dict[str, str]:
         index: name of the file that is on all papers.
     """
     claims = [claim for paper in papers for claim in paper.claims]
+    rows, stands = statement_rows(papers), standing(papers)
     diverged = [(paper, section) for paper in papers for section in paper.sections if section.diverged[0]]
     shared = {"papers": papers, "index": index}
-    whole = page("report.html", total=len(claims), counts=count(claims), diverged=diverged, **shared)
+    found = {"total": len(claims), "counts": count(claims), "rows": rows, "standing": stands, "diverged": diverged}
+    whole = page("report.html", **found, **shared)
     return {index: whole} | {paper.file: page("paper.html", paper=paper, **shared) for paper in papers}
 
 
 def what_held(papers: Sequence[Paper]) -> str:
-    """The README's section: how many claims of each paper held, and the ledger folded away by paper."""
-    counts = [{"paper": paper.page.title, **paper.counts, "claims": len(paper.claims)} for paper in papers]
-    total = [claim for paper in papers for claim in paper.claims]
-    counts.append({"paper": "all", **count(total), "claims": len(total)})
-    parts = [tables.table(pd.DataFrame(counts), "markdown")]
+    """The README's section: what the statements of each paper came to, and the ledger folded away by paper."""
+    counted = pd.DataFrame(statement_rows(papers), columns=["paper", "whose", *VERDICTS, "statements"])
+    parts = [tables.table(counted, "markdown"), standing(papers)]
     for paper in papers:
         # GitHub takes Markdown inside <details> only after an empty line.
         parts += [f"<details>\n<summary>{escape(paper.page.title)}: {len(paper.claims)} claims</summary>"]
@@ -83,7 +84,33 @@ def what_held(papers: Sequence[Paper]) -> str:
     return "\n\n".join(parts)
 
 
+def statement_rows(papers: Sequence[Paper]) -> list[list[str]]:
+    """Statements by paper and whose they are: a number for each word that they can earn, and how many there are.
+
+    The last rows are those of all papers; no row mixes scales, or the papers' with ours.
+    """
+    counted = [(paper.page.title, paper.statements) for paper in papers]
+    whole = {
+        group: {word: sum(own[group][word] for _, own in counted) for word in words}
+        for group, words in summary.WORDS.items()
+    }
+    rows = []
+    for title, groups in [*counted, ("all", whole)]:
+        for group, own in groups.items():
+            if total := sum(own.values()):
+                rows.append([title, group, *(str(own.get(word, "")) for word in VERDICTS), str(total)])
+    return rows
+
+
+def standing(papers: Sequence[Paper]) -> str:
+    """How many of the reproduced claims stand when all of a paper are tested at once, in a sentence."""
+    held, of = (sum(numbers) for numbers in zip(*(paper.standing for paper in papers), strict=True))
+    return (
+        f"Of {of} claims that are reproduced one by one, {held} are so when all claims of their paper are tested at "
+        "once (Benjamini and Hochberg, false discovery rate 5 %)."
+    )
+
+
 def _ledger(title: str, claims: Sequence[Claim]) -> str:
-    rows = [(c.says, c.published, c.ours, c.scale, c.verdict) for c in claims]
-    table = pd.DataFrame(rows, columns=["claim", "published", "ours (interval, n)", "scale", "verdict"])
-    return f"**{title}**\n\n{tables.table(table, 'markdown')}"
+    rows = [(c.says, c.published, c.ours, c.scale, c.direction, c.size, c.verdict, c.adjusted) for c in claims]
+    return f"**{title}**\n\n{tables.table(pd.DataFrame(rows, columns=tables.LEDGER), 'markdown')}"

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from repro.claims.evidence import POCOCK
 from repro.config import yaml_files
 from repro.errors import UserError, unknown
 from repro.paths import experiments_dir
@@ -64,6 +65,14 @@ class Experiment:
         Smaller nets and fewer seeds decide nothing about a paper, nor do settings of the user's own.
         """
         return list(dict.fromkeys((self.published_scale, "full")))
+
+    @property
+    def looks(self) -> int:
+        """How often its data were looked at before the last seeds were added, `looks` in the file; 1 is once."""
+        looks = self.reproduction.get("looks", 1)
+        if looks not in POCOCK:
+            raise UserError(f"{self.name}: looks is {looks!r}; it must be a whole number from 1 to {max(POCOCK)}")
+        return int(looks)
 
     @property
     def claims(self) -> dict[str, Any]:
@@ -138,9 +147,12 @@ def _of_variant(setting: Any, variant: str) -> Any:
     return fitting[-1] if fitting else None
 
 
-def _blocks(seeds: int, stack: bool) -> list[tuple[int, int]]:
-    """First seed and number of seeds of each run."""
-    return [(0, seeds)] if stack else [(seed, 1) for seed in range(seeds)]
+def _blocks(seeds: int | Sequence[int], stack: bool) -> list[tuple[int, int]]:
+    """First seed and number of seeds of each run; `seeds` is their number, from 0 up, or a list of them in a row."""
+    chosen = range(seeds) if isinstance(seeds, int) else seeds
+    if list(chosen) != list(range(chosen[0], chosen[0] + len(chosen))):
+        raise UserError(f"seeds: {list(chosen)} are not in a row; give a number of seeds or, say, [6, 7, 8]")
+    return [(chosen[0], len(chosen))] if stack else [(seed, 1) for seed in chosen]
 
 
 def _word(value: Any) -> str:

@@ -9,7 +9,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from repro.bars import tracked
-from repro.claims.verdicts import NOT_REPRODUCED, VERDICTS
+from repro.claims import summary
+from repro.claims.words import REFUTED, REPRODUCED, VERDICTS
 from repro.errors import UserError
 from repro.paths import experiments_dir
 from repro.storage.files import read_json
@@ -18,6 +19,7 @@ from repro.study.attachments import Figure, Way, figures, table_files, ways
 from repro.study.elsewhere import Other, other_scales
 from repro.study.experiment import Experiment, results_folder
 from repro.study.judging import part_values
+from repro.study.ledger import paper_claims, read_claims
 from repro.text import tables
 from repro.text.prose import Head, Page, from_name, read_head, read_page
 from repro.text.words import in_words
@@ -28,6 +30,11 @@ class Claim:
     """A row of the ledger: the table's cells, where the claim comes from, and remarks in words.
 
     Attributes:
+        direction: yes, no, open or empty.
+        size: the same, with the band behind it.
+        adjusted: the verdict that stands when all claims of the paper are tested at once; empty at other scales.
+        group: the paper's at its scale, the paper's at a smaller one, or ours (`repro.claims.summary`).
+        statement: what it shows; claims that show the same one count once.
         n: number of seeds.
         values: what the parts of a claim of several compare; empty where it has none, or the tables are not there.
     """
@@ -36,7 +43,12 @@ class Claim:
     published: str
     ours: str
     scale: str
+    direction: str
+    size: str
     verdict: str
+    adjusted: str
+    group: str
+    statement: str
     source: str
     note: str
     n: int
@@ -129,16 +141,27 @@ class Paper:
         return count(self.claims)
 
     @property
+    def statements(self) -> dict[str, dict[str, int]]:
+        """Statements by group and verdict, each once (`repro.claims.summary`)."""
+        return summary.counts([(c.group, c.statement, c.verdict) for c in self.claims])
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        """Of how many claims of the paper that are reproduced how many are so when all are tested at once."""
+        reproduced = [claim for claim in self.claims if claim.verdict == REPRODUCED]
+        return sum(claim.adjusted == REPRODUCED for claim in reproduced), len(reproduced)
+
+    @property
     def surprises(self) -> list[tuple[Section, Claim]]:
-        """The claims that are not reproduced: first those with a published number, then those with more seeds."""
-        found = [(s, claim) for s in self.sections for claim in s.claims if claim.verdict == NOT_REPRODUCED]
-        return sorted(found, key=lambda pair: (not pair[1].published, -pair[1].n))
+        """The claims that are refuted: first those of the paper, then those with more seeds."""
+        found = [(s, claim) for s in self.sections for claim in s.claims if claim.verdict in REFUTED]
+        return sorted(found, key=lambda pair: (pair[1].group == summary.OWN, -pair[1].n))
 
     @property
     def telling(self) -> tuple[Section, Figure] | None:
-        """The first figure of the experiment in which most claims are not reproduced."""
+        """The first figure of the experiment in which most claims are refuted."""
         drawn = [(s, f) for s in self.sections for f in s.figures[:1] if f.image]
-        return max(drawn, key=lambda pair: pair[0].counts[NOT_REPRODUCED], default=None)
+        return max(drawn, key=lambda pair: sum(pair[0].counts[word] for word in REFUTED), default=None)
 
 
 def count(claims: Iterable[Claim]) -> dict[str, int]:
@@ -163,11 +186,13 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
     papers = []
     for name, own in by_paper.items():
         page = read_page(experiments_dir() / name / "README.md")
+        judged = paper_claims(own, results_dir)
         sections = []
         order = list(page.headings)
         for experiment in tracked(sorted(own, key=lambda e: _place(e, order)), f"gathering {name}", "experiment"):
             folder = results_folder(results_dir, experiment, "published")
-            sections.append(_section(experiment, page, folder, out, Path(results_dir) if drawings else None))
+            claims = judged[judged["experiment"] == experiment.name.partition("/")[2]]
+            sections.append(_section(experiment, page, folder, out, Path(results_dir) if drawings else None, claims))
         papers.append(Paper(name, _page_name(name, out), page, tuple(sections)))
     return papers
 
@@ -183,7 +208,9 @@ def _place(experiment: Experiment, order: Sequence[str]) -> tuple[int, str]:
     return (order.index(name) if name in order else len(order), name)
 
 
-def _section(experiment: Experiment, page: Page, folder: Path, out: Path, results_dir: Path | None) -> Section:
+def _section(
+    experiment: Experiment, page: Page, folder: Path, out: Path, results_dir: Path | None, claims: pd.DataFrame
+) -> Section:
     """An experiment; without a folder of results, its ledger alone."""
     paper, _, name = experiment.name.partition("/")
     yaml = (experiments_dir() / f"{experiment.name}.yaml").read_text(encoding="utf-8")
@@ -204,7 +231,7 @@ def _section(experiment: Experiment, page: Page, folder: Path, out: Path, result
         head=read_head(yaml),
         finding=page.findings.get(name, Markup("")) if trained else Markup(""),
         yaml=yaml,
-        claims=claims_in(folder, part_values(experiment, folder) if trained and results_dir else {}),
+        claims=_claims(claims, part_values(experiment, folder) if trained and results_dir else {}),
         runs=_told(runs) if trained else "",
         figures=tuple(figures(experiment, page, folder, out)) if trained and results_dir else (),
         tables=tuple(table_files(folder, out)),
@@ -217,45 +244,35 @@ def _section(experiment: Experiment, page: Page, folder: Path, out: Path, result
 
 
 def _besides(other: Other) -> Besides:
-    claims = claims_in(other.folder, verdicts=False)
+    path = other.folder / "claims.csv"
+    claims = _claims(read_claims(path)) if path.is_file() else ()
     return Besides(other.scale, _told(other.runs), tuple((claim.says, claim.values or claim.ours) for claim in claims))
 
 
-def claims_in(folder: Path, values: Mapping[str, str] | None = None, verdicts: bool = True) -> tuple[Claim, ...]:
-    """The ledger's rows of an experiment's folder; none where it was not judged.
+SHOWN = ("says", "published", "ours", "scale", "direction", "size", "verdict")
+
+
+def _claims(table: pd.DataFrame, values: Mapping[str, str] | None = None) -> tuple[Claim, ...]:
+    """The ledger's rows.
 
     Args:
+        table: of claims.csv, with or without a column `adjusted`.
         values: of the parts, by the claim's id.
-        verdicts: whether there have to be some.
-
-    Raises:
-        UserError: the table is damaged, or has a verdict that there is not.
     """
-    path = folder / "claims.csv"
-    if not path.is_file():
-        return ()
-    table = read(path)
-    if verdicts and (strange := sorted(set(table["verdict"]) - set(VERDICTS))):
-        raise UserError(f"{path} has the verdict {strange[0]!r}; judge its claims again with: repro figures")
-    claims = []
-    for cells, row, source, note in zip(
-        tables.cells(tables.ledger(table)),
-        table.to_dict("records"),
-        _words(table, "source"),
-        _words(table, "note"),
-        strict=True,
-    ):
-        parts = (values or {}).get(str(row["claim"]), "")
-        says, published, ours, scale, verdict = cells
-        claims.append(
-            Claim(says, published, ours, scale, verdict, source, note=in_words(note), n=int(row["n"]), values=parts)
+    shown = tables.ledger(table.drop(columns="adjusted", errors="ignore"))
+    return tuple(
+        Claim(
+            **dict(zip(SHOWN, cells, strict=True)),
+            adjusted=str(row.get("adjusted", "")),
+            group=summary.group(row["origin"], row["scale"]),
+            statement=f"{row['experiment']}/{row['statement']}",
+            source=row["source"],
+            note=in_words(row["note"]),
+            n=int(row["n"]),
+            values=(values or {}).get(row["claim"], ""),
         )
-    return tuple(claims)
-
-
-def _words(table: pd.DataFrame, column: str) -> list[str]:
-    values = table[column].tolist() if column in table.columns else [""] * len(table)
-    return [value if isinstance(value, str) else "" for value in values]
+        for cells, row in zip(tables.cells(shown), table.to_dict("records"), strict=True)
+    )
 
 
 def _told(runs: pd.DataFrame) -> str:

@@ -29,6 +29,7 @@ def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
         experiment=name,
         variants=list(experiment.variants),
         entitled=all(map(experiment.judged_at, runs["scale"].astype("str").unique())),
+        looks=experiment.looks,
     )
     verdicts.write_claims(folder / "claims.csv", claims)
     return claims

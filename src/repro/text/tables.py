@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -13,6 +13,8 @@ from repro.storage.schema import HEAD, TAIL
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite
 
+LEDGER = ["claim", "published", "ours", "scale", "direction", "size", "verdict", "all at once"]
+POST_HOC = "worded after its runs"
 FORMATS = ("text", "markdown", "latex", "csv")
 # Wider cells are wrapped in a terminal: a ledger row with its sentence stays readable in 120 columns.
 _CELL_WIDTH = 56
@@ -53,25 +55,31 @@ def cells(rows: pd.DataFrame) -> list[list[str]]:
 
 
 def ledger(claims: pd.DataFrame) -> pd.DataFrame:
-    """The table *claim | published | ours | scale | verdict* of claims.csv, ours with its interval and n.
+    """claims.csv as a table for people: *claim | published | ours | scale | direction | size | verdict*.
 
-    Of a claim of several parts, ours is how many hold, or what they compare where nothing was decided.
+    Ours comes with its interval and n; of a claim of several parts it is how many hold, or what they compare where
+    nothing was decided. With a column `adjusted` (see `repro.claims.family`), it comes last, as `all at once`.
     """
     rows = []
     for claim in claims.to_dict("records"):
-        n = int(claim["n"])
-        parts = re.fullmatch(r"parts of (\d+).*", str(claim["metric"]))
-        if parts and math.isnan(float(claim["ours"])):
-            ours = f"{claim['note']} (n={n})"
-        elif parts:
-            ours = f"{claim['ours']:g} of {parts[1]} (n={n})"
-        else:
-            bounds = (float(claim["low"]), float(claim["high"]))
-            ours = with_interval(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n)
-        published = claim["published"]
-        published = published if isinstance(published, str) else ""
-        rows.append((claim["says"], published, ours, claim["scale"], claim["verdict"]))
-    return pd.DataFrame(rows, columns=["claim", "published", "ours", "scale", "verdict"])
+        says = claim["says"] if claim["planned"] == "true" else f"{claim['says']} ({POST_HOC})"
+        published = claim["published"] if claim["origin"] == "paper" else "(ours)"
+        band = claim["band"] if ";" not in claim["band"] else "each in its band"
+        size = f"{claim['size']} ({band})" if claim["size"] and band else claim["size"]
+        row = [says, published, _ours(claim), claim["scale"], claim["direction"], size, claim["verdict"]]
+        rows.append([*row, *([claim["adjusted"]] if "adjusted" in claim else [])])
+    return pd.DataFrame(rows, columns=LEDGER if "adjusted" in claims.columns else LEDGER[:-1])
+
+
+def _ours(claim: Mapping[Hashable, Any]) -> str:
+    n = int(claim["n"])
+    parts = re.fullmatch(r"parts of (\d+).*", claim["metric"])
+    if parts and math.isnan(float(claim["ours"])):
+        return f"{claim['note']} (n={n})"
+    if parts:
+        return f"{claim['ours']:g} of {parts[1]} (n={n})"
+    bounds = (float(claim["low"]), float(claim["high"]))
+    return with_interval(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n)
 
 
 def summary(runs: pd.DataFrame, metrics: Sequence[str] = (), by: Sequence[str] = ("variant",)) -> pd.DataFrame:

@@ -86,7 +86,7 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
         return SCRIPTS
     if verb == "list":
         return GROUPS if len(before) == 1 else [name for name, _ in options(before[1])]
-    if verb in ("reproduce", "figures", "table", "status") and len(before) == 1:
+    if (verb in ("reproduce", "figures", "table", "status") and len(before) == 1) or before[:2] == ["claims", "check"]:
         experiments = [name for name, _ in options("experiment")]
         return sorted({name.partition("/")[0] for name in experiments} | set(experiments))
     if verb in ("show", "compare") or (verb == "diagnose" and len(before) == 1):

@@ -11,6 +11,7 @@ VERBS = {
     "reproduce": "train what a published experiment lacks, then judge its claims",
     "figures": "redraw figures, claims and pages from the committed tables; never trains",
     "table": "published number | ours ± interval (n) | verdict, for a paper or an experiment",
+    "claims": "which claims were worded before their runs, by the order of commits",
     "report": "every claim, figure and setting of the committed tables: results/index.html and a page a paper",
     "status": "how many runs of each experiment are done, failed, missing, stale",
     "list": "components and experiments, each with a line on what it is",
