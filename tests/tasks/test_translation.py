@@ -226,3 +226,21 @@ def test_the_missing_extra_is_named(words: list[str], monkeypatch: pytest.Monkey
 def test_targets_have_a_line_each() -> None:
     with pytest.raises(translation.UserError, match="dataset digits has none"):
         task().check(filled(TARGET), "digits")
+
+
+def test_what_is_shown_of_a_run(words: list[str], tmp_path: Path, cli: Callable[..., Said]) -> None:
+    """Five translations beside their references; on the page where three of them looked, too."""
+    words = [*words, "trainer.epochs=2", "diagnostics.predictions=[test]"]
+    folder = train(resolve(compose([*words, f"results_dir={tmp_path / 'results'}"]))).folder
+    said = cli("show", str(folder), "--html")
+    assert said.status == 0, said.err
+    texts = pd.read_csv(folder / "texts.csv", keep_default_na=False)
+    assert said.out.count("\nwanted  ") == said.out.count("\nsaid") == 5
+    for place in (0, 2, 4, 6, 8):
+        assert f"\nwanted  {texts['target'][place]}\n" in said.out
+    assert "5 of 9 texts of test" in said.out
+    assert "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp" in said.out
+    page = (folder / "index.html").read_text()
+    assert page.count("Attention, sentence") >= 3
+    assert texts["target"][4] in page
+    assert "nrefs:1|case:mixed" in page
