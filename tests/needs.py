@@ -45,9 +45,24 @@ TEXT = [
     "dataset.held_out=400",
     "dataset.min_count=2",
 ]
+PAIRS = [
+    "dataset=parallel_text",
+    "dataset.path=.",
+    "task=translation",
+    "task.longest=5",
+    "architecture=translator",
+    "architecture.width=4",
+    "architecture.embedding=4",
+]
 SEQUENCES = {
+    "architecture/translator": PAIRS,
+    "task/translation": PAIRS,
+    "dataset/parallel_text": PAIRS,
+    "dataset/europarl_sample": ["dataset=europarl_sample", "dataset.subset=40", "dataset.held_out=4", *PAIRS[2:]],
+    "dataset/multi30k": ["dataset=multi30k", "dataset.subset=40", "dataset.held_out=4", *PAIRS[2:]],
     "architecture/lstm": PROGRAMS,
     "architecture/lstm_classifier": UNIQUE,
+    "architecture/gru": [word.replace("=lstm", "=gru") for word in PROGRAMS],
     "architecture/ntm": RECALL,
     "dataset/learning_to_execute": PROGRAMS,
     "dataset/unique_numbers": UNIQUE,

@@ -60,7 +60,7 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
     verb = words[0]
     if any(word in CLUSTERS for word in words):  # tests/launchers has these; the rest of the words is tried here
         words = [w for w in words if w not in CLUSTERS and not w.lstrip("+").startswith("hydra.launcher")]
-    for name in ("mnist", "cifar10", "penn_treebank"):
+    for name in ("mnist", "cifar10", "penn_treebank", "multi30k"):
         if any(name in word for word in words) and not _here(name):
             pytest.skip(f"REPRO_DATA is not set to a mirror with {name}")
     if verb == "train" and "hydra/launcher=joblib" in words:
@@ -71,6 +71,9 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
     if verb == "train" and "--cfg" not in words:
         words += [w for w in SHORT if w.split("=")[0] not in command]
         words += ["dataset.held_out=2000"] if "penn_treebank" in command else []
+        if "multi30k" in command:
+            pytest.importorskip("sacremoses", reason="extra `text` is not installed")
+            words += ["dataset.subset=200", "dataset.held_out=4", "architecture.width=8", "task.longest=5"]
     elif verb == "reproduce":
         words = [verb, words[1], "--help"]  # run at smoke scale in test_experiments
     elif verb in ("status", "table", "figures", "report"):

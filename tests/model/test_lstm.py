@@ -13,7 +13,8 @@ from repro.errors import UserError
 from repro.model.activations import Activation, NoiseSource, attach_noise
 from repro.model.activations.elementwise import Esp, hard_sigmoid, hard_tanh
 from repro.model.activations.noisy import noisy_sigmoid, noisy_tanh
-from repro.model.architectures.lstm import LSTM, LSTMClassifier, LSTMLayer, Stack
+from repro.model.architectures.lstm import LSTM, LSTMClassifier, LSTMLayer
+from repro.model.architectures.stack import Stack
 from repro.model.backward import exact, linear
 from repro.model.initialization import initialize, uniform
 from repro.model.layer_factory import LayerFactory
@@ -132,7 +133,7 @@ def test_linear_backward_ignores_slopes() -> None:
 
 def stack(depth: int, bound: float = 2.0) -> Stack:
     """Soft layers whose weights and biases are all drawn at random."""
-    made, draws = Stack(INPUTS, UNITS, depth, 0.0, LayerFactory(SOFT, exact, none)).double(), rng(0)
+    made, draws = Stack(LSTMLayer, INPUTS, UNITS, depth, 0.0, LayerFactory(SOFT, exact, none)).double(), rng(0)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.uniform_(-bound, bound, generator=draws)

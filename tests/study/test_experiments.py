@@ -150,7 +150,8 @@ def check_files(folder: Path) -> dict[str, bytes]:
     others = set(content) - figures - tables
     assert tables <= set(content)
     assert all(
-        name in ("predictions.csv.gz", "spectrum.csv.gz") or name.removesuffix(".csv") in script for name in others
+        name in ("predictions.csv.gz", "spectrum.csv.gz", "texts.csv.gz") or name.removesuffix(".csv") in script
+        for name in others
     )
     assert len(figures) >= 2
     assert {Path(name).stem for name in figures if name.endswith(".png")} == {

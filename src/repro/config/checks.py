@@ -139,14 +139,33 @@ def _check_sequences(settings: Mapping[str, Any]) -> None:
     if data and not net:
         raise UserError(
             f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
-            "read; take architecture=lstm, lstm_classifier or ntm"
+            "read; take architecture=lstm, gru, lstm_classifier or ntm"
         )
+    _check_pairs(settings)
     for key in ("precision", "compile", "eval_samples"):
         if declares(settings, "architecture", "carries_state") and settings["trainer"][key]:
             raise UserError(
                 f"trainer.{key} is for nets without a state, not for architecture="
                 f"{names['architecture']}; leave it null"
             )
+
+
+def _check_pairs(settings: Mapping[str, Any]) -> None:
+    """Translation takes data, net and task that are made for it, all three."""
+    groups = {"dataset": "multi30k", "architecture": "translator", "task": "translation"}
+    made = {group: declares(settings, group, "pairs") for group in groups}
+    if any(made.values()) and not all(made.values()):
+        one = next(group for group, declared in made.items() if declared)
+        other = next(group for group, declared in made.items() if not declared)
+        raise UserError(
+            f"{one}={_option(settings, one)} is for pairs of sentences, and {other}={_option(settings, other)} is "
+            f"not; translation takes {', '.join(f'{group}={name}' for group, name in groups.items())}"
+        )
+    if all(made.values()) and settings["replicas"] > 1:
+        raise UserError(
+            f"replicas={settings['replicas']} does not go with dataset={_option(settings, 'dataset')}, whose sentences "
+            f"differ in length; train them one by one with -m seed=range({settings['replicas']})"
+        )
 
 
 def _check_replicas(settings: Mapping[str, Any]) -> None:
@@ -159,6 +178,7 @@ def _check_replicas(settings: Mapping[str, Any]) -> None:
             )
     clocks = {
         "trainer.patience": trainer["patience"] is not None,
+        "trainer.keep_best": bool(trainer["keep_best"]),
         f"schedule={_option(settings, 'schedule')}": declares(settings, "schedule", "watches"),
     }
     for key, used in clocks.items():

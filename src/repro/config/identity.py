@@ -86,6 +86,9 @@ def _scientific(value: Any, key: str = "") -> Any:
         return [_scientific(v) for v in value]
     if key.rpartition(".")[2] == "path" and isinstance(value, str) and Path(value).is_file():
         return hashlib.sha256(Path(value).read_bytes()).hexdigest()
+    if key == "dataset.path" and isinstance(value, str) and Path(value).is_dir():
+        files = sorted(file for file in Path(value).iterdir() if file.is_file())
+        return [[file.name, hashlib.sha256(file.read_bytes()).hexdigest()] for file in files]
     if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e15:
         return int(value)  # 1 and 1.0 are the same setting
     return value

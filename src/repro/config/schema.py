@@ -27,6 +27,7 @@ class TrainerConfig:
     clip_weights: float | None = None
     patience: int | None = None
     monitor: str = "valid_loss"
+    keep_best: bool | None = None
     precision: str | None = None
     channels_last: bool | None = None
     compile: bool | None = None

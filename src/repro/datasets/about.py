@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 
@@ -10,6 +10,26 @@ Scores = Mapping[str, Mapping[str, float]]
 """Of a predictor by its name: `<split>_<metric>` and the value."""
 
 UNEVEN = 1.5  # times as many samples in the largest class as in the smallest
+
+
+class Language(Protocol):
+    """What a data set of pairs of sentences knows of its languages.
+
+    Attributes:
+        references: sentences of the target language as they were written, by their line.
+    """
+
+    @property
+    def references(self) -> Sequence[str]: ...
+
+    def written(self, tokens: Sequence[int]) -> str:
+        """A sentence as one would write it, from the numbers of its tokens."""
+
+    def words(self, tokens: Sequence[int]) -> list[str]:
+        """The tokens themselves."""
+
+    def source_words(self, tokens: Sequence[int]) -> list[str]:
+        """The same in the source language."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +46,7 @@ class About:
         notes: lines that say how the data were read.
         uneven: whether some classes have many more samples than others.
         baselines: scores of what predicts without a net; takes its time.
+        language: of pairs of sentences: what reads the numbers that they are made of.
     """
 
     target: str
@@ -37,6 +58,7 @@ class About:
     notes: Sequence[str]
     uneven: bool
     baselines: Callable[[], Scores] = field(default=dict)
+    language: Language | None = None
 
     @property
     def heading(self) -> tuple[str, ...]:

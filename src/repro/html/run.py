@@ -15,7 +15,7 @@ from repro.storage.run_files import read_summary
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
 from repro.study.attachments import Figure, address, shaded
-from repro.text import tables
+from repro.text import tables, translations
 from repro.text.run import baselines, finding, headline, layer_table, scores
 from repro.text.words import metric
 
@@ -47,7 +47,7 @@ def run_page(folder: Path) -> str:
         command=command(provenance),
         scores=_table("Final metrics", pd.DataFrame(scores(summary), columns=["metric", "value"])),
         figures=_figures(folder, summary),
-        tables=[table for table in (_layers(folder, summary), _indices(folder)) if table],
+        tables=[table for table in (_texts(folder), _layers(folder, summary), _indices(folder)) if table],
         facts=_facts(summary, provenance),
         notes="\n".join([*summary.get("notes", []), "", *baselines(summary.get("baselines", {}))]).strip(),
         config=read_regular(config).decode(errors="replace") if config.exists() else "",
@@ -79,6 +79,17 @@ def _figures(folder: Path, summary: Mapping[str, Any]) -> list[Figure]:
         Figure(drawing.name, drawing.caption, address(drawing.svg.encode()), (), True, shaded(drawing.svg.encode()))
         for drawing in details.draw(folder, summary)
     ]
+
+
+def _texts(folder: Path) -> Table | None:
+    """A few texts beside what was wanted, where the run wrote any."""
+    rows = translations.chosen(folder)
+    if rows.empty:
+        return None
+    shown = rows[["target", "predicted"]].rename(columns={"target": "wanted", "predicted": "said"})
+    first = rows.iloc[0]
+    caption = f"{len(rows)} of {first['among']:,} texts of {first['split']}, from short to long"
+    return caption, [str(name) for name in shown.columns], shown.to_numpy().tolist()
 
 
 def _layers(folder: Path, summary: Mapping[str, Any]) -> Table | None:
@@ -121,6 +132,7 @@ def _facts(summary: Mapping[str, Any], provenance: Mapping[str, Any]) -> list[tu
         "Time": f"{summary['seconds']:.4g} s on {summary['device']}",
         "Parameters": f"{summary['parameters']:,}" if "parameters" in summary else "",
         "Data": summary.get("data", ""),
+        **{name.upper(): str(how) for name, how in summary.get("methods", {}).items()},
         "Samples": _sizes(sizes) if isinstance(sizes, Mapping) else "",
         "Commit": commit + (" with changes" if provenance.get("dirty") else ""),
         "Versions": ", ".join(f"{name} {version}" for name, version in versions.items() if version),

@@ -22,7 +22,8 @@ def initialize(model: nn.Module, weight_init: WeightInit, rng: torch.Generator) 
     N(0, 1), since what they hand on is one row, not a sum. A rule with a method `bias(bias, weight, rng)` or
     `embedding(weight, rng)` fills those its own way. Normalization layers start as the plain normalization, scale 1
     and shift 0; modules with a method `reset(rng)` (noisy and ESP units, say) then draw their own, and those with
-    `reset_feedback(rng)` theirs. Other parameters are left alone.
+    `reset_feedback(rng)` theirs. Other parameters are left alone. Where a linear layer holds several of the same size
+    one below the other (the gates of a GRU), as many as its attribute `blocks` says, each of them starts by itself.
 
     Args:
         model: on the device of `rng`; modules are visited in the order of `model.modules()`.
@@ -33,7 +34,8 @@ def initialize(model: nn.Module, weight_init: WeightInit, rng: torch.Generator) 
     for module in model.modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
             with torch.no_grad():
-                weight_init(module.weight, rng)
+                for block in module.weight.chunk(int(getattr(module, "blocks", 1))):
+                    weight_init(block, rng)
                 if module.bias is not None:
                     bias(module.bias, module.weight, rng) if bias else module.bias.zero_()
         elif isinstance(module, nn.Embedding):
@@ -110,6 +112,30 @@ class NormalEverywhere:
         """Fill a bias in place."""
         del weight
         self(bias, rng)
+
+
+class OrthogonalSquare:
+    """Orthogonal where weights are square, N(0, std²) elsewhere and for embeddings, as the dl4mt tutorial has it.
+
+    Args:
+        gain: factor on the orthogonal matrices, above 0.
+        std: of the others, above 0.
+    """
+
+    def __init__(self, gain: float, std: float) -> None:
+        self.gain = number("initialization.gain", gain, 0, ends="(]")
+        self.std = number("initialization.std", std, 0, ends="(]")
+
+    def __call__(self, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill a weight in place."""
+        if weight.dim() == 2 and weight.shape[0] == weight.shape[1]:
+            orthogonal(weight, rng, self.gain)
+        else:
+            self.embedding(weight, rng)
+
+    def embedding(self, weight: Tensor, rng: torch.Generator) -> None:
+        """Fill an embedding in place."""
+        nn.init.normal_(weight, 0, self.std, generator=rng)
 
 
 class TorchDefault:

@@ -37,6 +37,7 @@ class Metric:
         better: which way is better; None = neither, and there is no best value.
         says: what it is, in words.
         within: the least and the greatest value there can be; what is drawn of intervals stays between them.
+        method: how it is computed, where there are several ways that are not alike; it stands in summary.json.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Metric:
     better: Literal["lower", "higher"] | None
     says: str
     within: Range = ANY
+    method: str = ""
 
 
 LOSS = Metric("loss", "nats, or the targets' unit squared", "lower", "what is minimized, averaged over predictions")
@@ -54,7 +56,11 @@ BALANCED = Metric(
 RMSE = Metric("rmse", "the target's", "lower", "root of the mean squared error", POSITIVE)
 R2 = Metric("r2", "1", "higher", "share of the targets' variance that is predicted; 0 for their mean", (-math.inf, 1.0))
 PERPLEXITY = Metric("perplexity", "1", "lower", "e to the mean loss", POSITIVE)
-REGISTRY = {m.name: m for m in (LOSS, ACCURACY, BALANCED, PERPLEXITY, RMSE, R2)}
+BLEU = Metric("bleu", "1/100", "higher", "n-grams that a translation shares with its reference", (0.0, 100.0))
+REGISTRY = {m.name: m for m in (LOSS, ACCURACY, BALANCED, PERPLEXITY, BLEU, RMSE, R2)}
+
+KEPT = "kept_"
+"""In front of a metric of the net that `trainer.keep_best` keeps."""
 
 
 def main_metric(names: Iterable[str]) -> str | None:
@@ -98,4 +104,4 @@ def _plain(name: str) -> str:
     """A metric's own name from that of a column."""
     plain = name.removesuffix("_at_best_valid").removeprefix("best_")
     split, _, rest = plain.partition("_")
-    return rest if split in SPLITS and rest else plain
+    return (rest if split in SPLITS and rest else plain).removeprefix(KEPT)

@@ -6,6 +6,8 @@ LAYERS = ("run", "seed", "step", "epoch", "layer", "depth", "quantity", "value")
 SPECTRUM = ("run", "seed", "step", "epoch", "method", "quantity", "index", "value", "error")
 PREDICTIONS = ("run", "seed", "step", "split", "sample", "input_0", "input_1", "target", "predicted")
 TEXTS = ("run", "seed", "step", "split", "sample", "target", "predicted")
+# Not collected: where a translation of a few sentences looked.
+ATTENTION = ("run", "seed", "sample", "target_place", "target_word", "source_place", "source_word", "value")
 SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS, "spectrum": SPECTRUM, "texts": TEXTS}
 WHERE_ASKED_FOR = frozenset({"predictions", "spectrum", "texts"})
 FLOATS = frozenset({"epoch", "value", "error", "input_0", "input_1"})

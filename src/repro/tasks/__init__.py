@@ -1,6 +1,6 @@
 """What a batch means: the loss that is minimized and the metrics that are reported."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import numpy as np
@@ -61,6 +61,10 @@ class Task:
         del target
         return scores["loss"]
 
+    def last_look(self) -> "Task":
+        """This task for the net that is kept and for what is written of it, which may take longer; mostly itself."""
+        return self
+
     def count(self, target: Tensor) -> int | Tensor:
         """Predictions in a batch, the weight of its means among those of other batches."""
         return samples(target)
@@ -102,6 +106,10 @@ class Task:
 
     def texts(self, call: Call, batch: Batch) -> list[tuple[str, str]]:
         """What is wanted and what the net says, of every sample of a batch, by a task that declares `writes_text`."""
+        raise NotImplementedError
+
+    def attention(self, call: Call, batch: Batch) -> Iterator[tuple[list[str], list[str], Tensor]]:
+        """Words of source and translation, and where it looked, of every sentence, by a task that declares `pairs`."""
         raise NotImplementedError
 
     def last(self, output: Tensor, target: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from repro.diagnostics.quantities import REGISTRY
 from repro.storage.run_files import read_summary
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
+from repro.text import translations
 from repro.text.tables import table
 from repro.text.words import plain
 
@@ -41,9 +42,11 @@ def text(folder: Path) -> str:
         [headline(summary["settings"]), *_diverged(summary)],
         [
             *(_line(name, value) for name, value in scores(summary)),
+            *(_line(f"{name}, how", str(how)) for name, how in summary.get("methods", {}).items()),
             *_evaluated(summary),
             *baselines(summary.get("baselines", {})),
         ],
+        translations.lines(folder),
         _layers(layers, summary),
         _hessian(summary["metrics"]),
         [*_vanishing(layers, summary), *_cost(summary), _line("folder", str(folder))],

@@ -114,6 +114,8 @@ def _apart(run: Run, work: Work, shorter: Shorter) -> str:
         for group in BY_LENGTH
         if settings[group] is not None and not declares(settings, group, "any_length")
     ]
+    if trainer.keep_best:
+        by_length.append("trainer.keep_best")
     ended = shorter.step == shorter.planned
     ours, theirs = (
         {s for s in _measured(run, total) if s < shorter.step or (s == shorter.step and not ended)}

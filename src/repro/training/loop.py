@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import product
 from operator import itemgetter
 from typing import Any
 
@@ -20,14 +21,16 @@ from repro.model.architectures.recurrence import is_recurrent
 from repro.model.trees import Tree, leaves, mapped, samples
 from repro.schedules.annealing import Annealing
 from repro.schedules.rate import Patience, Plateau, Schedule
-from repro.storage.metrics import HESSIAN, SCHEDULE, SPLITS, better
+from repro.storage.metrics import HESSIAN, KEPT, SCHEDULE, SPLITS, better
 from repro.tasks import COUNT, Task
 from repro.training.curvature import Curvature
 from repro.training.evaluation import evaluate, some
+from repro.training.kept import Kept
 from repro.training.optimization import add_penalties, clip, clip_weights, load_state
 from repro.training.replicas import Learner
 from repro.training.work import Rows, Scored
 
+PICTURES = 3  # sentences whose attention is written down
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
 
 
@@ -71,7 +74,7 @@ class Loop:
         self.rates = [group["lr"] for group in optimizer.param_groups]
         self.step, self.seconds, self.stopped = 0, 0.0, False
         self.diverged: dict[int, int] = {}  # replica to the step at which its loss was seen not to be finite
-        self.stopping, self.plateau = self._patience(), self._patience()
+        self.stopping, self.plateau, self.kept = self._patience(), self._patience(), Kept()
         self.sums: dict[str, Tensor] = {}  # of the training scores since the last evaluation
         self.counted: Tensor | int = 0  # predictions in them
         self.rows = Rows()
@@ -102,6 +105,8 @@ class Loop:
             self._measure()
         due = self.step == self.total or evaluation_due(self.step, self.per_epoch, self.trainer)
         scored = self._evaluate() if due else None
+        if scored is not None and self.finished and self.kept.step is not None:
+            self._evaluate_kept()
         self.seconds += time.perf_counter() - began
         return scored
 
@@ -184,6 +189,14 @@ class Loop:
         self._watch(scored)
         return scored
 
+    def _evaluate_kept(self) -> None:
+        """Note what the best net comes to, in the rows of the last step."""
+        with self.kept.loaded(self.learner):
+            for split in SPLITS[1:]:
+                for (_, metric), values in self._gathered(split, self._evaluated(split)).items():
+                    self._note_curve(split, f"{KEPT}{metric}", values)
+        self._note_curve(SCHEDULE, f"{KEPT}step", np.full(len(self.seeds), self.kept.step))
+
     def _evaluated(self, split: str) -> dict[str, Tensor]:
         batches, most, size = self.feed.batches(split), self.trainer.eval_samples, self.sizes.get(split)
         if most is not None:
@@ -205,8 +218,11 @@ class Loop:
         if self.step == 0 or (split, metric) not in scored:
             return
         value = float(scored[split, metric][0])
-        if self.trainer.patience is not None and self.stopping.watch(value) >= self.trainer.patience:
-            self.stopped = True
+        if self.trainer.patience is not None or self.trainer.keep_best:
+            waited = self.stopping.watch(value)
+            if self.trainer.keep_best and waited == 0:
+                self.kept.take(self.learner, self.step)
+            self.stopped |= self.trainer.patience is not None and waited >= self.trainer.patience
         if isinstance(self.schedule, Plateau):
             self.schedule.watch(self.plateau, value)
 
@@ -240,12 +256,24 @@ class Loop:
     def texts(self, split: str) -> Iterator[tuple[Any, ...]]:
         """Seed, step, split, sample, what was wanted and what the net says, of every sample of a split."""
         first = 0
-        for batch in self.feed.batches(split):
-            texts = self.learner.texts(batch)
-            for i, seed in self._alive():
-                for n, pair in enumerate(texts[i], first):
-                    yield (seed, self.step, split, n, *(" ".join(text.splitlines()) for text in pair))
-            first += len(batch)
+        with self.kept.loaded(self.learner):
+            for batch in self.feed.batches(split):
+                texts = self.learner.texts(batch)
+                for i, seed in self._alive():
+                    for n, pair in enumerate(texts[i], first):
+                        yield (seed, self.step, split, n, *(" ".join(text.splitlines()) for text in pair))
+                first += len(batch)
+
+    def attention(self, split: str) -> Iterator[tuple[Any, ...]]:
+        """Seed, sample, place and word of translation and source, weight: of a few sentences, spread over a split."""
+        size = self.sizes.get(split) or 0
+        samples = iter(i * size // PICTURES for i in range(PICTURES)) if size > PICTURES else iter(range(size))
+        with self.kept.loaded(self.learner):
+            for batch in some(self.feed.batches(split), size, PICTURES):
+                for source, said, weights in self.learner.attention(batch):
+                    sample, values = next(samples), weights.tolist()
+                    for t, s in product(range(len(said)), range(len(source))):
+                        yield self.seeds[0], sample, t, said[t], s, source[s], values[t][s]
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)
@@ -293,6 +321,7 @@ class Loop:
             "parameters": {k: v.detach() for k, v in self.learner.parameters.items()},
             "buffers": self.learner.buffers,
             "noise": [g.get_state() for g in self.learner.noise.generators],
+            **({"kept": self.kept.state()} if self.trainer.keep_best else {}),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -313,6 +342,8 @@ class Loop:
             for own, saved in ((self.learner.parameters, "parameters"), (self.learner.buffers, "buffers")):
                 for name, value in own.items():
                     value.copy_(state[saved][name])
+        if "kept" in state:
+            self.kept.restore(state["kept"], device)
         for source, saved_state in zip(self.learner.noise.generators, state["noise"], strict=True):
             source.set_state(saved_state)
 

@@ -82,6 +82,9 @@ class Learner(Protocol):
     def texts(self, batch: Batch) -> list[list[tuple[str, str]]]:
         """The task's texts of a batch shared by all, in evaluation mode, a list for each replica."""
 
+    def attention(self, batch: Batch) -> Iterator[tuple[list[str], list[str], Tensor]]:
+        """Of a batch, in evaluation mode, what `repro.tasks.translation.Translation.attention` gives."""
+
     def set_noise(self, c: float) -> None:
         """Set the scale of every noisy unit's noise."""
 
@@ -225,6 +228,11 @@ class Single(_Net):
         with _for_evaluation(self.module):
             return [self.task.texts(self.call, batch)]
 
+    def attention(self, batch: Batch) -> Iterator[tuple[list[str], list[str], Tensor]]:
+        """See `Learner`."""
+        with _for_evaluation(self.module):
+            return iter([*self.task.attention(self.call, batch)])
+
     def probe(self, x: Tree, y: Tree) -> Traces:
         """See `Learner`."""
         if self.shapes is None:
@@ -352,6 +360,10 @@ class Stacked(_Net):
         ]
         with _for_evaluation(self.module):
             return [self.task.texts(partial(call_functional, self.module, own), batch) for own in tensors]
+
+    def attention(self, batch: Batch) -> Iterator[tuple[list[str], list[str], Tensor]]:
+        """See `Learner`; nets that look at pairs of sentences are never stacked."""
+        raise NotImplementedError
 
     def probe(self, x: Tree, y: Tree) -> Traces:
         """See `Learner`."""

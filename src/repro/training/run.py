@@ -20,7 +20,7 @@ from repro.config.run import Run
 from repro.errors import UserError
 from repro.storage.files import read_json, write_atomic, write_json
 from repro.storage.locks import LOCK, locked
-from repro.storage.schema import CURVES, LAYERS, SERIES, SPECTRUM
+from repro.storage.schema import ATTENTION, CURVES, LAYERS, SERIES, SPECTRUM
 from repro.storage.tables import Log, Table, write
 from repro.storage.tensorboard import Events, check_installed
 from repro.training import checkpoint, continuing
@@ -132,6 +132,9 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
             write(run.folder / f"{name}.csv", about.heading, ((run.id, *row) for row in about.named(rows)))
         else:
             write(run.folder / f"{name}.csv", SERIES[name], ((run.id, *row) for row in rows))
+        if declares(run.settings, "task", "pairs"):
+            looks = (row for split in splits[:1] for row in work.attention(split))
+            write(run.folder / "attention.csv", ATTENTION, ((run.id, *row) for row in looks))
     write_json(run.folder / "provenance.json", began | own | {"finished": now()})
     summary = summarize(run, run.folder, work, prepared.data, describe(device))
     write_json(run.folder / "summary.json", summary)

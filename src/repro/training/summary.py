@@ -9,7 +9,7 @@ import pandas as pd
 from repro.config.groups import flatten
 from repro.config.run import Run
 from repro.datasets.protocol import Dataset
-from repro.storage.metrics import SPLITS, Metric, better
+from repro.storage.metrics import KEPT, SPLITS, Metric, better
 from repro.storage.tables import read
 from repro.training.work import Work
 
@@ -39,6 +39,7 @@ def summarize(run: Run, folder: Path, work: Work, data: Dataset | None, device: 
         **_evaluated(run, data),
         "parameters": work.parameters,
         "data": data.source if data else "",
+        **({"methods": methods} if (methods := {m.name: m.method for m in work.metrics if m.method}) else {}),
         "metrics": {
             seed: metrics_of(curves, layers, int(seed), work.metrics) if status == "done" else {}
             for seed, status in statuses.items()
@@ -66,7 +67,8 @@ def metrics_of(
         name, values = f"{split}_{metric}", rows.set_index("step")["value"]
         metrics[name] = float(values.iloc[-1])
         way = better(str(metric), declared)
-        if split not in SPLITS or way is None:  # a setting over time, say: neither better nor worse
+        # A setting over time, say, is neither better nor worse, and what the kept net comes to is there once.
+        if split not in SPLITS or way is None or str(metric).startswith(KEPT):
             continue
         lower = way == "lower"
         metrics[f"best_{name}"] = float(values.min() if lower else values.max())

@@ -71,6 +71,9 @@ class Work(Protocol):
     def texts(self, split: str) -> Iterator[tuple[Any, ...]]:
         """Lines of texts.csv for a split."""
 
+    def attention(self, split: str) -> Iterator[tuple[Any, ...]]:
+        """Lines of attention.csv for a split."""
+
     def state(self) -> dict[str, Any]:
         """Everything that is needed to go on as if nothing had been, in plain containers."""
 
@@ -121,7 +124,7 @@ class Untrained:
         del split
         yield from ()
 
-    texts = predictions
+    texts = attention = predictions
 
 
 class Once(Untrained):

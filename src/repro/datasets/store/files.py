@@ -109,14 +109,17 @@ def contents(name: str, data_dir: str | Path | None = None) -> tuple[Edition, li
     return edition, _unpacked(paths)
 
 
-def joined(name: str, data_dir: str | Path | None, join: Callable[[list[bytes]], bytes]) -> tuple[Edition, bytes]:
+def joined(
+    name: str, data_dir: str | Path | None, join: Callable[[list[bytes]], bytes], how: str = ""
+) -> tuple[Edition, bytes]:
     """Like `contents`, made into one piece by `join`, which is kept in the cache folder for the next time.
 
     For files that take far longer to unpack than to read. The piece is named after the checksums of the files it was
-    made from, and begins with its own. A cache folder that cannot be written is no error.
+    made from, and after `how` it was made where there are several ways; it begins with its own. A cache folder that
+    cannot be written is no error.
     """
     edition, paths = require(name, data_dir)
-    sources = " ".join(file.expected for file in edition.files)
+    sources = " ".join([file.expected for file in edition.files] + ([how] if how else []))
     kept = _cache(name, data_dir) / f"unpacked-{hashlib.sha256(sources.encode()).hexdigest()[:16]}.bin"
     with suppress(OSError):
         with kept.open("rb") as stream:

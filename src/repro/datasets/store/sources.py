@@ -161,13 +161,60 @@ BOUNDARY = Edition(
     ),
 )
 
+
+def _multi30k(name: str, packed: str) -> SourceFile:
+    url = f"https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/{name}.gz"
+    return SourceFile(name, {".gz": packed}, url=url)
+
+
+MULTI30K = Edition(
+    "official files of task 1",
+    (
+        _multi30k("train.en", "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f"),
+        _multi30k("train.fr", "622e75069e9f4c577425c4f277116ce66e63a2401c0a2312d90073cb12379a3c"),
+        _multi30k("val.en", "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28"),
+        _multi30k("val.fr", "ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9"),
+        _multi30k("test_2016_flickr.en", "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9"),
+        _multi30k("test_2016_flickr.fr", "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90"),
+    ),
+)
+
+# 2,007,723 pairs lie in the first archive, newstest2011 and newstest2012 in the second. The checksums are those that
+# TensorFlow Datasets records.
+EUROPARL = Edition(
+    "official archives",
+    (
+        SourceFile(
+            "training-parallel-europarl-v7",
+            {".tgz": "0224c7c710c8a063dfd893b0cc0830202d61f4c75c17eb8e31836103d27d96e7"},
+            url="https://www.statmt.org/wmt13/training-parallel-europarl-v7.tgz",
+        ),
+        SourceFile(
+            "dev",
+            {".tgz": "7a7deccf82ebb05ba508dba5eb21356492224e8f630ec4f992132b029b4b25e7"},
+            url="https://data.statmt.org/wmt19/translation-task/dev.tgz",
+        ),
+    ),
+)
+
+EUROPARL_SAMPLE = Edition(
+    "a sample of 3,000 lines, not the corpus",
+    (
+        SourceFile("europarl-v7.fr-en.en", content="1a5ca198b1cbeb88b84ae5856a2d67c642710a419ff0eb1d3f57df81fb0c13bd"),
+        SourceFile("europarl-v7.fr-en.fr", content="7694522a741ffb9203fb5c7b74123f67c8e673a7ffbd1577181595d0b45de259"),
+    ),
+)
+
 # Data set to its editions; the first is the official one, the one that is downloaded.
 REGISTRY: dict[str, tuple[Edition, ...]] = {
     "mnist": (MNIST,),
     "cifar10": (CIFAR10, CIFAR10_REASSEMBLED),
     "penn_treebank": (PENN_TREEBANK,),
     "boundary": (BOUNDARY,),
+    "multi30k": (MULTI30K,),
+    "europarl": (EUROPARL,),
+    "europarl_sample": (EUROPARL_SAMPLE,),
 }
 
 # The folder of a data set in a mirror or the cache, where it is not its name.
-FOLDERS = {"penn_treebank": "ptb", "boundary": "esp"}
+FOLDERS = {"penn_treebank": "ptb", "boundary": "esp", "europarl_sample": "europarl"}

@@ -1,15 +1,15 @@
 """Long short-term memory: one cell whose gates, candidate and output take any activation pair."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from repro.errors import UserError, whole
-from repro.model.activations.noise import Dropout, NoiseSource
-from repro.model.activations.noisy import Noisy
-from repro.model.architectures.lstm_kernel import fusable, recur
+from repro.errors import whole
+from repro.model.architectures.columns import fusable
+from repro.model.architectures.lstm_kernel import recur
+from repro.model.architectures.recurrence import applied, window_noise
+from repro.model.architectures.stack import Predictor, Stack
 from repro.model.layer_factory import LayerFactory
 
 State = tuple[Tensor, Tensor]
@@ -32,6 +32,8 @@ class LSTMLayer(nn.Module):
         make: activation pair and backward rule.
     """
 
+    states = 2  # tensors
+
     def __init__(self, inputs: int, units: int, make: LayerFactory) -> None:
         super().__init__()
         self.input = make.weights.linear(inputs, 4 * units)
@@ -44,7 +46,7 @@ class LSTMLayer(nn.Module):
         self.hidden = nn.Identity()  # where diagnostics look at h_t
         self.units = units
         self.gates = (self.output_gate, self.input_gate, self.forget_gate, self.candidate)
-        self.fusable = type(self.recurrent) is nn.Linear and fusable(self.gates, self.cell_output)
+        self.fusable = type(self.recurrent) is nn.Linear and fusable(self.gates[:3], (self.candidate, self.cell_output))
         self.fused = True
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
@@ -57,14 +59,8 @@ class LSTMLayer(nn.Module):
         return recur(projected, weight, state, self.gates, self.cell_output, self._noise(projected))
 
     def _noise(self, projected: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """A whole window's noise, so that both ways of walking it see the same numbers."""
-        functions = [nonlinearity.function for nonlinearity in (*self.gates, self.cell_output)]
-        noisy = [f for f in functions if isinstance(f, Noisy) and getattr(f, "c", 1) > 0]
-        if not self.training or not noisy:
-            return None, None
-        source = noisy[0].noise
-        assert isinstance(source, NoiseSource)
-        return source.normal(projected), source.normal(projected[..., : self.units])
+        """Of gates and cell output, for a window."""
+        return window_noise(self.training, (*self.gates, self.cell_output), projected, projected[..., : self.units])
 
     def _plain(
         self, projected: Tensor, state: State, noise: tuple[Tensor | None, Tensor | None]
@@ -75,58 +71,14 @@ class LSTMLayer(nn.Module):
         for t, x in enumerate(projected):
             columns = (x + self.recurrent(h)).chunk(4, dim=-1)
             xi = [None] * 4 if noise[0] is None else noise[0][t].chunk(4, dim=-1)
-            o, i, f, g = (_apply(s, a, n) for s, a, n in zip(self.gates, columns, xi, strict=True))
+            o, i, f, g = (applied(s, a, n) for s, a, n in zip(self.gates, columns, xi, strict=True))
             c = f * c + i * g
-            h = self.hidden(o * _apply(self.cell_output, c, None if noise[1] is None else noise[1][t]))
+            h = self.hidden(o * applied(self.cell_output, c, None if noise[1] is None else noise[1][t]))
             steps.append(h)
         return torch.stack(steps), (h, c)
 
 
-def _apply(nonlinearity: Any, a: Tensor, xi: Tensor | None) -> Tensor:
-    out: Tensor = nonlinearity(a, xi) if isinstance(nonlinearity.function, Noisy) else nonlinearity(a)
-    return out
-
-
-class Stack(nn.Module):
-    """Layers on top of each other, with dropout on what goes up but not on what goes on in time.
-
-    After Zaremba, Sutskever and Vinyals (2014): the input of each layer and the output of the last are dropped.
-
-    Args:
-        inputs: features of a step.
-        units: of each layer.
-        depth: layers, 1 or more.
-        dropout: probability in [0, 1).
-        make: activation pair and backward rule.
-    """
-
-    def __init__(self, inputs: int, units: int, depth: int, dropout: float, make: LayerFactory) -> None:
-        super().__init__()
-        whole("architecture.depth", depth, 1)
-        whole("architecture.width", units, 1)
-        if not isinstance(make.normalize(units, 1), nn.Identity):
-            raise UserError("normalization has no place in an LSTM here; use normalization=none")
-        self.layers = nn.ModuleList(LSTMLayer(units if i else inputs, units, make) for i in range(depth))
-        self.dropout = Dropout(dropout) if dropout else nn.Identity()
-        self.units = units
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(steps, batch, inputs), and h and c as (layers, batch, units), to (steps, batch, units) and the new state."""
-        after = []
-        for layer, h, c in zip(self.layers, *state, strict=True):
-            x, last = layer(self.dropout(x), (h, c))
-            after.append(last)
-        hs, cs = zip(*after, strict=True)
-        return self.dropout(x), (torch.stack(hs), torch.stack(cs))
-
-    def initial_state(self, batch: int) -> State:
-        """Zeros, on the device of the weights."""
-        like = next(self.parameters())
-        zeros = like.new_zeros(len(self.layers), batch, self.units)
-        return zeros, zeros
-
-
-class LSTM(nn.Module):
+class LSTM(Predictor):
     """Tokens to a prediction at every step: embedding, LSTM layers, a linear output layer.
 
     Args:
@@ -149,19 +101,7 @@ class LSTM(nn.Module):
         dropout: float,
         tokens: int | None,
     ) -> None:
-        super().__init__()
-        self.embedding = nn.Embedding(tokens, width) if tokens else nn.Identity()
-        self.stack = Stack(width if tokens else math.prod(shape), width, depth, dropout, make)
-        self.output = make.weights.linear(width, outputs)
-
-    def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        """(batch, steps) or (batch, steps, features) to logits (batch, steps, outputs), and the state."""
-        out, state = self.stack(self.embedding(x.transpose(0, 1)), state)
-        return self.output(out.transpose(0, 1)), state  # transposed while it is small
-
-    def initial_state(self, batch: int) -> State:
-        """The state before the first step."""
-        return self.stack.initial_state(batch)
+        super().__init__(LSTMLayer, shape, outputs, make, depth, width, dropout, tokens)
 
 
 class LSTMClassifier(nn.Module):
@@ -195,15 +135,16 @@ class LSTMClassifier(nn.Module):
         whole("architecture.embedding", embedding, 1)
         whole("architecture.hidden", hidden, 1)
         self.embedding = nn.Embedding(tokens, embedding) if tokens else nn.Identity()
-        self.stack = Stack(embedding if tokens else math.prod(shape), width, depth, dropout, make)
+        self.stack = Stack(LSTMLayer, embedding if tokens else math.prod(shape), width, depth, dropout, make)
         self.hidden = make.weights.linear(width, hidden)
         self.output = make.weights.linear(hidden, outputs)
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(batch, steps) or (batch, steps, features) to logits (batch, outputs), and the state."""
-        out, state = self.stack(self.embedding(x.transpose(0, 1)), state)
-        return self.output(torch.relu(self.hidden(out.mean(0)))), state
+        out, (h, c) = self.stack(self.embedding(x.transpose(0, 1)), state)
+        return self.output(torch.relu(self.hidden(out.mean(0)))), (h, c)
 
     def initial_state(self, batch: int) -> State:
         """The state before the first step."""
-        return self.stack.initial_state(batch)
+        h, c = self.stack.initial_state(batch)
+        return h, c

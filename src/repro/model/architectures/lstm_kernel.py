@@ -5,7 +5,6 @@ time hold only what truly depends on the step before. Columns are gates in the o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,18 +12,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from repro.model.activations import Nonlinearity
-from repro.model.activations.elementwise import Hard
-from repro.model.activations.noisy import HALF_NORMAL_MEAN, OutputNoise
-from repro.model.backward import is_exact
-
-
-def fusable(gates: Sequence[Nonlinearity], cell: Nonlinearity) -> bool:
-    """Whether `recur` knows these functions: all hard or noisy at the output, or sigmoid gates with tanh units."""
-    nonlinearities = (*gates, cell)
-    if not all(is_exact(nonlinearity.rule) for nonlinearity in nonlinearities):
-        return False
-    kinds = [type(nonlinearity.function) for nonlinearity in nonlinearities]
-    return kinds == [nn.Sigmoid] * 3 + [nn.Tanh] * 2 or set(kinds) <= {Hard, OutputNoise}
+from repro.model.architectures.columns import Columns, p_of
 
 
 def recur(
@@ -49,97 +37,20 @@ def recur(
     if isinstance(cell.function, nn.Tanh):
         h, last_h, last_c = _Recurrence.apply(x, weight, *state, None, None, None, None, None, None)  # type: ignore[no-untyped-call]
         return h, (last_h, last_c)
-    columns = _Columns.of([nonlinearity.function for nonlinearity in gates], x)
-    units = _Columns.of([cell.function], x)
+    functions, n = [nonlinearity.function for nonlinearity in gates], weight.shape[1]
+    columns, units = Columns.of(functions, x, n), Columns.of([cell.function], x, n)
     h, last_h, last_c = _Recurrence.apply(  # type: ignore[no-untyped-call]
         x,
         weight,
         *state,
-        _p([nonlinearity.function for nonlinearity in gates], x),
-        _p([cell.function], x),
+        p_of(functions, x, n),
+        p_of([cell.function], x, n),
         columns.noise(noise[0], x),
-        units.noise(noise[1], x[..., : weight.shape[1]]),
+        units.noise(noise[1], x[..., :n]),
         columns,
         units,
     )
     return h, (last_h, last_c)
-
-
-def _p(functions: Sequence[nn.Module], like: Tensor) -> Tensor:
-    """p of every column; 0 where a function has none."""
-    units = like.shape[-1] // 4
-    return torch.cat([f.p if isinstance(f, OutputNoise) else like.new_zeros(units) for f in functions])
-
-
-@dataclass(frozen=True)
-class _Columns:
-    """Hard and noisy functions of several columns at once; each field a vector over columns.
-
-    With a' = a/knee, e = a' beyond ±1, r = tanh(e·|p|·height/2), s = r·|r| and noise x:
-    phi = offset + height·a' + bend·e + x·s, where bend = -α·height.
-    """
-
-    knee: Tensor
-    height: Tensor
-    offset: Tensor
-    bend: Tensor
-    amount: Tensor  # of noise, ±c/4
-    half: Tensor  # 1 where the noise is half-normal
-    noisy: bool
-    training: bool
-
-    @classmethod
-    def of(cls, functions: Sequence[nn.Module], like: Tensor) -> "_Columns":
-        rows, noisy, training = [], False, False
-        for function in functions:
-            hard = function.hard if isinstance(function, OutputNoise) else function
-            assert isinstance(hard, Hard)
-            height, alpha, amount, half = hard.slope * hard.knee, 1.0, 0.0, False
-            if isinstance(function, OutputNoise):
-                alpha, half, training = function.alpha, function.half_normal, function.training
-                amount = function.c / 4 if alpha > 1 else -function.c / 4
-                noisy |= function.c > 0 and (training or half)
-            rows.append((hard.knee, height, hard.offset, -alpha * height, amount, float(half)))
-        units = like.shape[-1] // 4
-        table = torch.tensor(rows, dtype=like.dtype).t().repeat_interleave(units, 1).to(like.device)
-        knee, heights, offset, bend, amounts, halves = table.unbind(0)
-        return cls(knee, heights, offset, bend, amounts, halves, noisy, training)
-
-    def noise(self, xi: Tensor | None, like: Tensor) -> Tensor | None:
-        """x, or None where it would be 0."""
-        if not self.noisy:
-            return None
-        if not self.training:
-            return (self.amount * self.half * HALF_NORMAL_MEAN).expand(like.shape)
-        assert xi is not None
-        if bool(self.half.any()):
-            xi = xi.abs() if bool(self.half.all()) else torch.where(self.half > 0, xi.abs(), xi)
-        return xi * self.amount
-
-    def width(self, p: Tensor) -> Tensor:
-        """What e is multiplied by in r."""
-        return p.abs() * (self.height / 2)
-
-    def forward(
-        self, a: Tensor, e: Tensor, r: Tensor | None, s: Tensor | None, x: Tensor | None, width: Tensor, out: Tensor
-    ) -> None:
-        """phi of a' for one step into `out`, keeping e, r and s; all (batch, columns)."""
-        torch.ops.aten.softshrink.out(a, 1.0, out=e)
-        torch.addcmul(self.offset, a, self.height, out=out).addcmul_(e, self.bend)
-        if x is not None and r is not None and s is not None:
-            torch.mul(e, width, out=r).tanh_()
-            out.addcmul_(torch.mul(r, r.abs(), out=s), x)
-
-    def slopes(
-        self, e: Tensor, r: Tensor | None, s: Tensor | None, x: Tensor | None, width: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """d phi / d a', and half of d phi / d width; both of the shape of `e`."""
-        slope = torch.addcmul(self.height, e.sign().abs_(), self.bend)
-        if x is None or r is None or s is None:
-            return slope, None
-        pull = r.abs().addcmul_(r, s, value=-1).mul_(x)  # |r|·(1 - r²)·x
-        slope.addcmul_(pull, 2 * width)
-        return slope, pull.mul_(e)
 
 
 class _Recurrence(torch.autograd.Function):
@@ -156,8 +67,8 @@ class _Recurrence(torch.autograd.Function):
         p_cell: Tensor | None,
         xi: Tensor | None,
         xi_cell: Tensor | None,
-        columns: _Columns | None,
-        cell: _Columns | None,
+        columns: Columns | None,
+        cell: Columns | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         steps, batch, n = x.shape[0], x.shape[1], weight.shape[1]
         h, c = (x.new_empty(steps + 1, batch, n) for _ in range(2))
@@ -242,7 +153,7 @@ def _hard_forward(
     out: Tensor,
     p: tuple[Tensor, Tensor],
     xi: tuple[Tensor | None, Tensor | None],
-    columns: tuple[_Columns, _Columns],
+    columns: tuple[Columns, Columns],
 ) -> tuple[Tensor | None, ...]:
     gates, cell = columns
     x = x / gates.knee  # exact for the hard sigmoid, whose knee is 2

@@ -4,11 +4,15 @@ A recurrent net has a method `initial_state(batch)`, a tuple of tensors (batch i
 parameter, and its `forward` takes and returns such a state besides input and output. Other nets take their input alone.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from repro.model.activations import Nonlinearity
+from repro.model.activations.noise import NoiseSource
+from repro.model.activations.noisy import Noisy
 from repro.model.trees import Tree, samples
 
 State = tuple[Tensor, ...]
@@ -46,3 +50,26 @@ def unfuse(module: nn.Module) -> list[Any]:
     for part in fused:
         part.fused = False
     return fused
+
+
+def applied(nonlinearity: Nonlinearity, a: Tensor, xi: Tensor | None) -> Tensor:
+    """Activations of `a`; of a noisy function with the noise `xi`, where it is given."""
+    out: Tensor = nonlinearity(a, xi) if isinstance(nonlinearity.function, Noisy) else nonlinearity(a)
+    return out
+
+
+def window_noise(
+    training: bool, nonlinearities: Iterable[Nonlinearity], first: Tensor, second: Tensor
+) -> tuple[Tensor | None, Tensor | None]:
+    """A whole window's noise for two blocks of pre-activations, so that every way of walking it sees the same numbers.
+
+    Returns:
+        Standard normal numbers of the shapes of `first` and `second`; None where no noise is drawn.
+    """
+    functions = (nonlinearity.function for nonlinearity in nonlinearities)
+    noisy = [f for f in functions if isinstance(f, Noisy) and getattr(f, "c", 1) > 0]
+    if not training or not noisy:
+        return None, None
+    source = noisy[0].noise
+    assert isinstance(source, NoiseSource)
+    return source.normal(first), source.normal(second)
