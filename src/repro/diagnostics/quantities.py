@@ -140,6 +140,19 @@ def dead_share(out: "Tensor") -> "Tensor":
 
 
 @quantity(
+    "unit_spread",
+    "units",
+    unit="as *h*, ≥ 0",
+    heading="unit spread",
+    says="mean over samples (and places) of the standard deviation of *h*ᵢᵤ over the units (channels), biased; 0 where all "
+    "units are alike",
+)
+def unit_spread(out: "Tensor") -> "Tensor":
+    """How unlike the units are, (replicas, samples, units, ...) to (replicas,); 0 or more."""
+    return out.double().std(2, correction=0).flatten(1).mean(1)
+
+
+@quantity(
     "gradient_norm",
     "gradient",
     unit="loss / *a*, ≥ 0",
