@@ -144,8 +144,8 @@ def dead_share(out: "Tensor") -> "Tensor":
     "units",
     unit="as *h*, ≥ 0",
     heading="unit spread",
-    says="mean over samples (and places) of the standard deviation of *h*ᵢᵤ over the units (channels), biased; 0 where all "
-    "units are alike",
+    says="mean over samples (and places) of the standard deviation of *h*ᵢᵤ over the units (channels), biased; 0 where "
+    "all units are alike",
 )
 def unit_spread(out: "Tensor") -> "Tensor":
     """How unlike the units are, (replicas, samples, units, ...) to (replicas,); 0 or more."""
