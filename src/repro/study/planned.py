@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from repro.claims.grammar import parse, simple_parts
 from repro.config.yaml_loader import read_yaml
 from repro.errors import UserError
 from repro.paths import CLONE
@@ -22,12 +23,12 @@ _TOLD = {"says", "source", "published", "unit", "size", "why", "statement", "pla
 
 
 def planned(experiment: Experiment) -> dict[str, bool]:
-    """Of each claim whether what it tests was committed before the first run of its experiment.
+    """Of each claim whether what it tests was committed before the first of the runs that it looks at.
 
     A claim is known again by what it tests: id and sentence may have changed, its variant, metric or bound not. First
-    runs are those of all published tables that there have been, at today's scale and with any of today's seeds: to
-    train the same seeds again makes no claim a forecast, to train fresh ones does. A run says in runs.csv at which
-    commit it was trained. A claim that has not been committed counts as planned only where no run is there yet.
+    runs are those of its variants in all published tables that there have been, at today's scale and with any of
+    today's seeds: to train the same seeds again makes no claim a forecast, to train fresh ones does. A run says in
+    runs.csv at which commit it was trained. A claim that has not been committed is planned only where no run is there.
 
     Raises:
         UserError: there is no history, or a part of it only.
@@ -37,9 +38,22 @@ def planned(experiment: Experiment) -> dict[str, bool]:
     path = results_folder(CLONE / "results", experiment, "published") / "runs.csv"
     if not path.is_file():
         return dict.fromkeys(experiment.claims, True)
-    before = frozenset.intersection(*map(_ancestors, sorted(_trained_at(path))))
+    trained = _trained_at(path)
     versions = _versions(f"experiments/{experiment.name}.yaml")
-    return {name: _born(_tested(claim), versions) in before for name, claim in experiment.claims.items()}
+    answers = {}
+    for name, claim in experiment.claims.items():
+        looks = _variants(name, claim, experiment)
+        commits = {commit for variant, commit in trained if variant in looks}
+        born = _born(_tested(claim), versions)
+        answers[name] = all(born in _ancestors(commit) for commit in commits)
+    return answers
+
+
+def _variants(name: str, claim: Mapping[str, Any], experiment: Experiment) -> set[str]:
+    """The variants whose runs a claim looks at."""
+    parts = simple_parts(parse(name, claim, list(experiment.variants)))
+    named = [side.variant for part in parts for side in (part.left, part.right) if side is not None]
+    return {str(variant) for variant in (experiment.variants if None in named else named)}
 
 
 def git(*words: str) -> str:
@@ -63,17 +77,17 @@ def _ancestors(commit: str) -> frozenset[str]:
         return frozenset()
 
 
-def _trained_at(path: Path) -> set[str]:
-    """The commits at which runs of this scale and with these seeds were ever trained."""
+def _trained_at(path: Path) -> set[tuple[str, str]]:
+    """Variant and commit of the runs of this scale and with these seeds that were ever trained."""
     today = read(path)
     scale, seeds = today["scale"].iloc[0], set(today["seed"].astype("str"))
-    commits = set(today["commit"])
+    trained = set(zip(today["variant"], today["commit"], strict=True))
     for table, text in _history(str(path.relative_to(CLONE))):
         for row in csv.DictReader(io.StringIO(text)):
             if row["scale"] == scale and row["seed"] in seeds:
                 # Where the history has lost the commit, the table's own is as late as it can have been.
-                commits.add(row["commit"] if _ancestors(row["commit"]) else table)
-    return commits
+                trained.add((row["variant"], row["commit"] if _ancestors(row["commit"]) else table))
+    return trained
 
 
 def _versions(path: str) -> list[tuple[str, frozenset[str]]]:
