@@ -142,8 +142,8 @@ class Paper:
 
     @property
     def statements(self) -> dict[str, dict[str, int]]:
-        """Statements by group and verdict, each once (`repro.claims.summary`)."""
-        return summary.counts([(c.group, c.statement, c.verdict) for c in self.claims])
+        """Statements by group and verdict, each once (`repro.claims.summary`); those that some runs are there for."""
+        return summary.counts([(c.group, c.statement, c.verdict) for c in self.claims if c.n])
 
     @property
     def standing(self) -> tuple[int, int]:

@@ -42,6 +42,9 @@ def planned(experiment: Experiment) -> dict[str, bool]:
     versions = _versions(f"experiments/{experiment.name}.yaml")
     answers = {}
     for name, claim in experiment.claims.items():
+        if experiment.published_scale not in claim.get("scales", [experiment.published_scale]):
+            answers[name] = True  # no run that is published concerns it
+            continue
         looks = _variants(name, claim, experiment)
         commits = {commit for variant, commit in trained if variant in looks}
         born = _born(_tested(claim), versions)
