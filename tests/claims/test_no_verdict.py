@@ -10,7 +10,7 @@ from repro.claims.grammar import parse
 from repro.claims.numbers import values
 from repro.claims.select import Measurements
 from repro.claims.verdicts import NO_VERDICT, judge, write_claims
-from repro.storage.tables import read
+from repro.study.ledger import read_claims
 from repro.text.tables import ledger
 
 VARIANTS = ("a", "relu_8_2", "c")
@@ -46,7 +46,7 @@ def judged(claim: dict[str, Any], tmp_path: Path, entitled: bool) -> tuple[str, 
     full = {"says": "It is so.", "source": "Table 1", **claim}
     found = judge({"c": full}, runs(), None, paper="p", experiment="e", variants=VARIANTS, entitled=entitled)
     write_claims(tmp_path / "claims.csv", found)
-    row = ledger(read(tmp_path / "claims.csv")).iloc[0]
+    row = ledger(read_claims(tmp_path / "claims.csv")).iloc[0]
     return row["ours"], row["verdict"]
 
 

@@ -326,6 +326,10 @@ def test_every_variant_of_the_larger_scales_can_be_built(experiment: str) -> Non
             check_targets(resolve(composed(job.overrides)))
 
 
+# More seeds or variants were asked for, and some of their runs are to come; `repro status` names how many.
+UNDER_WAY = ("noisy_activations/penn_treebank", "noisy_activations/unique_numbers")
+
+
 @pytest.mark.parametrize("experiment", names())
 def test_committed_tables_are_those_of_these_settings(experiment: str) -> None:
     table = results_folder(CLONE / "results", load(experiment), "published") / "runs.csv"
@@ -334,10 +338,13 @@ def test_committed_tables_are_those_of_these_settings(experiment: str) -> None:
     runs = pd.read_csv(table, dtype={"run": str})
     jobs = load(experiment).jobs("published")
     assert set(runs["status"]) <= {"done", "diverged"}
-    assert runs["run"].nunique() == len(jobs)
-    for job in jobs[:: max(1, len(jobs) // 5)]:  # composing takes a while; `repro status` looks at all of them
+    expected = plan(load(experiment), "published").expected
+    there = {run: tuple(own["seed"]) for run, own in runs.groupby("run")}
+    assert there == {run: entry.seeds for run, entry in expected.items() if run in there}  # none is stale
+    assert len(there) == len(jobs) or (experiment in UNDER_WAY and len(there) < len(jobs))
+    for job in jobs[:: max(1, len(jobs) // 5)]:  # composing takes a while
         run = resolve(compose(job.overrides))
-        assert tuple(runs[runs["run"] == run.id]["seed"]) == run.seeds, job.overrides
+        assert expected[run.id].seeds == run.seeds, job.overrides
 
 
 # Several processes

@@ -213,8 +213,8 @@ def test_of_several_experiments_the_last_line_says_which(cli: Callable[..., Said
     said = cli("reproduce", "--verify", "linear_backprop", "scale=smoke", "--longest", "0")
     assert said.status == 1
     assert said.out.splitlines()[-1] == (
-        "0 of 3 experiments verified; not as in their tables: linear_backprop/cifar10, linear_backprop/cost; "
-        "nothing trained of linear_backprop/toy"
+        "0 of 4 experiments verified; not as in their tables: linear_backprop/cifar10, "
+        "linear_backprop/cifar10_augmented, linear_backprop/cost; nothing trained of linear_backprop/toy"
     )
 
 

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-BOTH_ENDS: dict[str, Range] = {"0…1": SHARE, "−1…1": (-1.0, 1.0)}
-"""Units of what has two ends."""
+BOTH_ENDS: dict[str, Range] = {"0…1": SHARE, "−1…1": (-1.0, 1.0)}  # units of what has two ends
 
 Measure = TypeVar("Measure", bound=Callable[..., Any])
 
@@ -143,12 +142,10 @@ def dead_share(out: "Tensor") -> "Tensor":
     "unit_spread",
     "units",
     unit="as *h*, ≥ 0",
-    heading="unit spread",
-    says="mean over samples (and places) of the standard deviation of *h*ᵢᵤ over the units (channels), biased; 0 where "
-    "all units are alike",
+    says="mean over samples (and places) of the biased standard deviation of *h*ᵢᵤ over units (channels); 0: all alike",
 )
 def unit_spread(out: "Tensor") -> "Tensor":
-    """How unlike the units are, (replicas, samples, units, ...) to (replicas,); 0 or more."""
+    """(replicas, samples, units, ...) to (replicas,); 0 or more."""
     return out.double().std(2, correction=0).flatten(1).mean(1)
 
 
@@ -381,8 +378,7 @@ def vanishing_ratio(first: "Tensor", last: "Tensor") -> "Tensor":
     return first / last
 
 
-ALWAYS = ("histogram", "vanishing_ratio")
-"""What follows from other settings, and is not asked for by name."""
+ALWAYS = ("histogram", "vanishing_ratio")  # what follows from other settings, and is not asked for by name
 WANTED = tuple(name for name in REGISTRY if name not in ALWAYS)
 COMPARED = tuple(q.name for q in REGISTRY.values() if q.reads == "both_gradients")
 
