@@ -2,8 +2,6 @@
 
 import inspect
 import math
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from itertools import product
@@ -323,95 +321,3 @@ def test_what_a_component_refuses_is_told_with_its_name() -> None:
     says = refusal(node("activation/noisy_tanh") | {"c": -1})
     assert says == "activation.c must be a finite number of at least 0, not -1"
     assert refusal({"_target_": "torch.nn.Conv2d", "in_channels": 1}, "activation").startswith("activation: ")
-
-
-OWN = {
-    "mypackage/__init__.py": "",
-    "mypackage/units.py": """
-import torch
-from torch import nn
-from repro.model.activations import Activation
-
-
-class Cube(nn.Module):
-    def __init__(self, scale: float) -> None:
-        super().__init__()
-        self.scale = scale
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.scale * x**3
-
-
-def cube(scale: float) -> Activation:
-    return Activation(unit=lambda: Cube(scale), gate=nn.Sigmoid)
-""",
-    "mypackage/points.py": """
-import torch
-from repro.datasets.memory import Data, Split
-
-
-def line(samples: int) -> Data:
-    x = torch.linspace(-1, 1, samples)[:, None]
-    split = Split(x, (x[:, 0] > 0).long())
-    return Data(split, split, split, outputs=2, name="line")
-""",
-    "conf/activation/cube.yaml": "# The third power.\n_target_: mypackage.units.cube\nscale: 0.5  # factor\n",
-    "conf/dataset/line.yaml": "# Points on a line.\n_target_: mypackage.points.line\nsamples: 20  # points\n",
-}
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Path:
-    """A working folder with a package and a conf/ of the user's own."""
-    for name, text in OWN.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return tmp_path
-
-
-def repro(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    # -P: like the installed program, Python does not look into the working folder by itself.
-    command = [sys.executable, "-P", "-m", "repro", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""})
-
-
-def test_components_of_ones_own(own: Path) -> None:
-    words = (
-        "train",
-        "activation=cube",
-        "activation.scale=0.25",
-        "dataset=line",
-        "architecture.width=4",
-        "architecture.depth=2",
-        "trainer.epochs=1",
-        "normalization=batch",
-    )
-    done = repro(own, *words, "trusted=[mypackage]")
-    assert done.returncode == 0, done.stderr
-    (folder,) = (own / "results/runs/line").iterdir()
-    assert folder.name.startswith("mlp-cube-normalization=batch-")
-    assert "-scale=0.25-" in folder.name
-    assert OmegaConf.load(folder / "config.yaml").activation == {"_target_": "mypackage.units.cube", "scale": 0.25}
-    layers = pd.read_csv(folder / "layers.csv").query("step == 0 and quantity == 'activation_std' and depth == 1")
-    assert layers["value"].item() > 0
-
-
-def test_components_of_ones_own_need_trust(own: Path, cli: Callable) -> None:
-    says = cli("train", "activation=cube", "dataset=xor").mistake
-    assert "activation._target_ is 'mypackage.units.cube'" in says
-    assert "add: trusted=[mypackage]" in says
-    assert not (own / "results").exists()
-
-
-def test_components_of_ones_own_are_listed_and_checked(own: Path, cli: Callable) -> None:
-    assert "  cube           The third power.\n" in cli("list", "activation").out
-    assert "did you mean cube" in cli("train", "activation=cub").mistake
-    broken = own / "mypackage" / "units.py"
-    broken.write_text("import not_there_at_all\n")
-    says = cli("train", "activation=cube", "trusted=[mypackage]", "dataset=xor").mistake
-    assert "cannot be imported (ModuleNotFoundError: No module named 'not_there_at_all')" in says
-    assert (
-        "trusted package 'nopackage' is neither installed nor in the working folder"
-        in cli("train", "activation._target_=nopackage.f", "trusted=[nopackage]", "dataset=xor").mistake
-    )
