@@ -10,9 +10,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repro.errors import UserError
 from repro.plots import blocks, legends, scales
 from repro.plots.histograms import Histograms, read_histograms, ridges
-from repro.plots.style import BLUE, GREEN, INK, QUIET, SLIDE, VERMILLION, activation_look, figure, save, styled
+from repro.plots.picture import Picture
+from repro.plots.style import (
+    BLUE,
+    GREEN,
+    INK,
+    QUIET,
+    SLIDE,
+    VERMILLION,
+    activation_look,
+    figure,
+    rendered,
+    save,
+    styled,
+)
 from repro.storage.run_files import read_summary
 from repro.storage.tables import read
 from repro.text.run import divergence, headline, layer_name, survivors
@@ -77,6 +91,32 @@ def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataF
     if any(notes):
         fig.supxlabel("   ·   ".join(filter(None, notes)), x=0.99, ha="right", fontsize=9, color=QUIET)
     return fig
+
+
+def watched(layers: pd.DataFrame, losses: pd.DataFrame) -> Picture:
+    """The same for a net that was watched in somebody's own loop: losses by step, activations and gradients by layer.
+
+    Args:
+        layers: step, layer, depth, quantity, value; where a layer has an activation, that stands for it.
+        losses: step, value.
+
+    Raises:
+        UserError: nothing was measured.
+    """
+    acting = set(layers.loc[layers["quantity"] == "dead_share", "layer"])
+    covered = layers.loc[layers["layer"].isin(acting), "depth"].unique()
+    rows = one_a_row(layers[layers["layer"].isin(acting) | ~layers["depth"].isin(covered)]).assign(seed=0)
+    hidden = healthy(rows[rows["quantity"].isin(("activation_std", "gradient_norm"))])
+    if hidden.empty:
+        raise UserError("nothing was measured that could be drawn; call step() after each step of the optimizer")
+    with styled(LARGE):
+        fig = figure(SLIDE, 6.0)
+        (ax,) = _layers(fig, rows, hidden, 1, BLUE)
+        own = losses[np.isfinite(losses["value"])]
+        blocks.curve(ax, own, "step", label="loss", color=BLUE, several=False)
+        ax.set(title="loss" if len(own) else "no losses were told to step()", xlabel="step")
+        scales.value_axis(ax.yaxis, own["value"], scales.range_of("loss"))
+        return Picture(rendered(fig, "png"))
 
 
 def one_a_row(layers: pd.DataFrame, quantities: Iterable[str] = ("activation_std", "gradient_norm")) -> pd.DataFrame:

@@ -1,0 +1,116 @@
+"""Hooks on a net and on its optimizers, hung up for one step and taken down again; none of them changes a number."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
+
+from repro.watching.parts import Part, output_of
+from repro.watching.seen import Seen
+
+
+class Hooks:
+    """All hooks of one watch.
+
+    Args:
+        model: the net; calls without gradients, or while it is in evaluation, are not looked at.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self._handles: list[Any] = []
+        self._in_evaluation = False
+
+    def hang(self, parts: Iterable[Part], seen: Seen, in_evaluation: bool = False) -> None:
+        """Look at every call of the parts, and at the gradients that come back, until `take_down`.
+
+        Args:
+            parts: from `parts_of`.
+            seen: where it is noted.
+            in_evaluation: look at calls of a net in evaluation mode too.
+        """
+        self._in_evaluation = in_evaluation
+        for part in parts:
+            if part.acts:
+                self._handles.append(part.module.register_forward_pre_hook(self._before(part, seen), with_kwargs=True))
+            self._handles.append(part.module.register_forward_hook(self._after(part, seen)))
+
+    def hang_on_optimizers(self, parts: Iterable[Part], seen: Seen) -> None:
+        """Look at the next steps of any optimizer of these weights, until `take_down`."""
+        weighted = [part for part in parts if part.weights]
+        before: dict[str, tuple[list[Tensor], list[Tensor | None]]] = {}
+
+        def pre(optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+            own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+            for part in weighted:
+                if any(id(weight) in own for weight in part.weights):
+                    gradients = [None if w.grad is None else w.grad.detach().clone() for w in part.weights]
+                    before[part.name] = ([w.detach().clone() for w in part.weights], gradients)
+
+        def post(_optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+            for part in weighted:
+                if part.name in before:
+                    old, gradients = before.pop(part.name)
+                    seen.updates(part, old, gradients, [w.detach() for w in part.weights])
+
+        self._handles += [register_optimizer_step_pre_hook(pre), register_optimizer_step_post_hook(post)]
+
+    def take_down(self) -> None:
+        """Leave nothing on the net and its optimizers."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles.clear()
+
+    def _looked_at(self) -> bool:
+        return torch.is_grad_enabled() and (self.model.training or self._in_evaluation)
+
+    def _before(self, part: Part, seen: Seen) -> Any:
+        def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            a = output_of(args or tuple(kwargs.values()))
+            if a is None or not self._looked_at():
+                return
+            seen.enters(part, a)
+            if a.requires_grad:
+                _when_it_flows(a, part, seen)
+
+        return enter
+
+    def _after(self, part: Part, seen: Seen) -> Any:
+        def leave(_module: nn.Module, _args: tuple[Any, ...], out: Any) -> None:
+            h = output_of(out)
+            if h is None or not self._looked_at():
+                return
+            seen.leaves(part, h)
+            if not part.acts and h.requires_grad:
+                _when_it_flows(h, part, seen)
+
+        return leave
+
+
+def _when_it_flows(values: Any, part: Part, seen: Seen) -> None:
+    """Note the gradient of a tensor when there is one; registered before anything can change the tensor in place."""
+    values.register_hook(lambda gradient: seen.flows(part, gradient))
+
+
+@contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """Whatever happens within, random numbers and the net's buffers are as before afterwards."""
+    import random
+
+    import numpy as np
+
+    cuda = sorted({p.get_device() for p in model.parameters() if p.is_cuda})
+    buffers = {name: value.clone() for name, value in model.named_buffers()}
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=cuda):
+        try:
+            yield
+        finally:
+            random.setstate(states[0])
+            np.random.set_state(states[1])
+            with torch.no_grad():
+                for name, value in model.named_buffers():
+                    value.copy_(buffers[name])

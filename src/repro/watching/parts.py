@@ -1,0 +1,101 @@
+"""The modules of anybody's net that are looked at, and how their tensors lie."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parameter import UninitializedParameter
+
+from repro.model.activations import Nonlinearity
+from repro.model.activations.modules import PerUnit
+from repro.model.activations.nonlinearity import FLAT
+from repro.model.surgery import ACTING
+
+RECURRENT = (nn.RNNBase,)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+WEIGHTED = (nn.Linear, nn.Bilinear, nn.MultiheadAttention, *CONVOLUTIONS, *RECURRENT)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A module that is watched.
+
+    Attributes:
+        name: as `named_modules` has it; "model" where it is the whole net.
+        module: itself.
+        weights: its matrices and kernels; none in an activation.
+    """
+
+    name: str
+    module: nn.Module
+    weights: tuple[nn.Parameter, ...]
+
+    @property
+    def acts(self) -> bool:
+        """Whether it is an activation, rather than a layer with weights."""
+        return not isinstance(self.module, WEIGHTED)
+
+
+def parts_of(model: nn.Module) -> list[Part]:
+    """The linear, convolutional, recurrent, attention and activation modules, each once, in the order of the net."""
+    found: list[Part] = []
+    within: tuple[str, ...] = ()  # parts whose own parts do not count: a projection never called, a place's function
+    for name, module in model.named_modules():
+        if within and name.startswith(within):
+            continue
+        if isinstance(module, nn.MultiheadAttention | Nonlinearity | PerUnit):
+            within = (*within, f"{name}." if name else "")
+        if isinstance(module, WEIGHTED):
+            found.append(Part(name or "model", module, tuple(filter(_is_weight, module.parameters()))))
+        elif isinstance(module, ACTING):
+            found.append(Part(name or "model", module, ()))
+    return found
+
+
+def _is_weight(value: nn.Parameter) -> bool:
+    return not isinstance(value, UninitializedParameter) and value.dim() > 1
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether a part of it runs compiled: hooks would be traced into it, and might change its last bits."""
+    return any(hasattr(m, "_orig_mod") or getattr(m, "_compiled_call_impl", None) is not None for m in model.modules())
+
+
+def output_of(out: Any) -> Tensor | None:
+    """The tensor of numbers that a module puts out: of a tuple the first, of a packed sequence its data."""
+    while isinstance(out, tuple) and out and not isinstance(out, nn.utils.rnn.PackedSequence):
+        out = out[0]
+    out = out.data if isinstance(out, nn.utils.rnn.PackedSequence) else out
+    return out if isinstance(out, Tensor) and out.is_floating_point() else None
+
+
+def samples_first(module: nn.Module, values: Tensor) -> Tensor:
+    """(samples, ...), the first axis but in recurrent nets that have time there."""
+    timed = isinstance(module, RECURRENT) and values.dim() == 3 and not module.batch_first
+    return values.transpose(0, 1) if timed else values
+
+
+def units_last(module: nn.Module, values: Tensor) -> Tensor:
+    """(samples, units): places and steps of time count as samples, channels of a picture as units."""
+    channels = values.dim() > 3 or (isinstance(module, CONVOLUTIONS) and values.dim() == 3)
+    values = values.movedim(1, -1) if channels else values
+    return values.reshape(-1, values.shape[-1] if values.dim() > 1 else 1)
+
+
+def saturated(module: nn.Module, a: Tensor) -> Tensor | None:
+    """Where an activation's slope at `a` is below 0.02 in size, same shape; None where it draws its slope."""
+    if isinstance(module, Nonlinearity):
+        return module.saturated(a, mapped=False)
+    if isinstance(module, nn.RReLU):
+        return None
+    if (known := getattr(module, "saturated", None)) is not None:
+        flat: Tensor = known(a)
+        return flat
+    # Hooks on saved tensors, as those of checkpointing, are none of this graph's business.
+    kept = torch.autograd.graph.saved_tensors_hooks(lambda value: value, lambda value: value)
+    with torch.enable_grad(), kept, torch.autocast(a.device.type, enabled=False):
+        at = a.float().requires_grad_() if a.dtype.itemsize < 4 else a.detach().requires_grad_()
+        out = type(module).forward(module, at.clone())
+        slope = torch.autograd.grad(out, at, torch.ones_like(out))[0]
+    return slope.abs() < FLAT
