@@ -16,6 +16,7 @@ EXPERIMENTS = SOURCE.parent.parent / "experiments"
 FLOORS = [
     "__main__",
     "cli",
+    "notebook",
     "verbs",
     "html",
     "study",

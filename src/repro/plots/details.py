@@ -47,6 +47,10 @@ class Drawing:
     caption: str
     svg: str
 
+    def _repr_svg_(self) -> str:
+        """A notebook shows it by itself."""
+        return self.svg
+
 
 def draw(folder: Path, summary: Mapping[str, Any]) -> list[Drawing]:
     """Every figure that a run's tables have rows for.

@@ -14,19 +14,7 @@ from repro.errors import UserError
 from repro.plots import blocks, legends, scales
 from repro.plots.histograms import Histograms, read_histograms, ridges
 from repro.plots.picture import Picture
-from repro.plots.style import (
-    BLUE,
-    GREEN,
-    INK,
-    QUIET,
-    SLIDE,
-    VERMILLION,
-    activation_look,
-    figure,
-    rendered,
-    save,
-    styled,
-)
+from repro.plots.style import BLUE, GREEN, INK, QUIET, SLIDE, VERMILLION, activation_look, figure, rendered, styled
 from repro.storage.run_files import read_summary
 from repro.storage.tables import read
 from repro.text.run import divergence, headline, layer_name, survivors
@@ -63,11 +51,16 @@ def draw(folder: Path) -> Path:
     Raises:
         UserError: a table is missing or damaged, or the folder cannot be written.
     """
+    return picture(folder).save(folder / "overview.png")
+
+
+def picture(folder: Path) -> Picture:
+    """The same, written nowhere."""
     summary = read_summary(folder)
     # A table without rows has no types.
     curves, layers = (read(folder / f"{name}.csv").astype({"value": float}) for name in ("curves", "layers"))
     with styled(LARGE):
-        return save(_overview(summary, curves, layers), folder / "overview", ("png",))[0]
+        return Picture(rendered(_overview(summary, curves, layers), "png"))
 
 
 def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataFrame) -> Figure:

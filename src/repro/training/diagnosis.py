@@ -1,28 +1,17 @@
 """The Hessian of a run that was trained before, at its end; the run itself stays as it is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from repro.bars import say
-from repro.config.groups import ADDRESS, COMPONENTS, own_option
-from repro.config.run import Run
-from repro.config.schema import DiagnosticsConfig, RunConfig, TrainerConfig
-from repro.config.yaml_files import load
 from repro.errors import UserError
 from repro.memory import said
-from repro.paths import PACKAGE
-from repro.storage.files import read_json, read_regular, write_json
+from repro.storage.files import read_json, write_json
 from repro.storage.locks import locked
-from repro.storage.run_files import read_summary
 from repro.storage.schema import SPECTRUM
 from repro.storage.tables import cell, whole_lines, write
-from repro.training import checkpoint
-from repro.training.loop import Loop
-from repro.training.prepare import prepare
+from repro.training.finished import reopened
 from repro.training.provenance import provenance
 
 Line = tuple[Any, ...]  # of spectrum.csv
@@ -45,23 +34,9 @@ def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = 
         UserError: the run's files are missing or damaged, its data are not what they were, or the net is not one
             whose Hessian can be had this way.
     """
-    try:
-        run = _run(folder, hessian, trusted)
-    except (TypeError, AttributeError, KeyError, ValueError) as error:
-        raise UserError(
-            f"{folder / 'config.yaml'} is damaged ({error}); train the run again with force=true"
-        ) from error
-    prepared = prepare(run)
+    prepared, loop = reopened(folder, hessian, trusted)
+    run = prepared.run
     began = provenance(prepared.device, run.settings["threads"])
-    loop = prepared.components.procedure(prepared)
-    if not isinstance(loop, Loop):
-        raise UserError(f"the run in {folder} did not train; there is no net to look at")
-    state = checkpoint.load(folder, run.id)
-    if state is None:
-        raise UserError(
-            f"{folder} has no checkpoint.pt, which holds the trained weights; train the run again with force=true"
-        )
-    loop.restore(state)
     loop.rows.spectrum.clear()
     if (curvature := loop.curvature) is not None and len(loop.diverged) < len(run.seeds):
         count = curvature.objective.count
@@ -78,42 +53,6 @@ def diagnose(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str] = 
         diagnoses = [*before.get("diagnoses", []), {"hessian": dict(hessian), **began}]
         write_json(folder / "provenance.json", before | {"diagnoses": diagnoses})
     return lines
-
-
-def _run(folder: Path, hessian: Mapping[str, Any], trusted: Sequence[str]) -> Run:
-    """The run with this method; what its version did not know yet is at its default."""
-    read_regular(folder / "config.yaml")
-    settings = OmegaConf.to_container(load(folder / "config.yaml"))
-    if not isinstance(settings, dict) or not {"trainer", "diagnostics", "choices"} <= settings.keys():
-        raise UserError(f"{folder / 'config.yaml'} has no settings of a run; train the run again with force=true")
-    known: dict[str, Any] = {str(k): v for k, v in settings.items()}
-    for key, schema in (("trainer", TrainerConfig), ("diagnostics", DiagnosticsConfig)):
-        known[key] = known[key] and vars(schema()) | known[key]
-    known["choices"].setdefault("procedure", "train")  # the only one there was at first
-    for group in set(COMPONENTS) & set(known["choices"]):
-        known[group] = _later(group, known["choices"][group], known.get(group) or {})
-    defaults = {field.name: None for field in fields(RunConfig)}
-    summary = read_summary(folder)
-    whole = defaults | known | {"hessian": dict(hessian), "trusted": list(trusted)}
-    return Run(whole, str(summary["run"]), folder)
-
-
-def _later(group: str, option: str, node: Any) -> Any:
-    """A component's node with the settings that its file has got since at null, and its address if its code moved."""
-    now = own_option(group, option)
-    if not isinstance(node, Mapping) or "_target_" not in now:
-        return node
-    moved = _gone(str(node.get("_target_", "repro.gone.")))
-    same = moved or node.get("_target_") == now["_target_"]
-    fresh = {key: None for key, value in now.items() if same and value is None and "." not in key}
-    return fresh | dict(node) | {key: now[key] for key in ADDRESS if moved and key in now}
-
-
-def _gone(target: str) -> bool:
-    """Whether an address names a module that repro had once and has no more."""
-    package, *names = target.split(".")
-    place = PACKAGE.joinpath(*names[:-1])
-    return package == "repro" and not place.is_dir() and not place.with_suffix(".py").is_file()
 
 
 def _replace(path: Path, lines: list[Line]) -> None:

@@ -1,0 +1,72 @@
+"""The spectrum of the Hessian of anybody's net and loss."""
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pandas as pd
+from torch import Tensor, nn
+
+from repro.datasets.protocol import Batch
+from repro.diagnostics.objective import Objective
+from repro.diagnostics.spectrum import TOLERANCES, Exact, Lanczos, Method, Quadrature
+from repro.errors import UserError, unknown
+from repro.tasks import Task
+
+METHODS: dict[str, Callable[[], Method]] = {
+    "exact": lambda: Exact(TOLERANCES, None, False),
+    "lanczos": lambda: Lanczos(10),
+    "slq": lambda: Quadrature(10, 100, (1e-4,)),
+}
+
+
+class _Loss(Task):
+    """Somebody's loss, as a task."""
+
+    def __init__(self, loss_fn: Callable[[Any, Any], Tensor]) -> None:
+        self.loss_fn = loss_fn
+
+    def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """The loss, a mean over the batch."""
+        return {"loss": self.loss_fn(output, target)}
+
+
+def hessian(
+    model: nn.Module,
+    loss_fn: Callable[[Any, Any], Tensor],
+    data: tuple[Any, Any] | Iterable[tuple[Any, Any]],
+    method: str = "exact",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """What there is to say of the Hessian of the mean loss over all data, in double precision.
+
+    The net is copied, taken in evaluation mode and differentiated exactly, whatever its backward rule.
+
+    Args:
+        model: a net without a state, whose activations have derivatives.
+        loss_fn: from outputs and targets to the mean loss of a batch.
+        data: one batch (inputs, targets), or several, a `DataLoader` for example.
+        method: exact (all eigenvalues, to some thousand parameters), lanczos (ten at each end) or slq (the density,
+            with standard errors).
+        seed: of random probes.
+
+    Returns:
+        A row a number: quantity, index (of an eigenvalue, smallest first), value, error (docs/quantities.md).
+
+    Raises:
+        UserError: an unknown method, no data, or a net whose Hessian cannot be had this way.
+    """
+    if method not in METHODS:
+        raise unknown("method of a Hessian", method, METHODS)
+    batches = [data] if isinstance(data, tuple) else list(data)
+    if not batches:
+        raise UserError("there are no data whose loss could be looked at")
+    net = copy.deepcopy(model)
+    for part in net.modules():
+        if getattr(part, "inplace", False):
+            setattr(part, "inplace", False)  # noqa: B010  # what is transformed must not be overwritten
+    objective = Objective(net, _Loss(loss_fn), [Batch(x, y) for x, y in batches])
+    chosen = METHODS[method]()
+    chosen.check(objective)
+    found = [tuple(one) for one in chosen.measure(objective, seed, True)]
+    return pd.DataFrame(found, columns=["quantity", "index", "value", "error"]).astype({"index": "Int64"})

@@ -1,0 +1,91 @@
+"""What `import repro` gives: cheap to import, and the same runs as the command's."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+import repro
+from repro.errors import UserError
+from repro.notebook import FinishedRun
+from repro.paths import CLONE
+
+TINY = (
+    "activation=noisy_tanh",
+    "architecture.depth=2",
+    "architecture.width=6",
+    "trainer.steps=4",
+    "trainer.batch_size=50",
+)
+
+
+def test_importing_costs_nothing() -> None:
+    ask = "import sys, repro; repro.__all__; print(sorted({'torch', 'pandas', 'numpy', 'hydra'} & set(sys.modules)))"
+    said = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, timeout=60, check=True)
+    assert said.stdout.strip() == "[]"
+
+
+def test_public_names_are_there_and_documented() -> None:
+    for name in repro.__all__:
+        assert getattr(repro, name).__doc__, name
+    assert set(repro.__all__) <= set(dir(repro))
+    with pytest.raises(AttributeError, match="no attribute 'wacth'"):
+        _ = repro.wacth  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> FinishedRun:
+    return repro.run(*TINY, "replicas=2", results_dir=tmp_path_factory.mktemp("results"))
+
+
+def test_a_run_is_the_command_s(trained: FinishedRun, tmp_path: Path) -> None:
+    assert trained.summary["status"] == "done"
+    assert trained.config["architecture"]["width"] == 6
+    assert set(trained.curves["seed"]) == set(trained.layers["seed"]) == {0, 1}
+    words = [*TINY, "replicas=2", f"results_dir={tmp_path}"]
+    subprocess.run([sys.executable, "-m", "repro", "train", *words], check=True, timeout=120, capture_output=True)
+    other = repro.load(trained.folder.name, tmp_path)
+    pd.testing.assert_frame_equal(other.curves, trained.curves)
+    pd.testing.assert_frame_equal(other.layers, trained.layers)
+    assert "At step 4, 3 layers deep:" in trained.report()
+    assert str(trained).startswith("digits · mlp 2 × 6")
+    assert trained._repr_png_() == trained.overview.png == (other.folder / "overview.png").read_bytes()
+    assert trained.figures["curves"]._repr_svg_().lstrip().startswith("<?xml")
+
+
+def test_the_models_score_what_the_tables_say(trained: FinishedRun) -> None:
+    from sklearn.datasets import load_digits  # what the run was trained on
+
+    assert len(trained.models) == 2
+    assert trained.model is trained.models[0]
+    assert not trained.model.training
+    images = torch.as_tensor(load_digits().data[:8], dtype=torch.float32)
+    outputs = [net(images) for net in trained.models]
+    assert outputs[0].shape == (8, 10)
+    assert not torch.equal(*outputs)
+    trained.model.load_state_dict(trained.models[1].state_dict())
+
+
+def test_a_run_is_not_trained_twice(trained: FinishedRun) -> None:
+    finished = (trained.folder / "done.json").stat().st_mtime_ns
+    again = repro.run(*TINY, "replicas=2", results_dir=trained.folder.parents[2])
+    assert again.folder == trained.folder
+    assert (again.folder / "done.json").stat().st_mtime_ns == finished
+
+
+def test_mistakes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"unknown setting 'architecture\.dpeth'"):
+        repro.run("architecture.dpeth=3", results_dir=tmp_path)
+    with pytest.raises(UserError, match="no run 'nothing'"):
+        repro.load("nothing", tmp_path)
+    with pytest.raises(UserError, match="unknown paper or experiment 'nopaper'"):
+        repro.table("nopaper")
+
+
+def test_the_ledger() -> None:
+    claims = repro.table("linear_backprop/toy", CLONE / "results")
+    assert set(claims["experiment"]) == {"toy"}
+    assert {"published", "value", "verdict", "adjusted"} & set(claims.columns) >= {"published", "verdict", "adjusted"}
