@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import diagnostics, generators, hessian, images, language_model, overhead, replicas, startup
+from benchmarks import diagnostics, generators, hessian, images, language_model, overhead, replicas, startup, watch
 from benchmarks.measure import Row
 
 PARTS = {
@@ -22,6 +22,7 @@ PARTS = {
     "generators": generators,
     "images": images,
     "hessian": hessian,
+    "watch": watch,
 }
 LATEST = Path(__file__).parent / "latest.json"
 

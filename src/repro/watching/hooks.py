@@ -41,20 +41,19 @@ class Hooks:
     def hang_on_optimizers(self, parts: Iterable[Part], seen: Seen) -> None:
         """Look at the next steps of any optimizer of these weights, until `take_down`."""
         weighted = [part for part in parts if part.weights]
-        before: dict[str, tuple[list[Tensor], list[Tensor | None]]] = {}
+        before: dict[str, list[Tensor]] = {}
 
         def pre(optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
             own = {id(p) for group in optimizer.param_groups for p in group["params"]}
             for part in weighted:
                 if any(id(weight) in own for weight in part.weights):
-                    gradients = [None if w.grad is None else w.grad.detach().clone() for w in part.weights]
-                    before[part.name] = ([w.detach().clone() for w in part.weights], gradients)
+                    seen.arrives(part)
+                    before[part.name] = [weight.detach().clone() for weight in part.weights]
 
         def post(_optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
             for part in weighted:
                 if part.name in before:
-                    old, gradients = before.pop(part.name)
-                    seen.updates(part, old, gradients, [w.detach() for w in part.weights])
+                    seen.moves(part, before.pop(part.name))
 
         self._handles += [register_optimizer_step_pre_hook(pre), register_optimizer_step_post_hook(post)]
 

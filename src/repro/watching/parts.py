@@ -1,5 +1,6 @@
 """The modules of anybody's net that are looked at, and how their tensors lie."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,7 +95,8 @@ def saturated(module: nn.Module, a: Tensor) -> Tensor | None:
         return flat
     # Hooks on saved tensors, as those of checkpointing, are none of this graph's business.
     kept = torch.autograd.graph.saved_tensors_hooks(lambda value: value, lambda value: value)
-    with torch.enable_grad(), kept, torch.autocast(a.device.type, enabled=False):
+    mixed = torch.is_autocast_enabled(a.device.type)
+    with torch.enable_grad(), kept, torch.autocast(a.device.type, enabled=False) if mixed else nullcontext():
         at = a.float().requires_grad_() if a.dtype.itemsize < 4 else a.detach().requires_grad_()
         out = type(module).forward(module, at.clone())
         slope = torch.autograd.grad(out, at, torch.ones_like(out))[0]

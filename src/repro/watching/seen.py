@@ -5,16 +5,26 @@ and a GPU is not waited for before the step is over.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import torch
 from torch import Tensor
 
-from repro.diagnostics.quantities import REGISTRY, gradient_norm, update_ratio, weight_gradient_norm, weight_norm
+from repro.diagnostics.quantities import (
+    dead_share,
+    gradient_norm,
+    gradient_through_time,
+    histogram,
+    unit_spread,
+    update_ratio,
+    weight_gradient_norm,
+    weight_norm,
+)
 from repro.watching.parts import RECURRENT, Part, samples_first, saturated, units_last
 
-OF_OUTPUTS = ("activation_mean", "activation_std", "unit_spread")
+BINNED = 10_000  # activations of a histogram, about: more take time and look the same
 MODEL = "model"
 
 
@@ -27,7 +37,7 @@ class Seen:
     """
 
     bins: int = 0
-    values: dict[tuple[str, str], list[Tensor]] = field(default_factory=lambda: defaultdict(list))
+    values: dict[tuple[str, tuple[str, ...]], list[Tensor]] = field(default_factory=lambda: defaultdict(list))
     depths: dict[str, int] = field(default_factory=dict)
 
     def enters(self, part: Part, a: Tensor) -> None:
@@ -39,14 +49,16 @@ class Seen:
     def leaves(self, part: Part, out: Tensor) -> None:
         """What a part puts out, any shape."""
         self._place(part)
-        units = units_last(part.module, out.detach())[None].double()
-        for name in OF_OUTPUTS:
-            self._note(part, name, REGISTRY[name].measure(units))
+        units = units_last(part.module, out.detach())
+        spread, mean = torch.var_mean(units.double(), correction=0)
+        self._note(part, ("activation_mean", "activation_std"), torch.stack([mean, spread.sqrt()]))
+        self._note(part, "unit_spread", unit_spread(units[None]))
         if part.acts:
-            self._note(part, "dead_share", REGISTRY["dead_share"].measure(units))
+            self._note(part, "dead_share", dead_share(units[None]))
         if self.bins:
-            for name, values in REGISTRY["histogram"].measure(units, bins=self.bins).items():
-                self._note(part, name, values)
+            apart = 1 + units.numel() // BINNED
+            low, high, shares = histogram(units.flatten()[None, ::apart], self.bins)
+            self._note(part, histogram_names(self.bins), torch.cat([low[:, None], high[:, None], shares], 1))
 
     def flows(self, part: Part, gradient: Tensor) -> None:
         """The gradient of the loss with respect to a pre-activation: into an activation, or out of a layer."""
@@ -54,34 +66,37 @@ class Seen:
         samples = samples if samples.dim() > 2 else samples[..., None]
         self._note(part, "gradient_norm", gradient_norm(samples))
         if isinstance(part.module, RECURRENT) and samples.dim() == 4:
-            for name, one in REGISTRY["gradient_through_time"].measure(samples).items():
-                self._note(part, name, one)
+            in_time = gradient_through_time(samples)
+            self._note(part, tuple(f"gradient_through_time_{t:02d}" for t in range(in_time.shape[1])), in_time)
 
-    def updates(self, part: Part, before: list[Tensor], gradients: list[Tensor | None], after: list[Tensor]) -> None:
-        """The weights of a part at an update; several count as one long one. `after` may be empty: nobody saw it."""
+    def arrives(self, part: Part) -> None:
+        """The weights of a part and their gradients before an update; several weights count as one long one."""
         self._place(part)
-        self._note(part, "weight_norm", weight_norm(_joined(before)))
-        there = [g.to_dense() if g.is_sparse else g for g in gradients if g is not None]
-        if there:
-            self._note(part, "weight_gradient_norm", weight_gradient_norm(_joined(there)))
-        if after:
-            self._note(part, "update_ratio", update_ratio(_joined(before), _joined(after)))
+        self._note(part, "weight_norm", weight_norm(_joined(part.weights)))
+        gradients = [w.grad.to_dense() if w.grad.is_sparse else w.grad for w in part.weights if w.grad is not None]
+        if gradients:
+            self._note(part, "weight_gradient_norm", weight_gradient_norm(_joined(gradients)))
+
+    def moves(self, part: Part, before: list[Tensor]) -> None:
+        """The weights of a part after the update, with what they were before it."""
+        self._note(part, "update_ratio", update_ratio(_joined(before), _joined(part.weights)))
 
     def updated(self, part: Part) -> bool:
         """Whether an update of its weights was seen."""
-        return (part.name, "weight_norm") in self.values
+        return (part.name, ("weight_norm",)) in self.values
 
     def rows(self) -> Iterator[tuple[str, int, str, float]]:
         """Layer, depth, quantity, and the mean over the calls, read from the device here; by depth, the model last."""
-        means = {key: float(torch.stack(values).mean()) for key, values in self.values.items()}
+        means: dict[str, dict[str, float]] = defaultdict(dict)
+        for (layer, names), calls in self.values.items():
+            mean = calls[0] if len(calls) == 1 else torch.stack(calls).mean(0)
+            means[layer].update(zip(names, mean.tolist(), strict=True))
         for layer, depth in sorted(self.depths.items(), key=lambda item: item[1]):
-            yield from ((layer, depth, quantity, value) for (own, quantity), value in means.items() if own == layer)
-        norms = [means[part, "gradient_norm"] for part in self._weighted() if (part, "gradient_norm") in means]
+            yield from ((layer, depth, quantity, value) for quantity, value in means[layer].items())
+        weighted = [own for part in self.depths if "weight_norm" in (own := means[part]) and "gradient_norm" in own]
+        norms = [own["gradient_norm"] for own in weighted]
         if len(norms) > 2:  # hidden layers: the last layer is the net's answer
             yield MODEL, 0, "vanishing_ratio", norms[0] / norms[-2] if norms[-2] else float("nan")
-
-    def _weighted(self) -> list[str]:
-        return [part for part in self.depths if (part, "weight_norm") in self.values]
 
     def _place(self, part: Part) -> None:
         """Depth 1 is what is called first; an activation stands at the depth of the layer that is called before it."""
@@ -89,10 +104,19 @@ class Seen:
             last = max(self.depths.values(), default=0)
             self.depths[part.name] = max(last, 1) if part.acts else last + 1
 
-    def _note(self, part: Part, quantity: str, value: Tensor) -> None:
-        self.values[part.name, quantity].append(value.detach().reshape(()))
+    def _note(self, part: Part, names: str | tuple[str, ...], values: Tensor) -> None:
+        """Of one call; as many values as names."""
+        key = (names,) if isinstance(names, str) else names
+        self.values[part.name, key].append(values.detach().reshape(len(key)))
 
 
-def _joined(values: list[Tensor]) -> Tensor:
+@cache
+def histogram_names(bins: int) -> tuple[str, ...]:
+    """As in `layers.csv`."""
+    return ("histogram_low", "histogram_high", *(f"histogram_share_{i:02d}" for i in range(bins)))
+
+
+def _joined(values: Sequence[Tensor]) -> Tensor:
     """(1, entries)."""
-    return torch.cat([value.detach().flatten() for value in values])[None]
+    flat = [value.detach().flatten() for value in values]
+    return (flat[0] if len(flat) == 1 else torch.cat(flat))[None]

@@ -171,6 +171,6 @@ class Watch:
         self._hooks.take_down()
         for part in self._parts:
             if part.weights and not seen.updated(part):  # by an optimizer that is none of torch's, or by none
-                seen.updates(part, list(part.weights), [w.grad for w in part.weights], [])
+                seen.arrives(part)
         self._rows += [(self.steps, *row) for row in seen.rows()]
         self._seen = None
