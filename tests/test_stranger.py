@@ -197,7 +197,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A quantity is a function in a file that is there; the table of the docs is made from it.
     quantities = there / "src/repro/diagnostics/quantities.py"
     quantities.write_text(quantities.read_text().replace("@quantity(", f"{QUANTITY}@quantity(", 1))
-    subprocess.run([sys.executable, "tools/write_quantities.py"], cwd=there, env=environment(there), check=True)
+    subprocess.run(
+        [sys.executable, "tools/write_quantities.py"], cwd=there, env=environment(there), check=True, timeout=300
+    )
     return there
 
 
@@ -214,6 +216,7 @@ def test_what_is_added_passes_without_a_third_file(what: str, clone: Path) -> No
         env=environment(clone),
         capture_output=True,
         text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from hydra import compose as hydra_compose
+from hydra import compose as slow_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -21,10 +21,13 @@ from repro.config.internals import put
 from repro.config.run import plain
 from repro.config.short_keys import spelled_out
 from repro.config.template import Template, filled
+from repro.config.yaml_loader import fast_yaml
 from repro.errors import UserError, unknown
 from repro.paths import conf_dir
 
 ERRORS = (HydraException, OmegaConfBaseException)
+
+hydra_compose = fast_yaml()(slow_compose)
 
 
 def compose(overrides: Sequence[str]) -> DictConfig:

@@ -1,10 +1,14 @@
 """OmegaConf's reader of YAML, which has no public name, made fast; by itself, since it needs no Hydra."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import yaml
-from omegaconf._utils import get_yaml_loader
+from omegaconf import _utils
+
+get_yaml_loader = _utils.get_yaml_loader
 
 
 @cache
@@ -33,6 +37,35 @@ def read_yaml(text: str) -> Any:
         return _constructed(_loader()(text))
     except yaml.YAMLError:
         return _constructed(get_yaml_loader()(text))  # which says it in its own words
+
+
+class _Reader:
+    """What `yaml.load` takes for a loader, and `read_yaml` behind it."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def get_single_data(self) -> Any:
+        if isinstance(self.stream, str):
+            return read_yaml(self.stream)
+        try:
+            return _constructed(_loader()(self.stream.read()))
+        except yaml.YAMLError:
+            self.stream.seek(0)
+            return _constructed(get_yaml_loader()(self.stream))  # which knows the file's name
+
+    def dispose(self) -> None:
+        """Nothing is held."""
+
+
+@contextmanager
+def fast_yaml() -> Iterator[None]:
+    """Within it OmegaConf, and with it Hydra, reads files as `read_yaml` does: composing takes half the time."""
+    _utils.get_yaml_loader = lambda: _Reader
+    try:
+        yield
+    finally:
+        _utils.get_yaml_loader = get_yaml_loader
 
 
 def _constructed(loader: Any) -> Any:

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 from repro.config.compose import ERRORS, check_groups, explain, with_choices, without_nulls
 from repro.config.internals import flags_first
 from repro.config.run import resolve
+from repro.config.yaml_loader import fast_yaml
 from repro.errors import UserError, printable
 from repro.paths import conf_dir
 from repro.storage.files import read_json, write_json
@@ -34,7 +35,8 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     before, sys.argv = sys.argv, ["repro train", *words]
     try:
-        hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="train")(task)()
+        with fast_yaml():
+            hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="train")(task)()
     except InstantiationException:
         raise
     except ERRORS as error:
