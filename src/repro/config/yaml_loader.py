@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import yaml
-from omegaconf import _utils
+from omegaconf import _utils  # omegaconf._utils
 
 get_yaml_loader = _utils.get_yaml_loader
 
