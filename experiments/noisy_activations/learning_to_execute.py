@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.style import QUIET, TEXT, activation_look, explain, figure
-from repro.storage.statistics import estimate, number
+from repro.storage.statistics import estimate
 
 NAMES = {
     "reference": "tanh, sigmoid (reference)",
@@ -49,40 +49,6 @@ def figures(tables: Tables) -> dict[str, Figure]:
         "train_accuracy": _train_accuracy(curves, variants, full),
         "test_accuracy": _test_accuracy(runs, variants, full),
         "curriculum": _curriculum(curves, variants),
-    }
-
-
-def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
-    """When each net's learning rate first falls, and whether those whose rate falls later end better."""
-    runs, rates = tables.runs, tables.curves[tables.curves["metric"] == "learning_rate"]
-    rows = []
-    for name in (name for name in NAMES if name in set(runs["variant"])):
-        seeds = pd.DataFrame([_rate(own) for _, own in rates[rates["variant"] == name].groupby(["run", "seed"])])
-        ends = runs.loc[runs["variant"] == name, ["run", "seed", "test_accuracy"]]
-        rows.append({"net": NAMES[name]} | _falls(seeds.merge(ends, on=["run", "seed"])))
-    return {"rate_falls": pd.DataFrame(rows)}
-
-
-def _rate(own: pd.DataFrame) -> dict[str, Any]:
-    """Of one seed: the epoch of the first value below the one it starts with (NaN: none), and the last value."""
-    own = own.sort_values("step")
-    fallen = own.loc[own["value"] < own["value"].iloc[0], "epoch"]
-    first, last = own.iloc[0], own["value"].iloc[-1]
-    return {"run": first["run"], "seed": first["seed"], "fall": fallen.min(), "rate": last}
-
-
-def _falls(seeds: pd.DataFrame) -> dict[str, str]:
-    """Of one net, in words."""
-    falls = seeds["fall"].dropna()
-    together = seeds["fall"].corr(seeds["test_accuracy"]) if len(falls) > 2 else math.nan
-    return {
-        "seeds": str(len(seeds)),
-        "rate falls in": str(len(falls)),
-        "first, epoch": number(falls.min(), 3),
-        "mean, epoch": number(falls.mean(), 3),
-        "last, epoch": number(falls.max(), 3),
-        "correlation with test accuracy": number(together, 2),
-        "median rate at the end": number(seeds["rate"].median(), 3),
     }
 
 
@@ -202,7 +168,8 @@ def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
     rates = later[(later["split"] == "train") & (later["metric"] == "learning_rate")]
     for row, name in enumerate(variants):
         reached = progress[(progress["variant"] == name) & (progress["value"] >= 1)].groupby("seed")["epoch"].min()
-        heights = row + np.linspace(-SPREAD / 2, SPREAD / 2, len(reached)) if len(reached) > 1 else [row]
+        spread = SPREAD / 2 if len(reached) > 1 else 0.0
+        heights = row + np.linspace(-spread, spread, len(reached))
         top.plot(reached.to_numpy(), heights, ".", markersize=7, color=COLORS[name])
         blocks.curve(rate, rates[rates["variant"] == name], "epoch", label=NAMES[name], spread="mean", **_look(name))
     for ax in (top, rate):
@@ -210,6 +177,8 @@ def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
         ax.set_xlim(-0.02 * later["epoch"].max(), 1.02 * later["epoch"].max())
         scales.whole_ticks(ax.xaxis)
     scales.log_axis(rate.yaxis, rates["value"])
+    if not (progress["value"] >= 1).any():
+        blocks.remark(top, "no seed reaches it")
     top.set_yticks(range(len(variants)), [NAMES[name] for name in variants])
     top.set(ylim=(len(variants) - 0.5, -0.5), title="last level reached, by seed")
     top.grid(visible=False, axis="y")
