@@ -96,4 +96,5 @@ def ways(provenance: Mapping[str, Any]) -> Iterator[Way]:
     for way in provenance.get("ways", []):
         commit = str(way.get("commit") or "not known")[:10] + (" with changes" if way.get("dirty") else "")
         versions = ", ".join(f"{name} {version}" for name, version in (way.get("versions") or {}).items())
-        yield Way(commit, len(way.get("runs", [])), str(way.get("device", "")), str(way.get("threads", "")), versions)
+        device = " ".join(filter(None, (str(way.get("device", "")), str(way.get("kernels") or ""))))
+        yield Way(commit, len(way.get("runs", [])), device, str(way.get("threads", "")), versions)

@@ -26,7 +26,7 @@ RUN_FILES = ("done.json", "failed.json", "summary.json", "provenance.json", *(f"
 # A spectrum's rows with an index are single eigenvalues; the others are in the curves as well.
 SINGLE = collected("spectrum").index("index")
 # What is written of each run beside the published tables; machine, times and arguments stay with the raw run.
-PROVENANCE = ("commit", "dirty", "versions", "device", "threads")
+PROVENANCE = ("commit", "dirty", "versions", "device", "threads", "kernels")
 STATES = ("done", "diverged", "failed", "missing", "stale")
 
 Row = dict[str, str]

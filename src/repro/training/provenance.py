@@ -26,6 +26,7 @@ def provenance(device: torch.device, threads: int) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in PACKAGES},
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
+        "kernels": torch.backends.cpu.get_cpu_capability(),  # other instructions round otherwise
         "device": describe(device),
         "threads": threads,
         "argv": sys.argv,
