@@ -39,7 +39,7 @@ class Finding:
     words: str
 
     def __str__(self) -> str:
-        return f"{self.words}\n    ({self.rule.says}; see repro show {self.rule.shown_by})"
+        return f"{self.words}\n    ({self.rule.says}; see: repro table {self.rule.shown_by})"
 
 
 def findings(layers: pd.DataFrame) -> list[Finding]:
@@ -76,6 +76,10 @@ def report(layers: pd.DataFrame, losses: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
+def _power(value: float) -> str:
+    return f"{value:.0e}" if value else "0"
+
+
 def _of(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return rows[(rows["quantity"] == quantity) & (rows["depth"] > 0)]
 
@@ -103,25 +107,25 @@ def _not_finite(rows: pd.DataFrame) -> str | None:
 
 def _vanishing(rows: pd.DataFrame) -> str | None:
     return _against_last(
-        rows, "gradient_norm", lambda ratio: ratio < FALL, min, "the gradient is {:.0e} of the last layer's"
+        rows, "gradient_norm", lambda ratio: ratio < FALL, min, "the gradient is {} of the last layer's"
     )
 
 
 def _exploding(rows: pd.DataFrame) -> str | None:
     return _against_last(
-        rows, "gradient_norm", lambda ratio: ratio > RISE, max, "the gradient is {:.0e} times the last layer's"
+        rows, "gradient_norm", lambda ratio: ratio > RISE, max, "the gradient is {} times the last layer's"
     )
 
 
 def _fading(rows: pd.DataFrame) -> str | None:
     return _against_first(
-        rows, lambda ratio: ratio < FALL, min, "the signal's standard deviation is {:.0e} of the first layer's"
+        rows, lambda ratio: ratio < FALL, min, "the signal's standard deviation is {} of the first layer's"
     )
 
 
 def _growing(rows: pd.DataFrame) -> str | None:
     return _against_first(
-        rows, lambda ratio: ratio > RISE, max, "the signal's standard deviation is {:.0e} times the first layer's"
+        rows, lambda ratio: ratio > RISE, max, "the signal's standard deviation is {} times the first layer's"
     )
 
 
@@ -146,7 +150,7 @@ def _against(
         return None
     ratios = own["value"] / own["value"].iloc[0]
     bad = own[ratios.map(is_bad)].sort_values(["depth", "layer"])
-    return None if bad.empty else f"{_places(bad, rows)}: {words.format(worst(ratios[bad.index]))}"
+    return None if bad.empty else f"{_places(bad, rows)}: {words.format(_power(worst(ratios[bad.index])))}"
 
 
 def _above(quantity: str, bound: float, words: str) -> Callable[[pd.DataFrame], str | None]:
@@ -173,7 +177,7 @@ def _still(rows: pd.DataFrame) -> str | None:
     return (
         None
         if bad.empty
-        else f"{_places(bad, rows)}: an update moves the weights by {bad['value'].min():.0e} of their size"
+        else f"{_places(bad, rows)}: an update moves the weights by {_power(bad['value'].min())} of their size"
     )
 
 

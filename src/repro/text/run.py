@@ -13,13 +13,14 @@ from repro.diagnostics.quantities import REGISTRY
 from repro.storage.run_files import read_summary
 from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
-from repro.text import translations
+from repro.text import diagnosis, translations
 from repro.text.tables import table
 from repro.text.words import plain
 
 # The headings of the layers' table, by the quantity in layers.csv.
 HEADINGS = {q.column: q.heading for q in REGISTRY.values() if q.heading is not None}
 # Components that are the rule; only others are worth a word in a headline.
+MOST_WRONG = 3
 _USUAL = {"normalization": "none", "backward": "exact", "schedule": "constant"}
 
 
@@ -49,7 +50,7 @@ def text(folder: Path) -> str:
         translations.lines(folder),
         _layers(layers, summary),
         _hessian(summary["metrics"]),
-        [*_vanishing(layers, summary), *_cost(summary), _line("folder", str(folder))],
+        [*_vanishing(layers, summary), *_wrong(layers, summary), *_cost(summary), _line("folder", str(folder))],
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 
@@ -177,6 +178,12 @@ def _hessian(metrics: Mapping[str, Mapping[str, float]]) -> list[str]:
             index = kind.replace("gamma_", "γ ").replace("alpha_", "α ").replace("lambda_", "λ ")
             lines.append(_line(f"Hessian, {index}", _mean([own[name] for own in metrics.values() if name in own])))
     return lines
+
+
+def _wrong(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:
+    """The gravest of what is wrong in the layers at the end, with the rule it goes by; nothing where all is well."""
+    found = diagnosis.findings(survivors(layers, summary).astype({"value": float}))[:MOST_WRONG]
+    return [_line("what is wrong" if i == 0 else "", f"{one.words} ({one.rule.says})") for i, one in enumerate(found)]
 
 
 def _line(name: str, value: str) -> str:
