@@ -33,7 +33,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Figure]]:
         figures.append(fig)
         return [Path("x.png")]
 
-    monkeypatch.setattr(overview, "save", keep)
+    monkeypatch.setattr(overview, "rendered", lambda fig, _: keep(fig) and b"png")
     monkeypatch.setattr(compare, "save", keep)
     monkeypatch.setattr(details, "rendered", lambda fig, _: keep(fig) and b"<svg/>")
     with styled():
