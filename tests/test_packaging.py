@@ -17,7 +17,7 @@ CLONE = Path(__file__).parent.parent
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     words = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(CLONE)]
-    subprocess.run(words, check=True, capture_output=True)
+    subprocess.run(words, check=True, capture_output=True, timeout=240)
     (built,) = folder.glob("*.whl")
     return built
 
@@ -42,13 +42,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "--no-deps",
         "--ignore-installed",
     ]
-    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
+    subprocess.run([*pip, str(wheel)], check=True, capture_output=True, timeout=240)
     return place
 
 
 def run(installed: Path, cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
     env = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-    return subprocess.run([installed / "bin" / "repro", *words], cwd=cwd, env=env, capture_output=True, text=True)
+    return subprocess.run(
+        [installed / "bin" / "repro", *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=240
+    )
 
 
 def test_wheel_holds_configuration_and_experiments(wheel: Path) -> None:

@@ -197,7 +197,9 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # A quantity is a function in a file that is there; the table of the docs is made from it.
     quantities = there / "src/repro/diagnostics/quantities.py"
     quantities.write_text(quantities.read_text().replace("@quantity(", f"{QUANTITY}@quantity(", 1))
-    subprocess.run([sys.executable, "tools/write_quantities.py"], cwd=there, env=environment(there), check=True)
+    subprocess.run(
+        [sys.executable, "tools/write_quantities.py"], cwd=there, env=environment(there), check=True, timeout=240
+    )
     return there
 
 
@@ -205,6 +207,7 @@ def environment(clone: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(clone / "src")}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("what", TESTS)
 def test_what_is_added_passes_without_a_third_file(what: str, clone: Path) -> None:
     files = [f"tests/{word}" if word.endswith(".py") else word for word in TESTS[what]]
@@ -214,6 +217,7 @@ def test_what_is_added_passes_without_a_third_file(what: str, clone: Path) -> No
         env=environment(clone),
         capture_output=True,
         text=True,
+        timeout=540,
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert " passed" in done.stdout

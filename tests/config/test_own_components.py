@@ -58,7 +58,9 @@ def own(tmp_path: Path) -> Path:
 def repro(cwd: Path, *words: str) -> subprocess.CompletedProcess[str]:
     # -P: like the installed program, Python does not look into the working folder by itself.
     command = [sys.executable, "-P", "-m", "repro", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""})
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": ""}, timeout=240
+    )
 
 
 def test_components_of_ones_own(own: Path) -> None:

@@ -297,7 +297,7 @@ def test_listing_imports_nothing_heavy():
         "print([name for name in ('torch', 'pandas', 'sklearn', 'hydra') if name in sys.modules])"
     )
     environment = {key: value for key, value in os.environ.items() if key != "REPRO_DATA"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=240)
     assert done.stdout.strip() == "[]", done.stderr
 
 

@@ -22,11 +22,13 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of two megabytes."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], capture_output=True, text=True, timeout=240
+    )
     if mounted.returncode != 0:
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    subprocess.run(["umount", "--lazy", folder], check=True, timeout=240)
 
 
 def test_full_disk_in_the_middle_of_a_sweep(disk: Path, tmp_path: Path) -> None:
@@ -64,7 +66,7 @@ def test_read_only_folder(disk: Path, tmp_path: Path) -> None:
     words = [*TINY, f"results_dir={disk}"]
     assert finish(start(tmp_path, "train", *words))[0] == 0
     files = {f: f.read_bytes() for f in disk.rglob("*") if f.is_file()}
-    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True, timeout=240)
     status, out, err = finish(start(tmp_path, "train", *words))  # a finished run is shown all the same
     assert status == 0, err
     assert "already trained" in out

@@ -76,7 +76,7 @@ def test_memory_that_is_not_there_when_the_process_starts(tmp_path: Path) -> Non
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (few, few))
 
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, preexec_fn=limit, timeout=240)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.splitlines()[-1].startswith("repro: the net does not fit into memory; ")

@@ -184,7 +184,7 @@ def test_same_input_same_bytes(study: Path) -> None:
 def test_pages_need_no_torch() -> None:
     code = "import sys, repro.verbs.compare, repro.plots.compare, repro.html.render, repro.html.run as _;"
     code += "print([name for name in ('torch', 'hydra') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=240)
     assert done.stdout == "[]\n"
 
 

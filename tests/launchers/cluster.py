@@ -82,7 +82,7 @@ def slurm(folder: Path) -> Iterator[dict[str, str]]:
     finally:
         for name in ("slurmd", "slurmctld", "munge"):
             if (folder / f"{name}.pid").exists():
-                subprocess.run(["kill", (folder / f"{name}.pid").read_text().strip()])
+                subprocess.run(["kill", (folder / f"{name}.pid").read_text().strip()], timeout=240)
 
 
 def program(name: str) -> str | None:
@@ -94,7 +94,7 @@ def start(name: str, *words: str, environment: dict[str, str] | None = None) -> 
     """Start a daemon, which goes to the background by itself."""
     # Its output goes nowhere: a daemon that kept a pipe would keep its reader waiting.
     done = subprocess.run(
-        [str(program(name)), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+        [str(program(name)), *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment, timeout=240
     )
     if done.returncode != 0:
         raise UnavailableError(f"{name} cannot be started")
@@ -105,7 +105,9 @@ def wait_until_idle(environment: dict[str, str], folder: Path, seconds: float = 
     deadline = time.monotonic() + seconds
     said = ""
     while time.monotonic() < deadline:
-        asked = subprocess.run(["sinfo", "--noheader", "--format=%t"], capture_output=True, text=True, env=environment)
+        asked = subprocess.run(
+            ["sinfo", "--noheader", "--format=%t"], capture_output=True, text=True, env=environment, timeout=240
+        )
         said = asked.stdout.strip() or asked.stderr.strip()
         if said == "idle":
             return

@@ -101,7 +101,9 @@ def test_another_process_writes_the_same_bytes_and_imports_neither_torch_nor_pyp
         "assert not {'torch', 'matplotlib.pyplot'} & set(sys.modules)"
     )
     env = os.environ | {"PYTHONHASHSEED": "7", "TZ": "Asia/Tokyo"}
-    subprocess.run([sys.executable, "-W", "error", "-c", program, str(tmp_path / "there")], env=env, check=True)
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, str(tmp_path / "there")], env=env, check=True, timeout=240
+    )
     assert [p.name for p in here] == [f"{n}.{s}" for n in DEPTH_FIGURES for s in ("png", "svg")]
     for path in here:
         assert path.read_bytes() == (tmp_path / "there" / path.name).read_bytes(), path.name

@@ -61,7 +61,9 @@ def test_colours_that_meet_in_one_figure_are_far_apart_for_all_eyes(seen: str) -
 def test_a_name_of_ones_own_has_a_look_that_depends_on_nothing_else() -> None:
     code = "from repro.plots.style import activation_look as look; print(look('my_unit'))"
     env = os.environ | {"PYTHONHASHSEED": "7"}
-    said = subprocess.run([sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=env, check=True, capture_output=True, text=True, timeout=240
+    ).stdout
     assert said.strip() == str(activation_look("my_unit"))
     found = {activation_look(f"unit_{i}") for i in range(50)}
     assert len(found) > 45

@@ -356,7 +356,9 @@ def test_committed_tables_are_those_of_these_settings(experiment: str) -> None:
 )
 def test_joblib_launcher(tiny: tuple[str, ...], tmp_path: Path) -> None:
     line = ["train", "-m", *tiny, "activation=tanh,relu", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    done = subprocess.run([sys.executable, "-m", "repro", *line], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "repro", *line], cwd=tmp_path, capture_output=True, text=True, timeout=240
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "2 runs: 2 done, 0 diverged, 0 failed"
     folders = sorted((tmp_path / "results/runs/xor").iterdir())

@@ -24,7 +24,9 @@ class History:
 
     def git(self, *words: str) -> str:
         identity = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
-        done = subprocess.run(["git", "-C", self.root, *identity, *words], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", "-C", self.root, *identity, *words], capture_output=True, text=True, check=True, timeout=240
+        )
         return done.stdout.strip()
 
     def commit(self, claims: dict[str, tuple[str, float]] | None = None, **runs: list[int]) -> str:
@@ -93,7 +95,9 @@ def test_a_part_of_the_history_is_refused(history: History, tmp_path: Path, monk
     history.commit({"one": ("It is.", 1.0)})
     history.commit()
     shallow = tmp_path / "shallow"
-    subprocess.run(["git", "clone", "-q", "--depth=1", f"file://{tmp_path}", shallow], check=True, capture_output=True)
+    subprocess.run(
+        ["git", "clone", "-q", "--depth=1", f"file://{tmp_path}", shallow], check=True, capture_output=True, timeout=240
+    )
     monkeypatch.setattr(module, "CLONE", shallow)
     with pytest.raises(UserError, match="a part of it only"):
         history.told()

@@ -161,6 +161,7 @@ def test_without_a_compiler_one_line_says_so(tmp_path):
         cwd=tmp_path,
         env=environment,
         check=False,
+        timeout=240,
     )
     assert found.returncode == 2
     assert len(found.stderr.splitlines()) == 1, found.stderr

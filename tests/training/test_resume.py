@@ -171,7 +171,7 @@ def killed(tmp_path: Path) -> Path:
     """Every run three times: left alone, killed by the clock, killed between two touches of a file."""
     runs = {name: [*SIZE, *words] for name, words in RUNS.items()}
     command = [sys.executable, "-c", HARNESS, str(tmp_path), "20260101", json.dumps(runs)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout + done.stderr
     met = json.loads(done.stdout)
     # Kills that met no checkpoint would show nothing. The clock is not ours, so it is asked for less.

@@ -32,7 +32,7 @@ HEAVY = ("torch", "pandas", "scipy", "matplotlib", "sklearn", "hydra", "numpy")
 
 def python(cwd: Path, code: str) -> str:
     """What a fresh interpreter prints."""
-    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -123,10 +123,14 @@ def test_version(cli: Callable[..., Said]) -> None:
 
 
 def test_module_is_the_program(tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, "-m", "repro", "--help"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "repro", "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=240
+    )
     assert done.returncode == 0
     assert done.stdout.startswith("usage: repro VERB")
-    wrong = subprocess.run([sys.executable, "-m", "repro", "trian"], cwd=tmp_path, capture_output=True, text=True)
+    wrong = subprocess.run(
+        [sys.executable, "-m", "repro", "trian"], cwd=tmp_path, capture_output=True, text=True, timeout=240
+    )
     assert wrong.returncode == 2
 
 
@@ -153,7 +157,12 @@ for line in ("", "--help", "list", "list task c*", "figures -h", "table -h", "re
 
 def test_reader_that_stops_reading(tmp_path: Path) -> None:
     done = subprocess.run(
-        f"{sys.executable} -m repro list | head -1", shell=True, cwd=tmp_path, capture_output=True, text=True
+        f"{sys.executable} -m repro list | head -1",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
     assert done.stdout == "dataset\n"
     assert done.stderr == ""
@@ -163,7 +172,12 @@ def test_reader_that_stops_reading_a_training(tmp_path: Path, tiny: tuple[str, .
     assert cli("train", *tiny).status == 0
     words = shlex.join(["train", *tiny])  # `true` reads nothing
     done = subprocess.run(
-        f"{sys.executable} -m repro {words} | true", shell=True, cwd=tmp_path, capture_output=True, text=True
+        f"{sys.executable} -m repro {words} | true",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=240,
     )
     assert done.stderr == ""
 
@@ -202,7 +216,7 @@ def test_completion_script(shell: str, cli: Callable[..., Said], tmp_path: Path)
     if program is None:
         pytest.skip(f"no {shell} here")
     (tmp_path / "script").write_text(script)
-    subprocess.run([program, "-n", str(tmp_path / "script")], check=True)
+    subprocess.run([program, "-n", str(tmp_path / "script")], check=True, timeout=240)
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
@@ -226,7 +240,7 @@ _repro
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
     env = os.environ | {"PATH": f"{bin_}:{os.environ['PATH']}"}
-    done = subprocess.run(["bash", "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", script], env=env, cwd=tmp_path, capture_output=True, text=True, timeout=240)
     assert done.stdout.splitlines() == found, done.stderr
 
 

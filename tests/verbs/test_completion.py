@@ -86,7 +86,7 @@ COMP_LINE='{line}' COMP_POINT={len(line)}
 _repro
 printf '%s\\n' "${{COMPREPLY[@]}}"
 """
-    done = subprocess.run(["bash", "-c", script], env=os.environ, cwd=runs, capture_output=True, text=True)
+    done = subprocess.run(["bash", "-c", script], env=os.environ, cwd=runs, capture_output=True, text=True, timeout=240)
     assert done.stdout.splitlines() == ["20-seed0-ab00000001"], done.stderr
 
 
@@ -98,5 +98,5 @@ for line in ("repro train architecture.de", "repro show mlp", "repro runs status
     assert main(["_complete", line]) == 0
 print(*(name for name in ("torch", "pandas", "scipy", "matplotlib", "sklearn", "hydra") if name in sys.modules))
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=runs, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=runs, capture_output=True, text=True, timeout=240)
     assert done.stdout.splitlines()[-1] == "", done

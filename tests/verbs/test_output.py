@@ -23,6 +23,7 @@ def repro(cwd: Path, *words: str, out: int | None = subprocess.PIPE, **env: str)
         text=True,
         env=kept | env,
         errors="replace",
+        timeout=240,
     )
 
 
@@ -52,7 +53,7 @@ def test_a_backend_from_outside_is_not_used(backend: str, tmp_path: Path) -> Non
 def test_no_home_and_no_terminal(tmp_path: Path) -> None:
     env = {k: v for k, v in os.environ.items() if k not in ("HOME", "TERM", "XDG_CACHE_HOME")} | {"COLUMNS": "20"}
     words = [sys.executable, "-m", "repro", "train", *SMALL]
-    trained = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+    trained = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=240)
     assert trained.returncode == 0, trained.stderr
 
 
