@@ -41,10 +41,10 @@ test-browser: $(VENV)/installed ## test the pages in the system's Chromium; skip
 	$(BIN)/pytest --quiet tests/browser
 
 test-launchers: $(VENV)/launchers ## test sweeps by joblib, submitit, Slurm and Ray; Slurm is skipped where it is not installed
-	$(BIN)/pytest --numprocesses 2 --quiet tests/launchers
+	$(BIN)/pytest --numprocesses 2 --quiet --timeout 900 tests/launchers
 
 test-faults: $(VENV)/installed ## test kills, full disks, damaged files, many processes at once
-	$(BIN)/pytest --numprocesses 2 --quiet tests/faults
+	$(BIN)/pytest --numprocesses 2 --quiet --timeout 900 tests/faults
 
 test-all: test test-browser test-launchers test-faults ## all of these
 

@@ -207,6 +207,7 @@ def environment(clone: Path) -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(clone / "src")}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("what", TESTS)
 def test_what_is_added_passes_without_a_third_file(what: str, clone: Path) -> None:
     files = [f"tests/{word}" if word.endswith(".py") else word for word in TESTS[what]]

@@ -122,9 +122,9 @@ def test_a_process_killed_while_it_appends_leaves_whole_lines(tmp_path: Path) ->
     with child.stdout as out:
         assert out.readline() == b"ready\n"
         while path.stat().st_size < 20_000:
-            pass
+            assert child.poll() is None
         child.kill()
-        child.wait()
+        child.wait(timeout=60)
     assert set(read(path)["value"]) == {0.25}
     Table(path, COLUMNS)
     assert set(path.read_bytes().split(b"\n")[1:]) == {b"r,0,1,0.1,train,loss,0.25", b""}

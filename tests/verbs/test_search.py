@@ -76,7 +76,9 @@ def test_more_runs_go_on_from_those_that_are_there(search: Callable[..., Said], 
 @pytest.mark.slow
 def test_a_search_that_is_killed_goes_on(search: Callable[..., Said], tmp_path: Path) -> None:
     words = ["hydra.sweeper.n_trials=5", "hydra.sweeper.startup=2", "trainer.epochs=40", RATE, "architecture.width=4,9"]
-    started = subprocess.Popen([sys.executable, "-m", "repro", *SEARCH, *words], cwd=tmp_path, stderr=subprocess.PIPE)
+    started = subprocess.Popen(
+        [sys.executable, "-m", "repro", *SEARCH, *words], cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
     while len(runs(tmp_path)) < 2 and time.monotonic() < deadline:
         time.sleep(0.01)
