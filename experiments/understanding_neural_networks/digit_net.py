@@ -10,17 +10,18 @@ from repro.plots import legends, scales
 from repro.plots.blocks import curve, error_bars, in_words
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
+from repro.plots.sweeps import seed_dots
 from repro.plots.tiles import tiles
 from repro.storage.statistics import estimate
 
-NOISES = {"uniform": "uniform noise", "black_and_white": "black or white", "shuffled": "shuffled digits"}
+NOISES = {"uniform": "uniform", "black_and_white": "black, white", "shuffled": "shuffled"}
 STARTS = {
     "uniform": ("N(0, 1)", BLUE),
     "scaled": ("N(0, 1/n)", GREEN),
     "zeros": ("zeros", PURPLE),
     "wide": ("N(0, 100)", VERMILLION),
 }
-ASKED = {"definite_share": "share with an output above ½", "greatest_output": "greatest output, mean"}
+ASKED = {"definite_share": "share with an output > ½", "greatest_output": "greatest output, mean"}
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -69,14 +70,14 @@ def _answers(runs: pd.DataFrame) -> Figure:
         groups += [runs[runs["variant"] == noise][f"valid_{metric}"] for noise in NOISES]
         for place, values in enumerate(groups):
             color = BLUE if place == 0 else ORANGE
-            ax.plot([place] * len(values), values, "o", color=color, markersize=3, alpha=0.35, zorder=1)
+            seed_dots(ax, place - 0.2, values.tolist(), color)
         error_bars(
             ax, range(len(groups)), [estimate(values.tolist()) for values in groups], label="", color=INK, markersize=4
         )
         ax.set(ylabel=label, ylim=(0, 1.02), xlim=(-0.6, len(groups) - 0.4))
         scales.name_ticks(ax.xaxis, range(len(groups)), names)
     count = runs[runs["variant"] == "uniform"]["seed"].nunique()
-    explain(fig, f"dots: n={count} seeds; bars: mean and 95 % interval; digits: test images")
+    explain(fig, f"dots: n={count} seeds; bars: mean and 95 % interval; digits are the test images, the others noise")
     return fig
 
 
@@ -88,8 +89,9 @@ def _starts(curves: pd.DataFrame) -> Figure:
     for variant, (label, color) in STARTS.items():
         if (rows["variant"] == variant).any():
             curve(ax, rows[rows["variant"] == variant], "epoch", label=label, color=color, spread="interval")
+    scales.whole_ticks(ax.xaxis)
     ax.axhline(0.1, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     ax.set(xlabel="epoch", ylabel="test accuracy", ylim=(0, 1))
-    legends.outside(fig, [ax], title="weights at the start")
+    legends.outside(fig, [ax], loc="outside upper center", ncols=4, title="weights at the start")
     explain(fig, in_words(rows, center="mean"), "dashed: chance")
     return fig

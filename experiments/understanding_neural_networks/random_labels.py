@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import legends
+from repro.plots import legends, scales
 from repro.plots.blocks import curve, in_words
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, explain, figure
@@ -36,10 +36,11 @@ def _loss(rows: pd.DataFrame) -> Figure:
             lines = own[own["variant"] == f"{labels}_{net}"]
             curve(ax, lines, "epoch", label=label, color=color, spread="interval")
             said.append(f"{labels} {straightness(lines):.2f}")
-        ax.set(title=f"{title}\nR² of a straight line: {', '.join(said)}", xlabel="epoch", ylim=(0, None))
-        ax.title.set_fontsize(8)
+        ax.set(title=title, ylim=(0, None))
+        ax.set_xlabel(f"epoch\nR² of a straight line: {', '.join(said)}", fontsize=8)
+        scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("training loss")
-    legends.outside(fig, axes)
+    legends.outside(fig, axes, loc="outside upper center", ncols=2)
     explain(fig, in_words(own), f"from epoch {FIRST} on")
     return fig
 
@@ -53,8 +54,9 @@ def _accuracy(rows: pd.DataFrame) -> Figure:
             _both_splits(ax, own[own["variant"] == f"{labels}_{net}"], label, color)
         ax.axhline(0.1, color=QUIET, linewidth=0.8, linestyle=":", zorder=0)
         ax.set(title=title, xlabel="epoch", ylim=(0, 1))
+        scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("accuracy")
-    legends.outside(fig, axes)
+    legends.outside(fig, axes, loc="outside upper center", ncols=4)
     explain(fig, in_words(own), "dotted: chance")
     return fig
 
