@@ -36,10 +36,11 @@ def _loss(rows: pd.DataFrame) -> Figure:
             lines = own[own["variant"] == f"{labels}_{net}"]
             curve(ax, lines, "epoch", label=label, color=color, spread="interval")
             said.append(f"{labels} {straightness(lines):.2f}")
-        ax.set(title=title, ylim=(0, None))
+        ax.set(title=title)
         ax.set_xlabel(f"epoch\nR² of a straight line: {', '.join(said)}", fontsize=8)
         scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("training loss")
+    axes[0].set_ylim(bottom=0)  # both panels, once all is drawn
     legends.outside(fig, axes, loc="outside upper center", ncols=2)
     explain(fig, in_words(own), f"from epoch {FIRST} on")
     return fig

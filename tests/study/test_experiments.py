@@ -331,6 +331,7 @@ UNDER_WAY = (
     "noisy_activations/penn_treebank",
     "noisy_activations/unique_numbers",
     "understanding_neural_networks/digit_net",
+    "understanding_neural_networks/overfitting",
     "understanding_neural_networks/random_labels",
 )
 
