@@ -44,7 +44,9 @@ def _weights(runs: pd.DataFrame, layers: pd.DataFrame) -> Figure:
     images = {step: _images(rows) for step, rows in own.groupby("step")}
     largest = max(float(np.abs(image).max()) for image in images.values())
     fig = figure(TEXT, 3.5)
-    for part, (step, image) in zip(fig.subfigures(1, len(images)), sorted(images.items()), strict=True):
+    for part, (step, image) in zip(
+        fig.subfigures(1, len(images), squeeze=False)[0], sorted(images.items()), strict=True
+    ):
         part.suptitle("before training" if step == 0 else f"after {step:,} updates", fontsize=8.5)
         tiles(part, image, largest)
     explain(

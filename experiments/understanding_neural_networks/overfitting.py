@@ -66,9 +66,9 @@ def _accuracy(runs: pd.DataFrame, there: list[str]) -> Figure:
             label = "training points" if split == "train" else "test points"
             estimates = [estimate(values.tolist()) for values in at.values()]
             error_bars(ax, [*at], estimates, label=label, color=color, markersize=4, within=scales.range_of("accuracy"))
-        ax.set(title=POINTS[points], ylabel="accuracy", ylim=(0.4, 1.03))
+        ax.set(title=POINTS[points], ylabel="accuracy", xlim=(-0.6, len(NETS) - 0.4), ylim=(0, 1.03))
     scales.name_ticks(axes[-1].xaxis, range(len(NETS)), [*NETS.values()])
     axes[-1].set_xlabel("hidden units, or 20 of them with a penalty or with dropout")
-    legends.outside(fig, axes, loc="outside upper center", ncols=2)
+    legends.outside(fig, [*axes], loc="outside upper center", ncols=2)
     explain(fig, f"dots: n={runs['seed'].nunique()} seeds, each with points of its own; bars: mean and 95 % interval")
     return fig

@@ -4,11 +4,11 @@ Each measures tensors with a leading replica axis and gives one number a replica
 headings of tables and the table in `docs/quantities.md` come from `REGISTRY`; the tests hold each against a slow twin.
 """
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from repro.diagnostics import pictures
 from repro.storage.metrics import ANY, POSITIVE, SHARE, Range
 
 if TYPE_CHECKING:
@@ -254,30 +254,7 @@ quantity(
 )(_entries("weight_entry"))
 
 
-@quantity(
-    "neighbour_correlation",
-    "weight",
-    unit="−1…1",
-    says="correlation of the weights of pixels side by side, over all units, in the middle 4/7 of the image that a "
-    "layer's inputs make (64 or more, a square number; else none): 0 for noise, near 1 for blobs",
-)
-def neighbour_correlation(weight: "Tensor") -> "dict[str, Tensor]":
-    """(replicas, units, side²) to (replicas,), of pairs to the right and below together; nothing for other weights.
-
-    The margin is left out, where images of digits are empty: what gets no gradient stays as it was drawn.
-    """
-    import torch  # not above: checks read the registry before anything is trained
-
-    side = math.isqrt(weight.shape[-1])
-    if weight.dim() != 3 or side < 8 or side**2 != weight.shape[-1]:
-        return {}
-    images = weight.detach().double().reshape(*weight.shape[:2], side, side)
-    margin = round(side * 3 / 14)
-    middle = images[..., margin : side - margin, margin : side - margin]
-    here = torch.cat((middle[..., :, :-1].flatten(1), middle[..., :-1, :].flatten(1)), dim=1)
-    beside = torch.cat((middle[..., :, 1:].flatten(1), middle[..., 1:, :].flatten(1)), dim=1)
-    here, beside = here - here.mean(1, keepdim=True), beside - beside.mean(1, keepdim=True)
-    return {"neighbour_correlation": (here * beside).sum(1) / (here.norm(dim=1) * beside.norm(dim=1))}
+quantity("neighbour_correlation", "weight", "−1…1", pictures.SAYS)(pictures.neighbour_correlation)
 
 
 @quantity(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from repro.diagnostics.quantities import neighbour_correlation
+from repro.diagnostics.pictures import neighbour_correlation
 
 
 def test_neighbour_correlation_is_that_of_pairs_of_pixels():
