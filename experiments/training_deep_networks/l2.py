@@ -1,15 +1,13 @@
 """Figures of the L2 study: accuracy and size of the weights against lambda, and what nets say in the plane."""
 
-import math
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from repro.plots import legends, scales
 from repro.plots.experiment import Tables
+from repro.plots.regions import boundary, classes, regions
 from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, explain, figure
 from repro.plots.sweeps import add_quantity, footnote, places, sweep, whole_norm
 
@@ -75,35 +73,9 @@ def _regions(runs: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
 
 def _region(ax: Axes, rows: pd.DataFrame) -> None:
     grid, points = rows[rows["split"] == "test"], rows[rows["split"] == "train"]
-    said = square(grid, "predicted")
-    ax.imshow(
-        said,
-        origin="lower",
-        extent=(-3, 3, -3, 3),
-        cmap=ListedColormap(CLASSES),
-        vmin=0,
-        vmax=1,
-        alpha=0.3,
-        interpolation="nearest",
-    )
+    regions(ax, grid, 3, CLASSES)
     along = np.linspace(-3, 3, 200)
     ax.plot(along, np.sin(along), color=INK, linewidth=0.8)
-    for name, color in enumerate(CLASSES):
-        own = points[points["target"] == name]
-        ax.plot(own["input_0"], own["input_1"], "o", color=color, markersize=3.5)
+    classes(ax, points, CLASSES, markersize=3.5)
     wrong = points[(points["input_1"] > np.sin(points["input_0"])) != points["target"]]
     ax.plot(wrong["input_0"], wrong["input_1"], "o", color=INK, markersize=7, markerfacecolor="none")
-    ax.set_xticks([]), ax.set_yticks([])
-    ax.grid(visible=False)
-
-
-def square(grid: pd.DataFrame, column: str) -> np.ndarray:
-    """A column of the grid's rows as (side, side), first row at the bottom."""
-    ordered = grid.sort_values("sample")[column].to_numpy()
-    return ordered.reshape(math.isqrt(len(ordered)), -1)
-
-
-def boundary(grid: pd.DataFrame) -> int:
-    """Length of the border between the classes a net tells: neighbouring points of the grid that differ."""
-    said = square(grid, "predicted")
-    return int((said[1:] != said[:-1]).sum() + (said[:, 1:] != said[:, :-1]).sum())

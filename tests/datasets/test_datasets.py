@@ -340,3 +340,15 @@ def test_noisy_labels_fall_on_every_other_class_alike():
     assert counts[0] == 0
     assert not np.array_equal(confuse(y, 0.5, 10, seed=3), confuse(y, 0.5, 10, seed=4))
     assert counts[1:].tolist() == pytest.approx([1000] * 9, rel=0.15)
+
+
+def test_permuted_labels_keep_the_classes_counts_and_nothing_else():
+    clean, mixed = load("digits"), load("digits", permuted_labels=True)
+    assert torch.equal(clean.train.x, mixed.train.x)
+    assert torch.equal(clean.test.y, mixed.test.y)
+    assert torch.equal(clean.valid.y, mixed.valid.y)
+    assert torch.equal(clean.train.y.bincount(), mixed.train.y.bincount())
+    same = (clean.train.y == mixed.train.y).double().mean().item()
+    assert same == pytest.approx(0.1, abs=0.04)  # chance, with ten classes in equal shares
+    assert torch.equal(mixed.train.y, load("digits", permuted_labels=True).train.y)
+    assert not torch.equal(mixed.train.y, load("digits", permuted_labels=True, seed=1).train.y)

@@ -300,6 +300,8 @@ def test_page_is_what_the_tables_say(paper: str) -> None:
 @pytest.mark.parametrize("paper", papers())
 def test_a_committed_page_would_drift_with_its_tables(paper: str, tmp_path: Path) -> None:
     """Every claim that is reproduced is not, in a copy of the tables: the page is another one, in prose too."""
+    if not any((CLONE / "results" / paper).glob("*/claims.csv")):
+        pytest.skip("no committed tables")
     shutil.copytree(CLONE / "results" / paper, tmp_path / paper, ignore=shutil.ignore_patterns("*.svg", "*.png"))
     before = prose(filled(paper, tmp_path))
     for path in (tmp_path / paper).glob("*/claims.csv"):

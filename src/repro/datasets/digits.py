@@ -16,6 +16,7 @@ def digits(
     components: int | None,
     subset: int | None,
     noisy_labels: float | None,
+    permuted_labels: bool | None,
     seed: int,
 ) -> Data:
     """Images of shape (1, 8, 8) with pixels in [0, 1] before preprocessing.
@@ -27,9 +28,12 @@ def digits(
         components: coordinates kept by pca and whiten; None keeps all and the shape.
         subset: number of training samples kept; None keeps all.
         noisy_labels: share of the training samples that get another class at random; None = none.
-        seed: of split, subset and noisy labels.
+        permuted_labels: whether the training images' classes change places at random; None = no.
+        seed: of split, subset, noisy labels and permutation.
     """
-    options = Options(preprocessing, subset, seed, components, noisy_labels=noisy_labels)
+    options = Options(
+        preprocessing, subset, seed, components, noisy_labels=noisy_labels, permuted_labels=permuted_labels
+    )
     options.check()
     images, classes = bundled()
     raw = divide(images, classes, valid_size, test_size, seed, unit=16)

@@ -29,6 +29,8 @@ class Options:
         components: coordinates kept by pca and whiten; None keeps all.
         augmentation: of a data set of images, which then stay bytes until they are batches; None makes float32 of all.
         noisy_labels: share of the training samples whose class is replaced by another one, at random; None = none.
+        permuted_labels: whether the training samples' targets change places at random, so that each is as frequent as
+            before and says nothing of its input; None = no.
     """
 
     preprocessing: str
@@ -37,6 +39,7 @@ class Options:
     components: int | None = None
     augmentation: Augmentation | None = None
     noisy_labels: float | None = None
+    permuted_labels: bool | None = None
 
     def check(self) -> None:
         """Raise a `UserError` for a value that no data set can take; called before files are read."""
@@ -122,6 +125,8 @@ def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = ""
     floats = _scaled(x[kept] if options.subset is not None else x, raw.unit)
     transform = fit(floats, options.preprocessing, options.components)
     labels = y[kept] if options.noisy_labels is None else confuse(y[kept], options.noisy_labels, outputs, options.seed)
+    if options.permuted_labels:
+        labels = labels[np.random.default_rng([options.seed, 4]).permutation(len(labels))]
     if options.augmentation is not None and isinstance(transform, Affine):
         options.augmentation.check_size(x.shape)
         images = Images(options.augmentation, Normalization.of(raw.unit, transform))

@@ -20,6 +20,7 @@ def mnist(
     preprocessing: str,
     components: int | None,
     subset: int | None,
+    permuted_labels: bool | None,
     seed: int,
     crop: int | None,
     flip: bool | None,
@@ -32,7 +33,8 @@ def mnist(
         preprocessing: none, center, standardize, channels, pca or whiten.
         components: coordinates kept by pca and whiten; None keeps all and the shape.
         subset: number of training samples kept; None keeps all.
-        seed: of split and subset.
+        permuted_labels: whether the training images' classes change places at random; None = no.
+        seed: of split, subset and permutation.
         crop: training images are padded with so many black pixels on every side and cut back to their size at a
             random place; None leaves them.
         flip: whether half of the training images, at random, are mirrored left to right.
@@ -41,7 +43,9 @@ def mnist(
     Raises:
         UserError: an option is not allowed; a file is missing, truncated or not the official one.
     """
-    options = Options(preprocessing, subset, seed, components, Augmentation(crop, flip))
+    options = Options(
+        preprocessing, subset, seed, components, Augmentation(crop, flip), permuted_labels=permuted_labels
+    )
     options.check()
     check_size("valid_size", valid_size)
     edition, (train_x, train_y, test_x, test_y) = contents("mnist", data_dir)

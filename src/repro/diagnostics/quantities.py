@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from repro.diagnostics import pictures
 from repro.storage.metrics import ANY, POSITIVE, SHARE, Range
 
 if TYPE_CHECKING:
@@ -251,6 +252,9 @@ quantity(
     writes="`weight_entry_000` …",
     says="every entry of W, row by row (a row for each unit); parameters' values",
 )(_entries("weight_entry"))
+
+
+quantity("neighbour_correlation", "weight", "−1…1", pictures.SAYS)(pictures.neighbour_correlation)
 
 
 @quantity(
