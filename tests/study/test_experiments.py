@@ -327,7 +327,12 @@ def test_every_variant_of_the_larger_scales_can_be_built(experiment: str) -> Non
 
 
 # More seeds or variants were asked for, and some of their runs are to come; `repro status` names how many.
-UNDER_WAY = ("noisy_activations/penn_treebank", "noisy_activations/unique_numbers")
+UNDER_WAY = (
+    "noisy_activations/penn_treebank",
+    "noisy_activations/unique_numbers",
+    "understanding_neural_networks/minima_by_size",
+    "understanding_neural_networks/saturation",
+)
 
 
 @pytest.mark.parametrize("experiment", names())
