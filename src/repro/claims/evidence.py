@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from repro.claims.grammar import Simple
-from repro.claims.numbers import numbers, scaled
+from repro.claims.numbers import numbers, of_seeds, scaled
+from repro.claims.parts import Simple
 from repro.claims.select import Value
-from repro.storage import statistics
+from repro.storage import spread, statistics
 from repro.storage.statistics import LEVEL, Estimate, Interval
 
 YES, NO, OPEN, NONE = "yes", "no", "open", ""
@@ -53,6 +53,8 @@ def evidence(left: Sequence[Value], right: Sequence[Value] | None, claim: Simple
     Two sides with the same seeds are compared seed by seed, others by Welch's interval. Values that are 0 or 1
     are counted (`binary`): Clopper-Pearson for a share, and Newcombe's interval for a difference of two.
     """
+    if claim.of != "mean":
+        return _over_seeds(left, right, claim)
     sides = [numbers(side, claim) for side in (left, right) if side is not None]
     if not all(sides):
         return None
@@ -65,6 +67,21 @@ def evidence(left: Sequence[Value], right: Sequence[Value] | None, claim: Simple
         both = [n for n in differences(left, right, claim).values() if math.isfinite(n)]
         return _of(lambda level: statistics.estimate(both, level)) if both else None
     return _of(lambda level: statistics.welch(sides[0], sides[1], level))
+
+
+def _over_seeds(left: Sequence[Value], right: Sequence[Value] | None, claim: Simple) -> Evidence | None:
+    """Of a ratio of deviations, a correlation, or a difference of two; seeds of two sides count as drawn apart."""
+    seen = [of_seeds(side, claim) for side in (left, right) if side is not None]
+    known = [
+        one for one in seen if one is not None and one.error > 0
+    ]  # else there is no interval, which decides nothing
+    if len(known) < len(seen):
+        return None
+    if claim.ratio:
+        return _of(lambda level: spread.ratio(known[0], known[1], level))
+    if right is None:
+        return _of(lambda level: spread.correlation_in(known[0], level))
+    return _of(lambda level: statistics.apart(*(spread.correlation_in(one, level) for one in known)))
 
 
 def shares(hits: int, n: int) -> Evidence:

@@ -47,17 +47,25 @@ The kinds, and when each is reproduced:
                                          the mean is within target ± tolerance
     ratio         over: VARIANT or {...}, above or below: 10
                                          the ratio, as a geometric mean, is beyond the bound
+    spread        over: VARIANT or {...}, above or below: 10
+                                         the ratio of the standard deviations over seeds is beyond the bound; with
+                                         relative: true that of the coefficients of variation
+    correlation   with: METRIC, above or below: 0.5
+                                         the correlation over seeds of the metric and another of the same runs is beyond
+                                         the bound, with rank: true that of their ranks; than: VARIANT or {...}
+                                         makes it the difference to the correlation there
     share         claim: {...}, at_least: 0.8, per: seed or cell
                                          so many seeds (or cells of swept settings) satisfy the inner claim
     all           claims: [{...}, ...]   every part is; a part inherits metric, variant and where
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from repro.claims.parts import All, Claim, Of, Share, Simple, simple_parts
 from repro.claims.select import CURVE_PLACES, OF_LAST, Selector
-from repro.claims.size import Size, read_size
+from repro.claims.size import read_size
 from repro.errors import UserError, unknown
 
 OURS = "ours"
@@ -69,60 +77,14 @@ _FIELDS = {
     "below": {"bound", "than", "by"},
     "within": {"target", "tolerance", "relative"},
     "ratio": {"over", "above", "below"},
+    "spread": {"over", "above", "below", "relative"},
+    "correlation": {"with", "rank", "than", "above", "below"},
     "share": {"claim", "at_least", "per"},
     "all": {"claims"},
 }
 _SIMPLE = ("above", "below", "within", "ratio")
+_OVER_SEEDS = ("spread", "correlation")
 _LAYER = {"quantity", "depth", "layer", "step"}
-
-
-@dataclass(frozen=True)
-class Simple:
-    """A comparison of one value with a region: above and below are half lines, within is a closed range.
-
-    Args:
-        left: the value.
-        right: what is subtracted from it (or divides it, with ratio); None compares the value itself.
-        low: the region's lower end, on the scale of the value, difference or ratio.
-        high: its upper end.
-        ratio: compare left / right on the log scale instead of left - right.
-        closed: the ends belong to the region.
-        size: in which band its value has the published size; None where no number is published.
-    """
-
-    left: Selector
-    right: Selector | None
-    low: float
-    high: float
-    ratio: bool = False
-    closed: bool = False
-    size: Size | None = None
-
-    @property
-    def sized(self) -> bool:
-        """Whether the region itself is the band around a published number."""
-        return self.closed and self.size is not None
-
-
-@dataclass(frozen=True)
-class Share:
-    """At least a share of the seeds ("seed") or of the settings' cells ("cell") satisfies `inner`."""
-
-    inner: Simple
-    at_least: float
-    per: str
-    size: Size | None = None
-
-
-@dataclass(frozen=True)
-class All:
-    """Every part is so; `size` is that of the whole where no part has one: `bound` or none."""
-
-    parts: tuple["Claim", ...]
-    size: Size | None = None
-
-
-Claim = Simple | Share | All
 
 
 def check_claims(claims: Mapping[str, Mapping[str, Any]], variants: Collection[str]) -> None:
@@ -141,16 +103,10 @@ def check_claims(claims: Mapping[str, Mapping[str, Any]], variants: Collection[s
 
 def looked_at(claims: Mapping[str, Mapping[str, Any]], variants: Collection[str]) -> tuple[set[str], bool]:
     """The layer quantities that claims look at, and whether they look at curves."""
-    metrics = [one.metric for name, claim in claims.items() for one in _selectors(parse(name, claim, variants))]
+    sides = [side for name, claim in claims.items() for side in _selectors(parse(name, claim, variants))]
+    metrics = [metric for side in sides for metric in side.metrics()]
     mappings = [metric for metric in metrics if not isinstance(metric, str)]
     return {str(m["quantity"]) for m in mappings if "quantity" in m}, any("curve" in m for m in mappings)
-
-
-def simple_parts(claim: Claim) -> list[Simple]:
-    """The comparisons that a claim is made of, in order; a share's is the one that it counts."""
-    if isinstance(claim, Simple):
-        return [claim]
-    return [one for part in (claim.parts if isinstance(claim, All) else [claim.inner]) for one in simple_parts(part)]
 
 
 def _selectors(claim: Claim) -> list[Selector]:
@@ -204,7 +160,13 @@ class _Reader:
         left = self.selector(pick)
         if kind == "within":
             return self._within(body, left)
-        made = self._ratio(body, pick, left) if kind == "ratio" else self._beyond(kind, body, pick, left)
+        if kind == "correlation":
+            made = self._correlation(body, pick, left)
+        elif kind in ("ratio", "spread"):
+            made = self._ratio(body, pick, left)
+            made = replace(made, of=self._deviation(body)) if kind == "spread" else made
+        else:
+            made = self._beyond(kind, body, pick, left)
         return replace(made, size=read_size(self.about, body, made.right is not None, None))
 
     def _all(self, body: Mapping[str, Any], pick: Mapping[str, Any]) -> All:
@@ -215,7 +177,7 @@ class _Reader:
         for number, part in enumerate(parts, 1):
             reader = _Reader(f"{self.about}, part {number}", self.variants)
             reader.mapping(part, "the part")
-            read.append(reader.claim(part, pick, (*_SIMPLE, "share")))
+            read.append(reader.claim(part, pick, (*_SIMPLE, *_OVER_SEEDS, "share")))
         sized = any(part.size for part in read)
         if sized and body.get("size") is not None:
             raise UserError(f"{self.about}: its parts have sizes; leave out that of the whole")
@@ -238,9 +200,7 @@ class _Reader:
 
     def _within(self, body: Mapping[str, Any], left: Selector) -> Simple:
         target, tolerance = self.number(body, "target"), self.number(body, "tolerance")
-        relative = body.get("relative", False)
-        if not isinstance(relative, bool):
-            raise UserError(f"{self.about}: relative must be true or false")
+        relative = self.flag(body, "relative")
         half = tolerance * abs(target) if relative else tolerance
         if half <= 0:
             raise UserError(f"{self.about}: the tolerance is {half:g}; it must be above 0")
@@ -258,15 +218,37 @@ class _Reader:
         return Simple(left, right, float("-inf"), bound - by)
 
     def _ratio(self, body: Mapping[str, Any], pick: Mapping[str, Any], left: Selector) -> Simple:
-        if "over" not in body or ("above" in body) == ("below" in body):
+        if "over" not in body:
             raise UserError(f"{self.about} needs over: VARIANT and one of above: NUMBER, below: NUMBER")
-        side = "above" if "above" in body else "below"
-        bound = self.number(body, side)
-        if bound <= 0:
-            raise UserError(f"{self.about}: {side} is {bound:g}; the bound of a ratio must be above 0")
-        right = self.other(pick, body["over"], "over")
-        low, high = (bound, float("inf")) if side == "above" else (0.0, bound)
-        return Simple(left, right, low, high, ratio=True)
+        low, high = self.half_line(body, 0.0)
+        if (bound := self.number(body, "above" if "above" in body else "below")) <= 0:
+            raise UserError(f"{self.about}: its bound is {bound:g}; the bound of a ratio must be above 0")
+        return Simple(left, self.other(pick, body["over"], "over"), low, high, ratio=True)
+
+    def _deviation(self, body: Mapping[str, Any]) -> Of:
+        return "coefficient of variation" if self.flag(body, "relative") else "standard deviation"
+
+    def _correlation(self, body: Mapping[str, Any], pick: Mapping[str, Any], left: Selector) -> Simple:
+        if "with" not in body:
+            raise UserError(
+                f"{self.about} needs with: METRIC, the one that goes or does not go with {left.metric_name()}"
+            )
+        second = self.selector({**pick, "metric": body["with"]}).metric
+        right = replace(self.other(pick, body["than"], "than"), beside=second) if "than" in body else None
+        low, high = self.half_line(body, float("-inf"))
+        of: Of = "rank correlation" if self.flag(body, "rank") else "correlation"
+        return Simple(replace(left, beside=second), right, low, high, of=of)
+
+    def half_line(self, body: Mapping[str, Any], least: float) -> tuple[float, float]:
+        """From `above` upwards, or from `least` up to `below`."""
+        if ("above" in body) == ("below" in body):
+            raise UserError(f"{self.about} needs one of above: NUMBER, below: NUMBER")
+        return (self.number(body, "above"), float("inf")) if "above" in body else (least, self.number(body, "below"))
+
+    def flag(self, body: Mapping[str, Any], field: str) -> bool:
+        if not isinstance(value := body.get(field, False), bool):
+            raise UserError(f"{self.about}: {field} must be true or false")
+        return value
 
     def other(self, pick: Mapping[str, Any], change: Any, field: str) -> Selector:
         """The other side of a comparison: a variant's name, or what differs from this side."""

@@ -3,16 +3,34 @@
 import math
 from collections.abc import Iterable, Sequence
 
-from repro.claims.grammar import Claim, Simple, simple_parts
+import numpy as np
+
+from repro.claims.parts import Claim, Of, Simple, simple_parts
 from repro.claims.select import Measurements, Selector, Value
 from repro.storage import statistics
+from repro.storage.spread import (
+    Jackknifed,
+    Statistic,
+    correlation,
+    jackknifed,
+    log_deviation,
+    log_variation,
+    rank_correlation,
+)
 from repro.storage.tables import cell
 from repro.text.words import in_words
+
+STATISTICS: dict[Of, Statistic] = {
+    "standard deviation": log_deviation,
+    "coefficient of variation": log_variation,
+    "correlation": correlation,
+    "rank correlation": rank_correlation,
+}
 
 
 def scaled(number: float, claim: Simple) -> float:
     """The number, or its logarithm for a ratio; NaN where there is none."""
-    if not claim.ratio:
+    if not claim.ratio or claim.of != "mean":
         return number if math.isfinite(number) else math.nan
     return math.log(number) if 0 < number < math.inf else math.nan
 
@@ -20,6 +38,37 @@ def scaled(number: float, claim: Simple) -> float:
 def numbers(values: Iterable[Value], claim: Simple) -> list[float]:
     """Those of the values that there are, scaled."""
     return [n for n in (scaled(value.number, claim) for value in values) if not math.isnan(n)]
+
+
+def of_seeds(values: Iterable[Value], claim: Simple) -> Jackknifed | None:
+    """The statistic of all seeds together, on the scale of its interval; None where no seed has its numbers.
+
+    The scale is the logarithm for deviations and artanh for correlations.
+    """
+    found = [(v.number, v.beside) if _paired(claim) else (v.number,) for v in values if not lacks(v, claim)]
+    if not found:
+        return None
+    rows = np.array(found)  # (seeds, 1 or 2)
+    return jackknifed(rows if _paired(claim) else rows[:, 0], STATISTICS[claim.of])
+
+
+def lacks(value: Value, claim: Simple) -> bool:
+    """Whether a run has no number for the comparison, or lacks one of the two that are correlated."""
+    return math.isnan(scaled(value.number, claim)) or (_paired(claim) and not math.isfinite(value.beside))
+
+
+def _paired(claim: Simple) -> bool:
+    return claim.of in ("correlation", "rank correlation")
+
+
+def summary(values: Sequence[Value], claim: Simple) -> float:
+    """What a side of the comparison comes to: its mean (geometric for a ratio), deviation or correlation."""
+    if claim.of == "mean":
+        return center(numbers(values, claim), claim)
+    seen = of_seeds(values, claim)
+    if seen is None or math.isnan(seen.value):
+        return math.nan
+    return math.exp(seen.value) if claim.ratio else math.tanh(seen.value)
 
 
 def center(numbers: Sequence[float], claim: Simple) -> float:
@@ -38,14 +87,15 @@ def values(claim: Claim, data: Measurements, about: str) -> str:
     Raises:
         UserError: as `Measurements.values`.
     """
-    sides: dict[str, tuple[Selector, float]] = {}
+    sides: dict[str, tuple[str, Selector, float]] = {}
     for one in simple_parts(claim):
-        for side in filter(None, (one.left, one.right)):
-            if str(side) not in sides:
-                sides[str(side)] = side, center(numbers(data.values(side, about), one), one)
+        for wanted in filter(None, (one.left, one.right)):
+            if (key := f"{one.of} {wanted}") not in sides:
+                sides[key] = one.of, wanted, summary(data.values(wanted, about), one)
     by_metric: dict[str, list[tuple[Selector, float]]] = {}
-    for side, value in sides.values():
-        by_metric.setdefault(side.metric_name(), []).append((side, value))
+    for of, wanted, value in sides.values():
+        metric = wanted.metric_name() if of == "mean" else f"{of} of {wanted.metric_name()}"
+        by_metric.setdefault(metric, []).append((wanted, value))
     return "; ".join(_told(metric, own) for metric, own in by_metric.items())
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -31,6 +31,7 @@ class Selector:
             is beyond a number and 0 where it is not.
         variant: its name; None takes the runs of every variant.
         where: swept settings by dotted name and the value they must have.
+        beside: a second metric of the same runs, for a correlation of the two.
         best: {setting, by}: of the values of a swept setting the one whose runs are best by a column on average; one
             with a run that diverged is taken only where all have one.
     """
@@ -39,6 +40,7 @@ class Selector:
     variant: str | None = None
     where: Mapping[str, Any] = field(default_factory=dict)
     best: Mapping[str, str] | None = None
+    beside: str | Mapping[str, Any] | None = None
 
     def __str__(self) -> str:
         text = self.metric_name()
@@ -47,7 +49,9 @@ class Selector:
         return text + "".join(f", {name}={cell(value)}" for name, value in self.where.items())
 
     def metric_name(self) -> str:
-        """The metric in words: `test_accuracy`, `activation_std depth 10 step first`."""
+        """The metric in words: `test_accuracy`, `activation_std depth 10 step first`, `train_loss and test_loss`."""
+        if self.beside is not None:
+            return " and ".join(replace(self, metric=one, beside=None).metric_name() for one in self.metrics())
         if isinstance(self.metric, str):
             return self.metric
         if "column" in self.metric:
@@ -68,15 +72,23 @@ class Selector:
         quantity, *rest = (f"{key} {cell(self.metric[key])}" for key in _LAYER_KEYS if key in self.metric)
         return " ".join([quantity.removeprefix("quantity "), *rest])
 
+    def metrics(self) -> list[str | Mapping[str, Any]]:
+        """The metric, and the one beside it if there is one."""
+        return [self.metric, *([] if self.beside is None else [self.beside])]
+
 
 @dataclass(frozen=True)
 class Value:
-    """One run's number; NaN when it has none. The cell is the settings that vary within the selection."""
+    """One run's number; NaN when it has none. The cell is the settings that vary within the selection.
+
+    `beside` is the run's second number, where the selector asks for one.
+    """
 
     seed: int
     cell: Mapping[str, str]
     number: float
     diverged: bool
+    beside: float = math.nan
 
 
 class Measurements:
@@ -116,13 +128,14 @@ class Measurements:
         if wanted.best is not None:
             best = self.best(wanted, about)
             rows = rows[rows[wanted.best["setting"]] == best]
-        numbers = self._numbers(rows, wanted.metric, about)
+        numbers, *second = (self._numbers(rows, metric, about) for metric in wanted.metrics())
+        beside = second[0] if second else [math.nan] * len(numbers)
         varying = [name for name in self.settings if rows[name].nunique(dropna=False) > 1]
         cells = [tuple(map(str, row)) for row in rows[varying].itertuples(index=False)]
         seeds, states = rows["seed"].tolist(), rows["status"].tolist()
         return [
-            Value(int(seed), dict(zip(varying, where, strict=True)), number, state == "diverged")
-            for seed, where, number, state in zip(seeds, cells, numbers, states, strict=True)
+            Value(int(seed), dict(zip(varying, where, strict=True)), number, state == "diverged", other)
+            for seed, where, number, state, other in zip(seeds, cells, numbers, states, beside, strict=True)
         ]
 
     def is_share(self, wanted: Selector) -> bool:

@@ -23,8 +23,9 @@ import pandas as pd
 from repro.bars import tracked
 from repro.claims import evidence
 from repro.claims.evidence import ERROR, NO, NONE, OPEN, POCOCK, YES, Evidence, Found
-from repro.claims.grammar import OURS, All, Claim, Share, Simple, parse
-from repro.claims.numbers import center, numbers, scaled, values
+from repro.claims.grammar import OURS, parse
+from repro.claims.numbers import lacks, summary, values
+from repro.claims.parts import All, Claim, Share, Simple
 from repro.claims.select import Measurements, Value
 from repro.claims.size import Size
 from repro.claims.words import NO_VERDICT, NOT_HELD, verdict
@@ -152,11 +153,11 @@ class _Judging:
 
     def _simple(self, claim: Simple, about: str) -> Outcome:
         left, right = _sides(claim, self.data, about)
-        for side, wanted in ((left, claim.left), (right, claim.right)):
-            _one_a_seed(side, f"{about}: {wanted}")
+        for own, wanted in ((left, claim.left), (right, claim.right)):
+            _one_a_seed(own, f"{about}: {wanted}")
         note = [_missing_note(left, right, claim), *_best_notes(claim, self.data, about)]
         band = str(claim.size or "")
-        binary = all(self.data.is_share(side) for side in (claim.left, claim.right) if side is not None)
+        binary = all(self.data.is_share(one) for one in (claim.left, claim.right) if one is not None)
         seen = evidence.evidence(left, right, claim, binary)
         if seen is None:
             note = list(filter(None, note))
@@ -164,8 +165,7 @@ class _Judging:
             size = Found(OPEN) if claim.size else NOTHING
             return Outcome(_metric(claim), math.nan, None, 0, asked, size, band, "; ".join(note))
         if right is not None:
-            means = [center(numbers(side, claim), claim) for side in (left, right)]
-            note.insert(0, " against ".join(f"{value:.4g}" for value in means))
+            note.insert(0, " against ".join(f"{summary(own, claim):.4g}" for own in (left, right)))
         region = evidence.found(seen, lambda low, high: _inside(claim, low, high), _ends(claim), self.looks)
         direction, size = (
             (NOTHING, region) if claim.sized else (region, self._size(claim.size, seen, region, claim.ratio))
@@ -300,9 +300,10 @@ def _exp(value: float) -> float:
 
 
 def _metric(claim: Simple) -> str:
+    left, right = (side if claim.of == "mean" else f"{claim.of} of {side}" for side in (claim.left, claim.right))
     if claim.right is None:
-        return str(claim.left)
-    return f"{claim.left} {'over' if claim.ratio else 'minus'} {claim.right}"
+        return str(left)
+    return f"{left} {'over' if claim.ratio else 'minus'} {right}"
 
 
 def _region(claim: Simple) -> str:
@@ -319,11 +320,11 @@ def _missing_note(left: Sequence[Value], right: Sequence[Value] | None, claim: S
         if not side:
             parts.append(f"no runs of {wanted}")
             continue
-        without = [value for value in side if math.isnan(scaled(value.number, claim))]
+        without = [value for value in side if lacks(value, claim)]
         diverged = sum(value.diverged for value in without)
         if diverged:
             parts.append(f"{diverged} of {len(side)} diverged ({wanted})")
         if len(without) > diverged:
-            reason = "without a positive value" if claim.ratio else "without a value"
+            reason = "without a positive value" if claim.ratio and claim.of == "mean" else "without a value"
             parts.append(f"{len(without) - diverged} of {len(side)} {reason} ({wanted})")
     return "; ".join(parts)

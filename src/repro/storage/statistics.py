@@ -5,7 +5,7 @@ for normal, skewed and two-humped values stands in docs/verdicts.md, and a test 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,11 +55,11 @@ def interval(values: Sequence[float], level: float = LEVEL) -> Interval | None:
     scale = distances[-1]
     n = len(values)
     deviation = math.sqrt(math.fsum((distance / scale) ** 2 for distance in distances) / (n - 1))
-    half = scale * (_quantile((1 + level) / 2, n - 1) * deviation / math.sqrt(n))
+    half = scale * (quantile((1 + level) / 2, n - 1) * deviation / math.sqrt(n))
     return center - half, center + half
 
 
-def _quantile(share: float, freedom: float) -> float:
+def quantile(share: float, freedom: float) -> float:
     """Of Student's t."""
     from scipy.special import stdtrit  # most commands need not wait for SciPy
 
@@ -96,7 +96,7 @@ def welch(first: Sequence[float], second: Sequence[float], level: float = LEVEL)
     scale = max(max(side) - min(side) for side in (first, second))
     one, two = (float(np.var(np.array(side) / scale, ddof=1)) / len(side) for side in (first, second))
     freedom = (one + two) ** 2 / (one**2 / (len(first) - 1) + two**2 / (len(second) - 1))
-    half = scale * _quantile((1 + level) / 2, freedom) * math.sqrt(one + two)
+    half = scale * quantile((1 + level) / 2, freedom) * math.sqrt(one + two)
     return Estimate(difference, (difference - half, difference + half), n)
 
 
@@ -118,7 +118,11 @@ def shares_apart(first: tuple[int, int], second: tuple[int, int], level: float =
     Newcombe 1998, method 10, with exact bounds for the score's: p1 - p2 - sqrt((p1 - l1)² + (u2 - p2)²) and its mirror
     image. It takes no account of pairs, which makes it wide where the same seeds do well on both sides.
     """
-    one, two = share(*first, level), share(*second, level)
+    return apart(share(*first, level), share(*second, level))
+
+
+def apart(one: Estimate, two: Estimate) -> Estimate:
+    """Difference of two estimates of seeds drawn apart, in an interval made of both (Newcombe 1998; Zou 2007)."""
     n, difference = min(one.n, two.n), one.value - two.value
     if one.interval is None or two.interval is None:
         return Estimate(difference, None, n)
@@ -126,6 +130,11 @@ def shares_apart(first: tuple[int, int], second: tuple[int, int], level: float =
     low = difference - math.hypot(one.value - l1, u2 - two.value)
     high = difference + math.hypot(u1 - one.value, two.value - l2)
     return Estimate(difference, (low, high), n)
+
+
+def moved(bounds: Interval, increasing: Callable[[float], float]) -> Interval:
+    """An interval on another scale."""
+    return increasing(bounds[0]), increasing(bounds[1])
 
 
 def number(value: float, digits: int = 4) -> str:

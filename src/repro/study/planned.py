@@ -11,7 +11,8 @@ from typing import Any
 
 import yaml
 
-from repro.claims.grammar import parse, simple_parts
+from repro.claims.grammar import parse
+from repro.claims.parts import simple_parts
 from repro.config.yaml_loader import read_yaml
 from repro.errors import UserError
 from repro.paths import CLONE
