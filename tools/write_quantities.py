@@ -3,7 +3,7 @@
 python tools/write_quantities.py
 """
 
-from repro.diagnostics.quantities import markdown
+from repro.diagnostics.page import markdown
 from repro.paths import CLONE
 
 PAGE = CLONE / "docs" / "quantities.md"

@@ -19,8 +19,9 @@ from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.datasets.memory import Data, Split
 from repro.diagnostics.measure import of_layers
+from repro.diagnostics.page import markdown
 from repro.diagnostics.probe import call_order, layers_of
-from repro.diagnostics.quantities import REGISTRY, WANTED, markdown, update_ratio
+from repro.diagnostics.quantities import REGISTRY, WANTED, update_ratio
 from repro.diagnostics.schedule import measured_steps
 from repro.paths import CLONE
 from repro.training.prepare import components, models, prepare

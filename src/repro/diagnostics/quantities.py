@@ -385,13 +385,3 @@ def vanishing_ratio(first: "Tensor", last: "Tensor") -> "Tensor":
 ALWAYS = ("histogram", "vanishing_ratio")  # what follows from other settings, and is not asked for by name
 WANTED = tuple(name for name in REGISTRY if name not in ALWAYS)
 COMPARED = tuple(q.name for q in REGISTRY.values() if q.reads == "both_gradients")
-
-
-def markdown() -> str:
-    """The table in `docs/quantities.md`."""
-    lines = ["| quantity | definition | unit, range |", "|---|---|---|"]
-    for q in REGISTRY.values():
-        asked = "" if f"`{q.name}`" in q.writes or q.name in ALWAYS else f" (asked for as `{q.name}`)"
-        cells = (cell.replace("|", "\\|") for cell in (f"{q.writes}{asked}", q.says, q.unit))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
