@@ -90,6 +90,11 @@ def test_several_seeds_count_by_their_median() -> None:
     assert [f.rule.name for f in findings(layers[layers["seed"] == 2])] == ["dead units"]
 
 
+def test_what_is_undefined_by_right_is_not_wrong() -> None:
+    rows = [(0, "a", 1, "gradient_norm_ratio", float("nan"))]
+    assert findings(pd.DataFrame(rows, columns=["step", "layer", "depth", "quantity", "value"])) == []
+
+
 def test_before_the_first_step() -> None:
     assert "call step()" in report(pd.DataFrame(), pd.DataFrame())
 

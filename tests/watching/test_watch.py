@@ -204,3 +204,10 @@ def test_mistakes_are_named() -> None:
 def test_a_compiled_net_says_what_is_not_seen() -> None:
     _, watch = watched("compiled")
     assert "give probe=(inputs, targets)" in watch.report()
+
+
+def test_a_closed_watch_hangs_nothing_up_again() -> None:
+    _, watch = watched("mlp")
+    with pytest.raises(UserError, match="this watch is closed"):
+        watch.step()
+    assert not any(module._forward_hooks for module in watch.model.modules())

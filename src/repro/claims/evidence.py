@@ -72,10 +72,8 @@ def evidence(left: Sequence[Value], right: Sequence[Value] | None, claim: Simple
 def _over_seeds(left: Sequence[Value], right: Sequence[Value] | None, claim: Simple) -> Evidence | None:
     """Of a ratio of deviations, a correlation, or a difference of two; seeds of two sides count as drawn apart."""
     seen = [of_seeds(side, claim) for side in (left, right) if side is not None]
-    known = [
-        one for one in seen if one is not None and one.error > 0
-    ]  # else there is no interval, which decides nothing
-    if len(known) < len(seen):
+    known = [one for one in seen if one is not None and one.error > 0]
+    if len(known) < len(seen):  # without an error there is no interval, which decides nothing
         return None
     if claim.ratio:
         return _of(lambda level: spread.ratio(known[0], known[1], level))

@@ -12,6 +12,8 @@ SATURATED = 0.5
 DEAD = 0.25
 STILL, RASH = 1e-6, 0.1  # of a weight at one update; about 1e-3 is usual
 ALIKE = 1e-6
+# Others may be undefined by right: the ratio of two gradients that are both 0.
+FINITE = ("activation_mean", "activation_std", "gradient_norm", "weight_gradient_norm", "weight_norm", "update_ratio")
 
 
 @dataclass(frozen=True)
@@ -101,56 +103,24 @@ def _places(rows: pd.DataFrame, whole: pd.DataFrame) -> str:
 
 
 def _not_finite(rows: pd.DataFrame) -> str | None:
-    bad = rows[~rows["value"].map(math.isfinite) & (rows["depth"] > 0)]
+    bad = rows[~rows["value"].map(math.isfinite) & rows["quantity"].isin(FINITE)]
     return None if bad.empty else f"{_places(bad, rows)}: {bad['quantity'].iloc[0]} is not finite"
 
 
-def _vanishing(rows: pd.DataFrame) -> str | None:
-    return _against_last(
-        rows, "gradient_norm", lambda ratio: ratio < FALL, min, "the gradient is {} of the last layer's"
-    )
+def _beside(quantity: str, end: str, above: bool, words: str) -> Callable[[pd.DataFrame], str | None]:
+    """Finds layers far above or far below the first or the last one."""
 
+    def finds(rows: pd.DataFrame) -> str | None:
+        own = _of(rows, quantity)
+        if len(own) < 3 or not (at_end := own["value"].iloc[0 if end == "first" else -1]) > 0:
+            return None
+        ratios = own["value"] / at_end
+        bad = ratios[ratios > RISE] if above else ratios[ratios < FALL]
+        if bad.empty:
+            return None
+        return f"{_places(own.loc[bad.index], rows)}: {words.format(_power(bad.max() if above else bad.min()))}"
 
-def _exploding(rows: pd.DataFrame) -> str | None:
-    return _against_last(
-        rows, "gradient_norm", lambda ratio: ratio > RISE, max, "the gradient is {} times the last layer's"
-    )
-
-
-def _fading(rows: pd.DataFrame) -> str | None:
-    return _against_first(
-        rows, lambda ratio: ratio < FALL, min, "the signal's standard deviation is {} of the first layer's"
-    )
-
-
-def _growing(rows: pd.DataFrame) -> str | None:
-    return _against_first(
-        rows, lambda ratio: ratio > RISE, max, "the signal's standard deviation is {} times the first layer's"
-    )
-
-
-def _against_last(
-    rows: pd.DataFrame, quantity: str, is_bad: Callable[[float], bool], worst: Callable[..., float], words: str
-) -> str | None:
-    own = _of(rows, quantity)
-    return _against(own[::-1], rows, is_bad, worst, words)
-
-
-def _against_first(
-    rows: pd.DataFrame, is_bad: Callable[[float], bool], worst: Callable[..., float], words: str
-) -> str | None:
-    return _against(_of(rows, "activation_std"), rows, is_bad, worst, words)
-
-
-def _against(
-    own: pd.DataFrame, rows: pd.DataFrame, is_bad: Callable[[float], bool], worst: Callable[..., float], words: str
-) -> str | None:
-    """The layers whose value is out of proportion with the first row's."""
-    if len(own) < 3 or not own["value"].iloc[0] > 0:
-        return None
-    ratios = own["value"] / own["value"].iloc[0]
-    bad = own[ratios.map(is_bad)].sort_values(["depth", "layer"])
-    return None if bad.empty else f"{_places(bad, rows)}: {words.format(_power(worst(ratios[bad.index])))}"
+    return finds
 
 
 def _above(quantity: str, bound: float, words: str) -> Callable[[pd.DataFrame], str | None]:
@@ -201,25 +171,25 @@ RULES: Sequence[Rule] = (
         "vanishing gradients",
         f"gradient_norm below {FALL:g} of the last layer's",
         "training_deep_networks/depth_and_activation",
-        _vanishing,
+        _beside("gradient_norm", "last", False, "the gradient is {} of the last layer's"),
     ),
     Rule(
         "exploding gradients",
         f"gradient_norm above {RISE:g} times the last layer's",
         "training_deep_networks/initialization",
-        _exploding,
+        _beside("gradient_norm", "last", True, "the gradient is {} times the last layer's"),
     ),
     Rule(
         "fading signals",
         f"activation_std below {FALL:g} of the first layer's",
         "training_deep_networks/initialization",
-        _fading,
+        _beside("activation_std", "first", False, "the signal's standard deviation is {} of the first layer's"),
     ),
     Rule(
         "growing signals",
         f"activation_std above {RISE:g} times the first layer's",
         "training_deep_networks/initialization",
-        _growing,
+        _beside("activation_std", "first", True, "the signal's standard deviation is {} times the first layer's"),
     ),
     Rule(
         "saturated units", f"saturated_share above {SATURATED:g}", "training_deep_networks/initialization", _saturated

@@ -1,9 +1,11 @@
 """Hooks on a net and on its optimizers, hung up for one step and taken down again; none of them changes a number."""
 
+import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
@@ -97,10 +99,6 @@ def _when_it_flows(values: Any, part: Part, seen: Seen) -> None:
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
     """Whatever happens within, random numbers and the net's buffers are as before afterwards."""
-    import random
-
-    import numpy as np
-
     cuda = sorted({p.get_device() for p in model.parameters() if p.is_cuda})
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     states = random.getstate(), np.random.get_state()

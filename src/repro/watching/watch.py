@@ -54,6 +54,7 @@ class Watch:
             raise UserError("the net has no linear, convolutional, recurrent, attention or activation module to watch")
         self.model, self.loss_fn, self.every, self.probe, self.bins = model, loss_fn, every, probe, bins
         self.steps = 0
+        self.closed = False
         self._hooks = Hooks(model)
         self._parts: list[Part] = []
         self._seen: Seen | None = None
@@ -74,7 +75,12 @@ class Watch:
 
         Args:
             loss: of the batch, if it is to be kept; read at the steps looked at only, so that no GPU is waited for.
+
+        Raises:
+            UserError: the watch was closed.
         """
+        if self.closed:
+            raise UserError("this watch is closed; call step() inside its with block, or make another")
         if self._seen is not None:
             if loss is not None:
                 self._losses.append((self.steps, loss.item() if isinstance(loss, Tensor) else float(loss)))
@@ -86,6 +92,7 @@ class Watch:
         """Take down all hooks. What was measured stays."""
         self._hooks.take_down()
         self._seen = None
+        self.closed = True
 
     @property
     def table(self) -> "pd.DataFrame":
