@@ -44,15 +44,15 @@ RUNS: dict[str, dict[str, Any]] = {
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
-    """The figures that an overview saves, instead of files."""
+    """The figures that an overview renders, instead of pixels."""
     figures: list[Figure] = []
 
-    def keep(fig: Figure, path: Path, _: Any) -> list[Path]:
+    def keep(fig: Figure, _: str) -> bytes:
         fig.draw_without_rendering()
         figures.append(fig)
-        return [path]
+        return b""
 
-    monkeypatch.setattr(overview, "save", keep)
+    monkeypatch.setattr(overview, "rendered", keep)
     return figures
 
 
