@@ -1,6 +1,7 @@
 """Bars: on a terminal, of what lasts; elsewhere a line about what lasts long; nothing where nobody can see."""
 
 import io
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -99,3 +100,24 @@ def test_times_are_said_in_the_unit_that_suits() -> None:
         "2 h",
         "2 days",
     ]
+
+
+KILLED = """
+import os, signal
+from repro.bars import bar
+with bar(3, "before"):
+    pass
+child = os.fork()
+if child == 0:
+    from tqdm import tqdm
+    tqdm.get_lock().acquire()
+    os.kill(os.getpid(), signal.SIGKILL)
+os.waitpid(child, 0)
+with bar(3, "after"):
+    print("went on")
+"""
+
+
+def test_a_forked_process_that_is_killed_in_a_bar_stops_no_other() -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "went on\n"

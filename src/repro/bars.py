@@ -2,6 +2,7 @@
 
 import math
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,8 @@ T = TypeVar("T")
 DELAY = 2.0  # seconds; what is done sooner shows no bar
 LOOK = 5.0  # seconds after which it can be told how long work will take
 LONG = 600.0  # seconds of work that is announced where no bar is seen
+# tqdm's own lock is shared with forked processes: one that is killed while it holds it stops all others for ever.
+LOCK = threading.RLock()
 
 
 def on_terminal() -> bool:
@@ -32,6 +35,7 @@ def bar(total: int | None, what: str, unit: str = "it", delay: float = DELAY, **
     """
     from tqdm import tqdm  # `repro list` does without
 
+    tqdm.set_lock(LOCK)
     return tqdm(
         total=total,
         desc=what or None,
