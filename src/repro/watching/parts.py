@@ -1,7 +1,7 @@
 """The modules of anybody's net that are looked at, and how their tensors lie."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -26,11 +26,13 @@ class Part:
         name: as `named_modules` has it; "model" where it is the whole net.
         module: itself.
         weights: its matrices and kernels; none in an activation.
+        feeds_activation: whether an activation is the next part of the net, whose histogram says enough of both.
     """
 
     name: str
     module: nn.Module
     weights: tuple[nn.Parameter, ...]
+    feeds_activation: bool = False
 
     @property
     def acts(self) -> bool:
@@ -51,7 +53,8 @@ def parts_of(model: nn.Module) -> list[Part]:
             found.append(Part(name or "model", module, tuple(filter(_is_weight, module.parameters()))))
         elif isinstance(module, ACTING):
             found.append(Part(name or "model", module, ()))
-    return found
+    following = [part.acts for part in found[1:]] + [False]
+    return [replace(p, feeds_activation=acts and not p.acts) for p, acts in zip(found, following, strict=False)]
 
 
 def _is_weight(value: nn.Parameter) -> bool:

@@ -49,13 +49,13 @@ class Seen:
     def leaves(self, part: Part, out: Tensor) -> None:
         """What a part puts out, any shape."""
         self._place(part)
-        units = units_last(part.module, out.detach())
-        spread, mean = torch.var_mean(units.double(), correction=0)
+        units = units_last(part.module, out.detach()).double()  # once for all that need it
+        spread, mean = torch.var_mean(units, correction=0)
         self._note(part, ("activation_mean", "activation_std"), torch.stack([mean, spread.sqrt()]))
         self._note(part, "unit_spread", unit_spread(units[None]))
         if part.acts:
             self._note(part, "dead_share", dead_share(units[None]))
-        if self.bins:
+        if self.bins and not part.feeds_activation:
             apart = 1 + units.numel() // BINNED
             low, high, shares = histogram(units.flatten()[None, ::apart], self.bins)
             self._note(part, histogram_names(self.bins), torch.cat([low[:, None], high[:, None], shares], 1))

@@ -40,7 +40,7 @@ class Watch:
         self,
         model: nn.Module,
         loss_fn: Callable[[Any, Any], Tensor] | None = None,
-        every: int = 100,
+        every: int = 200,
         probe: tuple[Any, Any] | None = None,
         bins: int = 20,
     ) -> None:
