@@ -333,11 +333,9 @@ def test_every_variant_of_the_larger_scales_can_be_built(experiment: str) -> Non
 UNDER_WAY = (
     "noisy_activations/penn_treebank",
     "noisy_activations/unique_numbers",
-    "understanding_neural_networks/batch_size",
     "understanding_neural_networks/digit_net",
     "understanding_neural_networks/minima_by_size",
     "understanding_neural_networks/overfitting",
-    "understanding_neural_networks/random_labels",
     "understanding_neural_networks/saturation",
 )
 
