@@ -379,10 +379,10 @@ def test_every_committed_figure_is_on_its_page() -> None:
     assert alike == [], "each figure needs an alternative text of its own"
 
 
-def test_ledger_of_the_readme_is_that_of_the_tables() -> None:
-    text = (CLONE / "README.md").read_text()
+def test_ledger_is_that_of_the_tables() -> None:
+    text = (CLONE / "results/README.md").read_text()
     shown = text.partition("<!-- ledger -->\n")[2].partition("\n<!-- /ledger -->")[0]
-    papers = gather(select(None), CLONE / "results", CLONE / "README.md", drawings=False)
+    papers = gather(select(None), CLONE / "results", CLONE / "results/README.md", drawings=False)
     assert shown == what_held(papers), "the tables have changed since; mend it with: make ledger"
 
 

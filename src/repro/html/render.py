@@ -1,4 +1,4 @@
-"""From what was gathered to HTML, and to the README's section. Everything is escaped unless it is `Markup`."""
+"""From what was gathered to HTML, and to the ledger. Everything is escaped unless it is `Markup`."""
 
 import base64
 import hashlib
@@ -87,12 +87,12 @@ def report_pages(papers: Sequence[Paper], index: str) -> dict[str, str]:
 
 
 def what_held(papers: Sequence[Paper]) -> str:
-    """The README's section: what the statements of each paper came to, and the ledger folded away by paper."""
+    """The ledger: what the statements of each paper came to, and the ledger folded away by paper."""
     counted = pd.DataFrame(statement_rows(papers), columns=["paper", "whose", *VERDICTS, "statements"])
     parts = [tables.table(counted, "markdown"), summary.sentence([paper.standing for paper in papers])]
     for paper in papers:
-        # GitHub takes Markdown inside <details> only after an empty line.
-        parts += [f"<details>\n<summary>{escape(paper.page.title)}: {len(paper.claims)} claims</summary>"]
+        # GitHub takes Markdown inside <details> only after an empty line, MkDocs only with the attribute.
+        parts += [f"<details markdown>\n<summary>{escape(paper.page.title)}: {len(paper.claims)} claims</summary>"]
         parts += [_ledger(section.title, section.claims) for section in paper.sections if section.claims]
         untested = [section.title for section in paper.sections if not section.claims]
         parts += [f"No verdicts yet: {', '.join(untested)}."] if untested else []
