@@ -1,4 +1,4 @@
-"""Figures of exact gradients: how far what is written out is from automatic differentiation, and batch norm's Jacobian."""
+"""Figures of exact gradients: how far what is written out is off, and batch norm's Jacobian."""
 
 import numpy as np
 import pandas as pd

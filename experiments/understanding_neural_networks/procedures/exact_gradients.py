@@ -1,4 +1,4 @@
-"""Back-propagation written out, by its four equations and by products of Jacobians, against automatic differentiation."""
+"""Back-propagation by its four equations and by products of Jacobians, against automatic differentiation."""
 
 from collections.abc import Iterator, Sequence
 
@@ -115,7 +115,7 @@ def _products_of_jacobians(net: Net, x: Tensor, y: Tensor) -> Iterator[Measured]
 
 
 def _one_unit_a_layer(depth: int, rng: torch.Generator) -> Iterator[Measured]:
-    """One unit a layer, cost (a − y)²: a product of three factors for the last weight; a sum over paths where there are two."""
+    """One unit a layer, cost (a − y)²: a product of three factors; with several units a sum over paths."""
     w, b = torch.randn(2, depth, generator=rng, dtype=torch.float64)
     w.requires_grad_()
     a, y, below = torch.tensor(0.5, dtype=torch.float64), 1.0, None
@@ -124,8 +124,9 @@ def _one_unit_a_layer(depth: int, rng: torch.Generator) -> Iterator[Measured]:
     (auto,) = torch.autograd.grad((a - y) ** 2, w)
     assert below is not None
     yield Measured("scalar_chain_error", _largest((auto[-1] - below * a * (1 - a) * 2 * (a - y)).detach()))
-    first, second, third = torch.randn(3, generator=rng, dtype=torch.float64), *torch.randn(
-        2, 3, generator=rng, dtype=torch.float64
+    first, second, third = (
+        torch.randn(3, generator=rng, dtype=torch.float64),
+        *torch.randn(2, 3, generator=rng, dtype=torch.float64),
     )
     first.requires_grad_()
     out = torch.sigmoid(torch.outer(second, first) @ third)  # three outputs, each by a path of its own from each input
@@ -150,7 +151,9 @@ def _batch_norm(samples: int, smallest: int, rng: torch.Generator) -> Iterator[M
     def made(eps: float) -> tuple[Tensor, Tensor]:
         root = (x.var(correction=0) + eps).sqrt()
         hat = (x - x.mean()) / root
-        return gamma / root * (torch.diag(ones) - torch.outer(ones, ones) / samples - torch.outer(hat, hat) / samples), hat
+        return gamma / root * (
+            torch.diag(ones) - torch.outer(ones, ones) / samples - torch.outer(hat, hat) / samples
+        ), hat
 
     for k in range(1, smallest + 1):
         own, hat = made(10.0**-k)
@@ -165,7 +168,5 @@ def _batch_norm(samples: int, smallest: int, rng: torch.Generator) -> Iterator[M
 
 def _normalized(x: Tensor, gamma: Tensor, beta: Tensor) -> Tensor:
     """torch's own batch normalization, of one feature."""
-    none = torch.nn.functional.batch_norm(
-        x[:, None], None, None, gamma.view(1), beta.view(1), training=True, eps=1e-5
-    )
+    none = torch.nn.functional.batch_norm(x[:, None], None, None, gamma.view(1), beta.view(1), training=True, eps=1e-5)
     return none[:, 0]

@@ -1,10 +1,12 @@
 """Nets of sigmoids in double precision, as lists of weights and biases, with their gradients written out by hand."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from repro.datasets.memory import Data
 from repro.errors import UserError
 
 Net = list[tuple[Tensor, Tensor]]  # weight (outputs, inputs) and bias (outputs,) of each layer
@@ -16,7 +18,7 @@ def sigmoid_net(sizes: Sequence[int], rng: torch.Generator) -> Net:
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=rng, dtype=torch.float64)
 
-    return [(normal(out, own) / own**0.5, normal(out)) for own, out in zip(sizes[:-1], sizes[1:], strict=True)]
+    return [(normal(out, own) / own**0.5, normal(out)) for own, out in pairwise(sizes)]
 
 
 def activations(net: Net, x: Tensor) -> list[Tensor]:
@@ -51,11 +53,11 @@ def batch(data: object, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor
     Raises:
         UserError: the data set has no images with classes, or fewer.
     """
-    x, y = getattr(data, "train").x, getattr(data, "train").y  # noqa: B009 - any data set with splits
-    if not isinstance(x, Tensor) or not isinstance(y, Tensor) or y.dim() != 1 or y.is_floating_point():
+    if not isinstance(data, Data) or data.train.y.dim() != 1 or data.train.y.is_floating_point():
         raise UserError("the procedure needs inputs with one class each; take dataset=digits, say")
+    x, y = data.train.x, data.train.y
     if size > len(x):
         raise UserError(f"procedure.images={size} is more than the {len(x)} of the training set; take fewer")
     drawn = torch.randperm(len(x), generator=rng)[:size]
     pixels = x[drawn].flatten(1).double() / (1 if x.is_floating_point() else 255)
-    return pixels, torch.nn.functional.one_hot(y[drawn], getattr(data, "outputs")).double()  # noqa: B009
+    return pixels, torch.nn.functional.one_hot(y[drawn], data.outputs).double()
