@@ -41,7 +41,9 @@ def _correlations(runs: pd.DataFrame) -> Figure:
     for shift, (variant, (label, color)) in zip((-0.1, 0.1), WEIGHTS.items(), strict=True):
         own = runs[runs["variant"] == variant]
         found = [estimate(own[f"hebb_{name}"].tolist()) for name in CORRELATIONS]
-        blocks.error_bars(ax, np.arange(len(found)) + shift, found, label=label, color=color, within=(-1, 1))
+        blocks.error_bars(
+            ax, [place + shift for place in range(len(found))], found, label=label, color=color, within=(-1, 1)
+        )
         for place, name in enumerate(CORRELATIONS):
             values = own[f"hebb_{name}"].to_numpy(float)
             ax.plot(np.full(len(values), place + 2 * shift), values, ".", color=color, markersize=2.5)

@@ -110,8 +110,8 @@ def asynchronous(
     order, moved = np.zeros((seeds, units), dtype=int), np.ones(seeds, dtype=bool)
     for sweep in range(sweeps):
         # A seed that has settled draws no more, so that it goes on afterwards as it would alone.
-        for seed in np.flatnonzero(moved):
-            order[seed] = torch.randperm(units, generator=rngs[seed]).numpy()
+        for one in np.flatnonzero(moved).tolist():
+            order[one] = torch.randperm(units, generator=rngs[one]).numpy()
         moved[:] = temperature > 0
         limits = _limits(rngs, count, units, temperature)
         for place in range(units):

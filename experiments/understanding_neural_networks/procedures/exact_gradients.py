@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.autograd.functional import jacobian
+from torch.func import jacrev
 
 from repro.errors import whole
 from repro.training.work import Measured, from_rows
@@ -110,7 +110,7 @@ def _products_of_jacobians(net: Net, x: Tensor, y: Tensor) -> Iterator[Measured]
         own.insert(0, ((of_weight.T @ gradient).view_as(weight), gradient))
         gradient, whole_way = weight.T @ gradient, whole_way @ of_sigmoid @ weight
     yield Measured("jacobians_error", _apart(own, _by_autograd(net, x[None], y[None])))
-    auto = jacobian(lambda v: activations(net, v[None])[-1][0], x)
+    auto = jacrev(lambda v: activations(net, v[None])[-1][0])(x)
     yield Measured("input_output_error", _largest(whole_way - auto))
 
 
@@ -138,7 +138,7 @@ def _one_unit_a_layer(depth: int, rng: torch.Generator) -> Iterator[Measured]:
 def _softmax(classes: int, rng: torch.Generator) -> Iterator[Measured]:
     z = torch.randn(classes, generator=rng, dtype=torch.float64)
     p = z.softmax(0)
-    auto = jacobian(lambda v: v.softmax(0), z)
+    auto = jacrev(lambda v: v.softmax(0))(z)
     yield Measured("softmax_error", _largest(torch.diag(p) - torch.outer(p, p) - auto))
 
 
@@ -159,7 +159,7 @@ def _batch_norm(samples: int, smallest: int, rng: torch.Generator) -> Iterator[M
         own, hat = made(10.0**-k)
         yield Measured("batch_norm_of_normalized", _largest(own @ hat), k)
     own, hat = made(1e-5)
-    auto = jacobian(lambda v: _normalized(v, gamma, beta), x)
+    auto = jacrev(lambda v: _normalized(v, gamma, beta))(x)
     yield Measured("batch_norm_error", _largest(own - auto))
     yield Measured("batch_norm_of_ones", _largest(own @ ones))
     for place, value in enumerate(own.flatten().tolist()):
