@@ -89,3 +89,51 @@ def test_an_activation_that_a_net_never_asks_for_is_refused(cli: Callable[..., S
     )
     assert not Path("results").exists()
     assert cli(*words).status == 0
+
+
+STACKED = """\
+from repro.errors import whole
+from repro.training.work import Measured, from_rows
+import torch
+
+
+def _check(*, throws):
+    whole("throws", throws, 1)
+
+
+@from_rows(check=_check, stacked=True)
+def dice(data, rngs, *, throws: int):
+    thrown = torch.stack([torch.randint(1, 7, (throws,), generator=rng).double() for rng in rngs])
+    for n in range(1, throws + 1):
+        yield Measured("mean", thrown[:, :n].mean(1), n)
+    yield Measured("throws", throws)
+"""
+
+
+@pytest.fixture
+def stacked(gambling: list[str]) -> list[str]:
+    # A module of another name: the first may have been imported.
+    Path("casino.py").write_text(STACKED)
+    Path("conf/procedure/dice.yaml").write_text(OPTION.replace("gambling", "casino"))
+    return [gambling[0], "trusted=[casino]"]
+
+
+def test_all_seeds_at_once_are_each_seed_by_itself(stacked: list[str], cli: Callable[..., Said]) -> None:
+    assert cli("train", *stacked, "procedure.throws=4", "replicas=3", "results_dir=together").status == 0
+    for seed in range(3):
+        assert cli("train", *stacked, "procedure.throws=4", f"seed={seed}", "results_dir=apart").status == 0
+    together, apart = (
+        pd.concat([pd.read_csv(file).drop(columns="run") for file in Path(folder).rglob("curves.csv")])
+        .sort_values(["seed", "metric", "step"])
+        .reset_index(drop=True)
+        for folder in ("together", "apart")
+    )
+    assert len(together) == 3 * 5
+    assert together.groupby("step")["value"].nunique().max() > 1
+    pd.testing.assert_frame_equal(together, apart)
+
+
+def test_settings_are_checked_before_anything_is_written(stacked: list[str], cli: Callable[..., Said]) -> None:
+    said = cli("train", *stacked, "procedure.throws=0")
+    assert said.mistake == "procedure: throws must be a whole number of 1 or more, not 0"
+    assert not Path("results").exists()
