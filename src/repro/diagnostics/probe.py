@@ -126,7 +126,7 @@ def layers_of(module: nn.Module, order: Sequence[str] | None = None) -> list[Lay
         order: of the layers, from `call_order`, those that are never called left out; None = as the net holds them.
 
     A module that holds one weighted layer and at most one nonlinearity is one layer; of one that holds more (an LSTM
-    layer) every part counts separately, at the same depth.
+    layer) every part counts separately, at the same depth, and so do weights of a module that says `side_by_side`.
     """
     weights: dict[str, list[str]] = defaultdict(list)
     nonlinearities: dict[str, list[str]] = defaultdict(list)
@@ -148,8 +148,9 @@ def layers_of(module: nn.Module, order: Sequence[str] | None = None) -> list[Lay
             if isinstance(getattr(module.get_submodule(holder), "hidden", None), nn.Identity):
                 layers.append(Layer(f"{holder}.hidden", depth, through_time=f"{holder}.hidden"))
             continue
+        together = getattr(module.get_submodule(holder), "side_by_side", False)
         for i, name in enumerate(names):
-            depth += 1
+            depth += not (together and i)
             shown = holder if holder and len(names) == 1 else name
             layers.append(_layer(shown, depth, parameters, weight=name, nonlinearity=own[0] if own and not i else None))
     outermost = [name for name, part in module.named_modules() if isinstance(part, Nonlinearity) and not _holder(name)]
