@@ -142,6 +142,7 @@ def look(group: str, made: Any) -> None:
             "Translation": {"tokens": torch.tensor([[2, 1, 0]]), "line": torch.tensor([0])},
             "Sigmoids": torch.tensor([0, 2]),
             "SquaredError": torch.tensor([0, 2]),
+            "RootError": torch.zeros(2, 3),
         }
         target = targets[type(made).__name__]
         scores = made.measure(made.example(target, 3), target)

@@ -1,9 +1,11 @@
 """Nets of splines: their splines are SciPy's, and finer grids leave the function as it is."""
 
 import copy
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.interpolate import BSpline
@@ -163,3 +165,17 @@ def test_bad_options(changes: dict[str, object], says: str) -> None:
     with pytest.raises(UserError) as caught:
         net(**changes)
     assert str(caught.value) == says
+
+
+def test_runs_write_down_knots_and_every_coefficient(trained: Callable) -> None:
+    """From which an edge's function can be drawn."""
+    words = ["architecture=kan", "activation=swish", "architecture.grid=2", "architecture.depth=1"]
+    run = trained(*words, "diagnostics.quantities=[knots,weight_entries]", "diagnostics.histogram=0", "replicas=2")
+    rows = pd.read_csv(run.folder / "layers.csv")
+    rows = rows[rows["seed"] == 1].set_index(["layer", "quantity", "step"])["value"]
+    state = run.state["buffers"]["layers.1.spline.knots"][1]
+    last = rows.loc["layers.1.spline"].xs(int(run.summary["steps"]), level="step")
+    assert [last[f"knot_{i:03d}"] for i in range(state.numel())] == pytest.approx(state.flatten().tolist())
+    weight = run.state["parameters"]["layers.1.spline.weight"][1]
+    assert [last[f"weight_entry_{i:03d}"] for i in range(weight.numel())] == pytest.approx(weight.flatten().tolist())
+    assert set(rows.index.get_level_values("layer")) == {f"layers.{i}.{w}" for i in (0, 1) for w in ("base", "spline")}

@@ -72,15 +72,17 @@ def test_a_killed_run_ends_as_if_nothing_had_been(
 
 
 def test_bad_input(cli: Callable) -> None:
-    def mistake(*words: str) -> str:
-        says: str = cli("train", *TINY, *WORDS, *words).mistake
+    def mistake(*words: str, base: list[str] = WORDS) -> str:
+        says: str = cli("train", *TINY, *base, *words).mistake
         return says
 
-    assert mistake("architecture=mlp", "~architecture.grid") == (
+    assert mistake(base=["procedure=refine"]) == (
         "procedure=refine makes the grids of splines finer, and this net has none; take architecture=kan, or leave it out"
     )
-    assert mistake("procedure.grids=[4,0]") == "each of procedure.grids must be a whole number of 1 or more, not 0"
-    assert mistake("procedure.adaptive=1") == "procedure.adaptive must be a finite number of at least 0 and below 1, not 1"
+    assert mistake("procedure.grids=[4,0]") == "procedure.grids: each must be a whole number of 1 or more, not 0"
+    assert (
+        mistake("procedure.adaptive=1") == "procedure.adaptive must be a finite number of at least 0 and below 1, not 1"
+    )
     assert "procedure.grids lists 2 grids, each a stage after the first, for 2 updates in all" in mistake(
         "trainer.steps=2"
     )

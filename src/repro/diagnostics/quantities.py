@@ -28,7 +28,7 @@ class Quantity:
         name: as in `diagnostics.quantities`.
         heading: of its column in the table of a run's layers; None where it has none.
         reads: what it is measured from: activations, units (activations, steps of time among the samples), saturated,
-            gradient, noise, weight_gradient, single_sign, weight, p, beta, through_time of a layer (see `Traces`);
+            gradient, noise, weight_gradient, single_sign, weight, p, beta, knots, through_time of a layer (see `Traces`);
             update (its weight before and after one), both_gradients (under the backward rule and exact), model.
         measure: from that to the values (replicas,), or to several of them by name.
         writes: the names in the table, in words.
@@ -295,6 +295,15 @@ def _beta(beta: "Tensor") -> dict[str, "Tensor"]:
         "beta_min": beta.amin(1),
         "beta_max": beta.amax(1),
     }
+
+
+quantity(
+    "knots",
+    "knots",
+    unit="as inputs",
+    writes="`knot_000` …",
+    says="every knot of a layer's splines, input by input; a state of the net, not measured on the probe",
+)(_entries("knot"))
 
 
 quantity("beta_units", "beta", unit="1 / *a*", writes="`beta_000` …", says="β of each unit")(_entries("beta"))

@@ -31,7 +31,7 @@ class Refine:
     """
 
     def __init__(self, grids: Sequence[int], adaptive: float) -> None:
-        self.grids = [whole("each of procedure.grids", grid, 1) for grid in grids]
+        self.grids = [whole("procedure.grids: each", grid, 1) for grid in grids]
         self.adaptive = number("procedure.adaptive", adaptive, 0, 1, "[)")
 
     def __call__(self, prepared: Prepared) -> Loop:

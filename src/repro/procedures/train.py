@@ -48,9 +48,7 @@ def new_optimizer(prepared: Prepared, learner: Learner) -> Optimizer:
     """
     rest = [p for name, p in learner.parameters.items() if name not in learner.weights]
     with explained("optimizer"):
-        return make_optimizer(
-            prepared.components.optimizer, list(learner.weights.values()), rest, prepared.device
-        )
+        return make_optimizer(prepared.components.optimizer, list(learner.weights.values()), rest, prepared.device)
 
 
 def _check_monitor(prepared: Prepared) -> None:

@@ -260,7 +260,8 @@ class Loop:
             return
         traces = self.learner.probe(self.probe.x, self.probe.y)
         learner, wanted, bins = self.learner, self.diagnostics.quantities, self.diagnostics.histogram
-        parameters = learner.parameters if learner.stacked else {k: v[None] for k, v in learner.parameters.items()}
+        parameters = {**learner.parameters, **learner.buffers}
+        parameters = parameters if learner.stacked else {k: v[None] for k, v in parameters.items()}
         self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins))
         if set(wanted) & set(COMPARED):
             with learner.exactly():

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +24,9 @@ class Edges(nn.Module):
         spline_std: standard deviation of the coefficients c at the start, over √inputs.
         make: the function b, and the kind of weights.
 
-    Attributes:
-        knots: of each input, shape (inputs, grid + 2 degree + 1).
     """
 
     side_by_side = True  # both kinds of weights belong to one layer
-    knots: Tensor
 
     def __init__(
         self,
@@ -46,7 +44,7 @@ class Edges(nn.Module):
         self.base = make.weights.linear(inputs, outputs, False)
         self.spline = make.weights.linear(inputs * (grid + degree), outputs, False)
         low, high = (torch.full((inputs,), float(end)) for end in domain)
-        self.register_buffer("knots", splines.uniform(low, high, grid, degree))
+        self.spline.register_buffer("knots", splines.uniform(low, high, grid, degree))
 
     def reset(self, rng: torch.Generator) -> None:
         """Draw the coefficients: curves that are nearly 0, beside w·b(x), whose w starts as `initialization` says."""
@@ -62,6 +60,12 @@ class Edges(nn.Module):
     def curves(self, x: Tensor) -> Tensor:
         """The splines of all edges at points (samples, inputs), without w·b(x): (samples, inputs, outputs)."""
         return torch.einsum("sig,oig->sio", splines.bases(x, self.knots, self.degree), self.coefficients)
+
+    @property
+    def knots(self) -> Tensor:
+        """Of each input's splines, shape (inputs, grid + 2 degree + 1)."""
+        knots: Any = self.spline.knots
+        return knots
 
     @property
     def coefficients(self) -> Tensor:
@@ -81,7 +85,7 @@ class Edges(nn.Module):
             knots = splines.over(x, grid, self.degree, adaptive)
             found = splines.fitted(x, self.curves(x).nan_to_num(), knots, self.degree)
             self.resize(grid)
-            self.knots.copy_(knots)
+            self.spline.knots.copy_(knots)
             self.spline.weight.copy_(found.permute(2, 0, 1).flatten(1))
 
     def resize(self, grid: int) -> None:
@@ -89,7 +93,7 @@ class Edges(nn.Module):
         old, inputs = self.spline.weight, len(self.knots)
         self.spline.in_features = inputs * (grid + self.degree)
         self.spline.weight = nn.Parameter(old.new_zeros(len(old), self.spline.in_features))
-        self.knots = self.knots.new_zeros(inputs, grid + 2 * self.degree + 1)
+        self.spline.knots = self.knots.new_zeros(inputs, grid + 2 * self.degree + 1)
 
 
 class KAN(nn.Module):
