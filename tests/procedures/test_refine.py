@@ -1,4 +1,4 @@
-"""Training in stages of finer grids: exact across interruptions, the same stacked and alone, refused where it cannot be."""
+"""Training in stages of finer grids: exact across interruptions, the same stacked and alone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +77,8 @@ def test_bad_input(cli: Callable) -> None:
         return says
 
     assert mistake(base=["procedure=refine"]) == (
-        "procedure=refine makes the grids of splines finer, and this net has none; take architecture=kan, or leave it out"
+        "procedure=refine makes the grids of splines finer, and this net has none; "
+        "take architecture=kan, or leave it out"
     )
     assert mistake("procedure.grids=[4,0]") == "procedure.grids: each must be a whole number of 1 or more, not 0"
     assert (

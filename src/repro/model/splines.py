@@ -85,5 +85,5 @@ def fitted(x: Tensor, y: Tensor, knots: Tensor, degree: int) -> Tensor:
     """
     # In double precision and by singular values, since some splines may have no point in their reach.
     matrix = bases(x.double(), knots.double(), degree).movedim(-2, 0).cpu()  # (inputs, samples, splines)
-    found = torch.linalg.lstsq(matrix, y.double().movedim(1, 0).cpu(), driver="gelsd").solution
+    found: Tensor = torch.linalg.lstsq(matrix, y.double().movedim(1, 0).cpu(), driver="gelsd").solution
     return found.to(y.device, y.dtype)

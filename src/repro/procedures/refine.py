@@ -48,8 +48,8 @@ class Refine:
             )
         if loop.total <= len(self.grids):
             raise UserError(
-                f"procedure.grids lists {len(self.grids)} grids, each a stage after the first, for {loop.total} updates "
-                "in all; list fewer, or train longer (trainer.steps)"
+                f"procedure.grids lists {len(self.grids)} grids, each a stage after the first, for {loop.total} "
+                "updates in all; list fewer, or train longer (trainer.steps)"
             )
         loop.growth = Refinement(self.grids, self.adaptive, loop.total, prepared)
         return loop

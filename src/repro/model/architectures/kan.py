@@ -1,8 +1,8 @@
 """The Kolmogorov-Arnold network: functions on the edges are learnt, nodes add up (Liu et al. 2024)."""
 
 import math
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -64,13 +64,13 @@ class Edges(nn.Module):
     @property
     def knots(self) -> Tensor:
         """Of each input's splines, shape (inputs, grid + 2 degree + 1)."""
-        knots: Any = self.spline.knots
-        return knots
+        return self.spline.get_buffer("knots")
 
     @property
     def coefficients(self) -> Tensor:
         """c, shape (outputs, inputs, splines)."""
-        return self.spline.weight.view(len(self.spline.weight), len(self.knots), -1)
+        weight: Tensor = self.spline.weight
+        return weight.view(len(weight), len(self.knots), -1)
 
     def lay(self, x: Tensor, grid: int, adaptive: float) -> None:
         """Lay new knots over inputs and fit the splines to what they were there, in place.
@@ -85,7 +85,7 @@ class Edges(nn.Module):
             knots = splines.over(x, grid, self.degree, adaptive)
             found = splines.fitted(x, self.curves(x).nan_to_num(), knots, self.degree)
             self.resize(grid)
-            self.spline.knots.copy_(knots)
+            self.knots.copy_(knots)
             self.spline.weight.copy_(found.permute(2, 0, 1).flatten(1))
 
     def resize(self, grid: int) -> None:
@@ -159,7 +159,7 @@ class KAN(nn.Module):
         self.eval()
         with torch.no_grad():
             x = x.flatten(1)
-            for i, layer in enumerate(self.layers):
+            for i, layer in enumerate(self.edges()):
                 x = self.normalizations[i - 1](x) if i else x
                 layer.lay(x, grid, adaptive)
                 x = layer(x)
@@ -167,5 +167,9 @@ class KAN(nn.Module):
 
     def resize(self, grid: int) -> None:
         """Make room for splines of so many intervals, whose knots and coefficients are still to be loaded."""
-        for layer in self.layers:
+        for layer in self.edges():
             layer.resize(grid)
+
+    def edges(self) -> Iterator[Edges]:
+        """The layers of edges, from the input to the output."""
+        return (layer for layer in self.layers if isinstance(layer, Edges))
