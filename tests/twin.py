@@ -89,6 +89,8 @@ class Twin:
             found[layer, "dead_share"] = sum(all((out[u] == 0).all() for out in outs) for u in units) / len(units)
             norms = [math.sqrt(sum(g**2 for g in gradient.flatten().tolist())) for gradient in self.pre[layer]]
             found[layer, "gradient_norm"] = sum(norms) / len(norms)
+            total = sum(self.pre[layer][1:], self.pre[layer][0])
+            found[layer, "mean_gradient_norm"] = math.sqrt(sum((g / len(norms)) ** 2 for g in total.flatten().tolist()))
             for name, slow in collected("QUANTITIES").items():
                 found[layer, name] = slow([out.numpy() for out in outs])
             counts, edges = np.histogram(values, bins=BINS, range=(values.min(), values.max()))
