@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.interpolate import BSpline
 
@@ -23,11 +22,6 @@ MLPS = {
 }
 TARGETS = {"smooth": "sin 2πx", "kink": "|x − 0.3|", "jump": "sign(x − 0.3)", "noisy": "sin 2πx, noisy"}
 NETS = (("kan", "KAN, 24 parameters", BLUE), ("mlp", "MLP, 25 parameters", VERMILLION))
-SHAPES = (
-    ("x; dashed sin πx", lambda x: np.sin(np.pi * x)),
-    ("y; dashed y²", lambda y: y**2),
-    ("value v; dashed exp", lambda v: v),
-)
 STUCK = 0.1  # test error with 3 intervals beyond which a start counts as stuck
 SLOPED = (3, 5, 10, 20)  # grids that the slope is taken over
 PUBLISHED = {21: 1.39e-2, 42: 6.16e-4}  # parameters of [2,1,1], as counted here, and the notebook's test error
@@ -132,13 +126,17 @@ def _edges(tables: Tables) -> Figure | None:
     layers = layers[layers["step"] == layers["step"].max()]
     first, second = (_layer(layers, i) for i in (0, 1))
     fig = figure(TEXT, 2.4)
-    edges = [*first, *second]
-    titles = ["x to the hidden node", "y to the hidden node", "hidden node to the output"]
-    for ax, (x, y), title, shape in zip(fig.subplots(1, 3), edges, titles, SHAPES, strict=True):
-        ax.plot(x, y, color=BLUE, linewidth=2, label="learnt")
-        says, basis = shape[0], shape[1](x)
-        a, b = np.polyfit(basis, y, 1)
-        ax.plot(x, a * basis + b, color=INK, linestyle="--", linewidth=1, label="its formula, scaled")
+    (x, of_x), (y, of_y), (value, of_value) = *first, *second
+    scale = float(np.polyfit(np.sin(np.pi * x), of_x, 1)[0])  # of the hidden node, which is free
+    shown = [
+        ("x to the hidden node", "x; dashed: sin πx", x, of_x, np.sin(np.pi * x)),
+        ("y to the hidden node", "y; dashed: y²", y, of_y, y**2),
+        ("hidden node to the output", "value; dashed: exp", value, of_value, np.exp(value / scale)),
+    ]
+    for ax, (title, says, at, learnt, formula) in zip(fig.subplots(1, 3), shown, strict=True):
+        ax.plot(at, learnt, color=BLUE, linewidth=2, label="learnt")
+        a, b = np.polyfit(formula, learnt, 1)
+        ax.plot(at, a * formula + b, color=INK, linestyle="--", linewidth=1, label="its formula, scaled")
         ax.set(title=title, xlabel=says)
     fig.axes[0].set_ylabel("edge function")
     legends.outside(fig, fig.axes[:1], loc="outside upper center", ncols=2)
