@@ -1,4 +1,4 @@
-"""Figures of splines: the kinds through five points, errors by number of knots, the radius of what should be a circle."""
+"""Figures of splines: kinds through five points, errors by number of knots, the radius of what should be a circle."""
 
 import numpy as np
 from matplotlib.figure import Figure

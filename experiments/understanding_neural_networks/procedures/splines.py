@@ -96,8 +96,10 @@ def splines(data: None, rng: torch.Generator, *, sizes: Sequence[int], points: i
             errors[name].append(float(np.abs(make(x, function(x))(at) - function(at)).max()))
             yield Measured(f"{name}_error", errors[name][-1], size)
     last = sizes[-1]
+    intervals = np.log(np.array(sizes) - 1)
     for name, found in errors.items():
-        yield Measured(f"{name}_order", -np.polyfit(np.log(np.array(sizes) - 1), np.log(found), 1)[0], last)
+        yield Measured(f"{name}_order", -np.polyfit(intervals, np.log(found), 1)[0], last)
+        yield Measured(f"{name}_last_order", -np.polyfit(intervals[-2:], np.log(found[-2:]), 1)[0], last)
     yield from (Measured(name, value, last) for name, value in _joints(last))
     yield Measured("de_boor_difference", _de_boor_difference(points, rng), last)
     yield Measured("partition_difference", _partition_difference(at), last)
@@ -105,7 +107,7 @@ def splines(data: None, rng: torch.Generator, *, sizes: Sequence[int], points: i
 
 
 def _joints(size: int) -> Iterator[tuple[str, float]]:
-    """Greatest jump of each derivative of the cubic spline at its inner knots, and how far curves pass from the data."""
+    """Greatest jump of each derivative of the cubic spline at its inner knots; how far curves pass from the data."""
     x = np.linspace(0, END, size)
     y = function(x)
     spline, step = CubicSpline(x, y), END / (size - 1)
