@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 
 END = 2.0  # what is interpolated is so on [0, 2]
 TENSION = 0.5  # of the cardinal spline: its tangents are those of Catmull and Rom times one half
+MANY = (257, 513)  # knots at which orders have settled
 DEGREES = (1, 2, 3, 4, 5)
 KAPPA = 4 * (np.sqrt(2) - 1) / 3  # of the cubic Bézier curve whose middle lies on the circle
 CORNER = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])  # around a quarter of the unit circle
@@ -53,7 +54,7 @@ def de_boor(x: float, knots: Floats, coefficients: Floats, degree: int) -> float
 
 
 def tangents(x: Floats, y: Floats) -> Floats:
-    """Those of Catmull and Rom: the slope from the point before to the one behind; at the ends to the only neighbour."""
+    """Those of Catmull and Rom: the slope from the point before to the one behind; at the ends to the neighbour."""
     inside = (y[2:] - y[:-2]) / (x[2:] - x[:-2])
     ends = (y[1] - y[0]) / (x[1] - x[0]), (y[-1] - y[-2]) / (x[-1] - x[-2])
     return np.concatenate([ends[:1], inside, ends[1:]])
@@ -69,7 +70,16 @@ INTERPOLANTS: dict[str, Callable[[Floats, Floats], Callable[[Floats], Floats]]] 
 }
 
 
-@from_rows
+def check(*, sizes: Sequence[int], points: int) -> None:
+    """Raise a `UserError` for an option out of its range."""
+    for size in sizes:
+        whole("procedure.sizes: each", size, 4)
+    whole("procedure.points", points, 1)
+    if len(sizes) < 2 or list(sizes) != sorted(set(sizes)):
+        raise UserError(f"procedure.sizes must be two or more rising numbers, e.g. [5, 9, 17], not {list(sizes)}")
+
+
+@from_rows(check=check)
 def splines(data: None, rng: torch.Generator, *, sizes: Sequence[int], points: int) -> Iterator[Measured]:
     """Errors by number of knots, their orders, differences that should be nothing, and a quarter of a circle.
 
@@ -78,16 +88,8 @@ def splines(data: None, rng: torch.Generator, *, sizes: Sequence[int], points: i
         rng: draws the points that are looked at, and knots and coefficients for de Boor's algorithm.
         sizes: knots, rising, each 4 or more.
         points: at which errors are taken, 1 or more.
-
-    Raises:
-        UserError: an option is out of its range.
     """
     del data
-    for size in sizes:
-        whole("procedure.sizes: each", size, 4)
-    whole("procedure.points", points, 1)
-    if len(sizes) < 2 or list(sizes) != sorted(set(sizes)):
-        raise UserError(f"procedure.sizes must be two or more rising numbers, e.g. [5, 9, 17], not {list(sizes)}")
     at = END * torch.rand(points, generator=rng, dtype=torch.float64).numpy()
     errors: dict[str, list[float]] = {name: [] for name in INTERPOLANTS}
     for size in sizes:
@@ -96,14 +98,20 @@ def splines(data: None, rng: torch.Generator, *, sizes: Sequence[int], points: i
             errors[name].append(float(np.abs(make(x, function(x))(at) - function(at)).max()))
             yield Measured(f"{name}_error", errors[name][-1], size)
     last = sizes[-1]
-    intervals = np.log(np.array(sizes) - 1)
     for name, found in errors.items():
-        yield Measured(f"{name}_order", -np.polyfit(intervals, np.log(found), 1)[0], last)
-        yield Measured(f"{name}_last_order", -np.polyfit(intervals[-2:], np.log(found[-2:]), 1)[0], last)
+        yield Measured(f"{name}_order", -np.polyfit(np.log(np.array(sizes) - 1), np.log(found), 1)[0], last)
+    yield Measured("cubic_settled_order", _settled_order(at), last)
     yield from (Measured(name, value, last) for name, value in _joints(last))
     yield Measured("de_boor_difference", _de_boor_difference(points, rng), last)
     yield Measured("partition_difference", _partition_difference(at), last)
     yield from (Measured(name, value, last) for name, value in _circle(at / END))
+
+
+def _settled_order(at: Floats) -> float:
+    """The cubic spline's order between two numbers of knots that are large."""
+    grids = [np.linspace(0, END, size) for size in MANY]
+    coarse, fine = (float(np.abs(CubicSpline(x, function(x))(at) - function(at)).max()) for x in grids)
+    return float(np.log(coarse / fine) / np.log((MANY[1] - 1) / (MANY[0] - 1)))
 
 
 def _joints(size: int) -> Iterator[tuple[str, float]]:
