@@ -8,11 +8,8 @@ from matplotlib.figure import Figure
 from scipy.interpolate import BSpline
 
 from repro.plots import legends, scales
-from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
-from repro.plots.sweeps import seed_dots
-from repro.storage.statistics import estimate
 
 KANS = {"kan_2_1_1": ("KAN [2,1,1]", BLUE), "kan_2_5_1": ("KAN [2,5,1]", GREEN)}
 MLPS = {
@@ -83,7 +80,9 @@ def _scaling(stages: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     if len(first):
         start = first[first["variant"] == "kan_2_1_1"].sort_values("parameters").iloc[0]
         at = np.array([start["parameters"], 4 * start["parameters"]])
-        ax.plot(at, start["error"] * (at / at[0]) ** -4.0, color=QUIET, linestyle="--", linewidth=1, label="slope −4")
+        ax.plot(
+            at, start["error"] * (at / at[0]) ** -4.0, color=QUIET, linestyle="--", linewidth=1, label="parameters⁻⁴"
+        )
     ax.set(xscale="log", yscale="log", xlabel="parameters", ylabel="test error (rmse)")
     legends.outside(fig, [ax], loc="outside right upper")
     explain(fig, "a line or dot a seed; along a line the grid grows from 3 to 50 intervals")
@@ -131,7 +130,7 @@ def _edges(tables: Tables) -> Figure | None:
     shown = [
         ("x to the hidden node", "x; dashed: sin πx", x, of_x, np.sin(np.pi * x)),
         ("y to the hidden node", "y; dashed: y²", y, of_y, y**2),
-        ("hidden node to the output", "value; dashed: exp", value, of_value, np.exp(value / scale)),
+        ("hidden node to output", "value; dashed: exp", value, of_value, np.exp(value / scale)),
     ]
     for ax, (title, says, at, learnt, formula) in zip(fig.subplots(1, 3), shown, strict=True):
         ax.plot(at, learnt, color=BLUE, linewidth=2, label="learnt")
@@ -168,14 +167,13 @@ def _drawbacks(runs: pd.DataFrame) -> Figure:
     ax = fig.subplots()
     for shift, (net, label, color) in zip((-0.15, 0.15), NETS, strict=True):
         for place, target in enumerate(TARGETS):
-            values = runs[runs["variant"] == f"{net}_{target}"]["test_rmse"].tolist()
-            seed_dots(ax, place + shift, values, color)
-        found = [estimate(runs[runs["variant"] == f"{net}_{target}"]["test_rmse"].tolist()) for target in TARGETS]
-        places = [place + shift for place in range(len(TARGETS))]
-        error_bars(ax, places, found, label=label, color=color, markersize=5)
+            values = runs[runs["variant"] == f"{net}_{target}"]["test_rmse"]
+            at, named = place + shift, label if place == 0 else "_"
+            ax.plot([at] * len(values), values, "o", color=color, markersize=3.5, alpha=0.6, label=named)
+            ax.plot([at - 0.1, at + 0.1], [values.median()] * 2, color=color, linewidth=2)
     ax.set(yscale="log", ylabel="test error (rmse)", xlim=(-0.6, len(TARGETS) - 0.4))
     scales.name_ticks(ax.xaxis, range(len(TARGETS)), list(TARGETS.values()))
     legends.outside(fig, [ax], loc="outside upper center", ncols=2)
     count = runs[runs["variant"] == "kan_smooth"]["seed"].nunique()
-    explain(fig, f"dots: n={count} seeds; bars: mean and 95 % interval; noisy: training values only")
+    explain(fig, f"dots: n={count} seeds; bars: their median; noisy: training values only")
     return fig
