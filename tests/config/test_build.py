@@ -139,6 +139,7 @@ def look(group: str, made: Any) -> None:
             "Sequence": torch.tensor([[0, 2, 1]]),
             "Recall": torch.zeros(2, 4, 3),
             "Translation": {"tokens": torch.tensor([[2, 1, 0]]), "line": torch.tensor([0])},
+            "RootError": torch.zeros(2, 3),
         }
         target = targets.get(type(made).__name__, torch.tensor([0, 2]))  # most take class numbers
         scores = made.measure(made.example(target, 3), target)

@@ -289,6 +289,7 @@ def test_only_what_is_asked_for_is_measured(trained: Callable) -> None:
 
 # Quantities that the twin above has not, and the tests that hold them against a slow computation of their own.
 ELSEWHERE = {
+    "knots": "test_runs_write_down_knots_and_every_coefficient",
     "noise_std": "test_noise_std_is_that_of_many_draws",
     "noise_p": "test_every_p_is_written_down",
     "noise_p_units": "test_every_p_is_written_down",

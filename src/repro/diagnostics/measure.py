@@ -58,6 +58,7 @@ def _seen(layer: Layer, traces: Traces, parameters: Mapping[str, Tensor]) -> dic
         "weight": parameters.get(layer.weight or ""),
         "p": parameters.get(layer.p or ""),
         "beta": parameters.get(layer.beta or ""),
+        "knots": parameters.get(layer.knots or ""),
         "through_time": traces.through_time.get(layer.through_time or ""),
     }
     if layer.nonlinearity is not None:

@@ -249,6 +249,15 @@ def _beta(beta: "Tensor") -> dict[str, "Tensor"]:
     }
 
 
+quantity(
+    "knots",
+    "knots",
+    unit="as inputs",
+    writes="`knot_000` …",
+    says="every knot of a layer's splines, input by input; a state of the net, not measured on the probe",
+)(_entries("knot"))
+
+
 quantity("beta_units", "beta", unit="1 / *a*", writes="`beta_000` …", says="β of each unit")(_entries("beta"))
 
 

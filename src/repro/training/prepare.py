@@ -103,6 +103,7 @@ class Prepared:
         there = {
             "beta": any(layer.beta for layer in layers),
             "p": any(layer.p for layer in layers),
+            "knots": any(layer.knots for layer in layers),
             "through_time": any(layer.through_time for layer in layers),
             "noise": declares(settings, "activation", "draws_noise"),
         }
