@@ -22,8 +22,8 @@ def scikit_learn(
 
     Args:
         table: wine (178 rows, 13 columns, 3 classes), breast_cancer (569, 30, 2), synthetic (1,200, 20, 4; drawn anew
-            by each seed), binary_digits (1,797, 64, 10; 1 where a pixel is 8 of 16 or more) or parity (all 256 rows of 8
-            bits, 2 classes; the same rows for training and for testing).
+            by each seed), binary_digits (1,797, 64, 10; 1 where a pixel is 8 of 16 or more) or parity (all 256 rows of
+            8 bits, 2 classes; the same rows for training and for testing).
         valid_size: rows, or their share of all; none of parity.
         test_size: likewise; all of parity.
         preprocessing: none, center, standardize, pca or whiten.

@@ -198,7 +198,7 @@ class DeepForest:
         return list(self.staged(x))[self.best]
 
     def share_of_class_vectors(self) -> float:
-        """In the last level's random forests, the share of all decrease of impurity that is by splits on class vectors."""
+        """The share of impurity that splits on class vectors take away, in the last level's random forests."""
         forests = [forest for own in self.levels[-1].forests for forest in own[::2]]
         made = 2 * self.pairs * len(forests[0].classes_) if len(self.levels) > 1 else 0
         first = len(forests[0].feature_importances_) - made
