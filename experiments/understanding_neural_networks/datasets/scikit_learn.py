@@ -13,6 +13,8 @@ from repro.datasets.memory import Data
 from repro.errors import unknown
 
 BITS = 8  # of parity
+SIDE = 3  # of the bars
+WHOLE = ("parity", "bars")  # tables that are all there can be
 
 
 def scikit_learn(
@@ -22,10 +24,11 @@ def scikit_learn(
 
     Args:
         table: wine (178 rows, 13 columns, 3 classes), breast_cancer (569, 30, 2), synthetic (1,200, 20, 4; drawn anew
-            by each seed), binary_digits (1,797, 64, 10; 1 where a pixel is 8 of 16 or more) or parity (all 256 rows of
-            8 bits, 2 classes; the same rows for training and for testing).
-        valid_size: rows, or their share of all; none of parity.
-        test_size: likewise; all of parity.
+            by each seed), binary_digits (1,797, 64, 10; 1 where a pixel is 8 of 16 or more), parity (all 256 rows of 8
+            bits, 2 classes) or bars (the 14 images of 3 × 3 pixels in which whole rows or columns are 1; how many
+            pixels are, is their class). Of the last two the same rows are for training and for testing.
+        valid_size: rows, or their share of all; none of parity and bars.
+        test_size: likewise; all of parity and bars.
         preprocessing: none, center, standardize, pca or whiten.
         subset: number of training rows kept, each class in proportion; None keeps all.
         seed: of the split, the subset and of what is drawn.
@@ -38,7 +41,7 @@ def scikit_learn(
     if table not in TABLES:
         raise unknown("table", str(table), TABLES)
     x, y = TABLES[table](seed)
-    raw = Raw((x, y), (x[:0], y[:0]), (x, y)) if table == "parity" else divide(x, y, valid_size, test_size, seed)
+    raw = Raw((x, y), (x[:0], y[:0]), (x, y)) if table in WHOLE else divide(x, y, valid_size, test_size, seed)
     return finish("scikit_learn", raw, int(y.max()) + 1, options)
 
 
@@ -71,6 +74,14 @@ def _parity(seed: int) -> Pair:
     return _floats(bits, bits.sum(1) % 2)
 
 
+def _bars(seed: int) -> Pair:
+    del seed
+    rows = np.array(list(product((0, 1), repeat=SIDE)))[:, :, None].repeat(SIDE, axis=2)
+    both = np.concatenate([rows, rows.transpose(0, 2, 1)]).reshape(-1, SIDE**2)
+    x = np.unique(both, axis=0)
+    return _floats(x, np.unique(x.sum(1), return_inverse=True)[1])
+
+
 def _floats(x: NDArray[np.generic], y: NDArray[np.generic]) -> Pair:
     return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.int64)
 
@@ -81,4 +92,5 @@ TABLES: dict[str, Callable[[int], Pair]] = {
     "synthetic": _synthetic,
     "binary_digits": _binary_digits,
     "parity": _parity,
+    "bars": _bars,
 }
