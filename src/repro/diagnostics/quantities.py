@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from repro.diagnostics import pictures
+from repro.diagnostics import information, pictures
 from repro.storage.metrics import ANY, POSITIVE, SHARE, Range
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Quantity:
         heading: of its column in the table of a run's layers; None where it has none.
         reads: what it is measured from: activations, units (activations, steps of time among the samples), saturated,
             gradient, noise, weight_gradient, single_sign, weight, p, beta, through_time of a layer (see `Traces`);
+            classes, inputs (all that a layer says of each sample, and the samples' classes, or inputs);
             update (its weight before and after one), both_gradients (under the backward rule and exact), model.
         measure: from that to the values (replicas,), or to several of them by name.
         writes: the names in the table, in words.
@@ -175,6 +176,10 @@ quantity(
     says="mean of σ(*a*ᵢᵤ) over samples and units, the standard deviation of a noisy unit's noise (Eq. 9 of Gulcehre "
     "et al. 2016, or the fixed one)",
 )(_mean)
+
+
+for _name, _reads, _unit, _says, _measure in information.QUANTITIES:
+    quantity(_name, _reads, _unit, _says)(_measure)
 
 
 def histogram(out: "Tensor", bins: int) -> tuple["Tensor", "Tensor", "Tensor"]:
