@@ -45,7 +45,7 @@ def support_vectors(data: Drawn, rng: torch.Generator, *, gamma: str) -> Iterato
 
 
 def kernel(one: torch.Tensor, other: torch.Tensor, gamma: float) -> NDArray[np.float64]:
-    """exp(-gamma ‖a - b‖²) of all pairs, (n, features) and (m, features) to (n, m); a matrix product is what is fast."""
+    """exp(-gamma ‖a - b‖²) of all pairs, (n, features) and (m, features) to (n, m)."""
     a, b = one.double(), other.double()
     squares = a.square().sum(1)[:, None] + b.square().sum(1) - 2 * a @ b.T
     result: NDArray[np.float64] = squares.clamp_min_(0).mul_(-gamma).exp_().numpy()

@@ -35,7 +35,9 @@ def of_layers(
     """Every wanted quantity of every layer, and the vanishing ratio of the model.
 
     What is told from a layer of inputs x and classes y, where they are given, is told from the inputs as well, as
-    layer `input` at depth 0. The ratio compares hidden layers; in a recurrent net it compares the first step with the last, in the last layer.
+    layer `input` at depth 0.
+
+    The ratio compares hidden layers; in a recurrent net it compares the first step with the last, in the last layer.
     """
     asked = {*wanted, "histogram"} if bins else set(wanted)
     chosen = [q for q in REGISTRY.values() if q.name in asked]
