@@ -10,7 +10,6 @@ from repro.plots import legends, scales
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, QUIET, TEXT, VERMILLION, activation_look, explain, figure
-from repro.plots.sweeps import footnote
 from repro.storage.metrics import SHARE
 from repro.storage.statistics import estimate
 
@@ -48,7 +47,7 @@ def _changed(runs: pd.DataFrame) -> Figure:
         _by_size(shifts, own, "shift", label, color)
         _by_size(turns, own, "rotation", label, color)
     against.set(xlabel="change of a pixel, against the net (FGSM)", ylabel="test accuracy", ylim=(0, 1.03))
-    random.set(xlabel="change of a pixel, at random; dashed: one for all images")
+    random.set(xlabel="the same, at random; dashed: one for all")
     shifts.set(xlabel="moved by pixels", ylabel="test accuracy")
     turns.set(xlabel="turned by degrees")
     legends.outside(fig, [against], loc="outside upper left", ncols=4, fontsize="small")
@@ -96,7 +95,8 @@ def _settings(runs: pd.DataFrame) -> Figure:
     rho = spearmanr(digits, spiral[digits.index]).statistic if len(digits) > 2 else np.nan
     right.set_title(f"rank correlation {rho:.2f}", fontsize=8)
     legends.outside(fig, [left], loc="outside upper left", ncols=3, fontsize="small")
-    footnote(fig, runs[runs["variant"] == "grid"])
+    seeds = runs[runs["variant"] == "grid"].groupby(SETTINGS)["seed"].nunique()
+    explain(fig, f"mean of n={seeds.max()} seeds, left with its 95 % interval")
     return fig
 
 

@@ -10,9 +10,9 @@ from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, TEXT, VERMILLION, explain, figure
 
 QUANTITIES = {
-    "linear_probe_accuracy": "class: accuracy of a linear probe",
-    "class_separation": "variance between classes over within",
-    "reconstruction_error": "image: share of variance not told",
+    "linear_probe_accuracy": "class, by a linear probe",
+    "class_separation": "between classes over within",
+    "reconstruction_error": "image: share not told",
 }
 NETS = {"relu": ("ReLU", BLUE), "identity": ("linear", GREEN), "random_labels": ("ReLU, labels at random", VERMILLION)}
 
@@ -33,7 +33,7 @@ def figures(tables: Tables) -> dict[str, Figure]:
                 if name != "random_labels" or when == "after":
                     _line(ax, own, f"{label}, {when} training", color, dashes)
         ax.set(xlabel="layer (0: the image)")
-        ax.set_title(title, fontsize=7.5)
+        ax.set_title(title, fontsize=8)
         scales.whole_ticks(ax.xaxis)
     for ax in (panels[0], panels[2]):
         ax.set_ylim(0, 1.03)
