@@ -17,7 +17,7 @@ class Twin:
     """One net, measured sample by sample with nothing but autograd, loops and numpy."""
 
     def __init__(self, module: nn.Module, x: Tensor, y: Tensor, together: bool = False) -> None:
-        self.module, self.y = module, y
+        self.module, self.x, self.y = module, x, y
         self.pre: dict[str, list[Tensor]] = {}
         self.out: dict[str, list[Tensor]] = {}
         self.slopes: dict[str, list[Tensor]] = {}
@@ -93,6 +93,8 @@ class Twin:
             found[layer, "mean_gradient_norm"] = math.sqrt(sum((g / len(norms)) ** 2 for g in total.flatten().tolist()))
             for name, slow in collected("QUANTITIES").items():
                 found[layer, name] = slow([out.numpy() for out in outs])
+            for name, slow in collected("OF_SAMPLES").items():
+                found[layer, name] = slow([out.numpy() for out in outs], list(self.x.numpy()), self.y.tolist())
             counts, edges = np.histogram(values, bins=BINS, range=(values.min(), values.max()))
             found[layer, "histogram_low"], found[layer, "histogram_high"] = edges[0], edges[-1]
             for i, count in enumerate(counts):
@@ -116,6 +118,8 @@ class Twin:
                 found |= {(layer, f"beta_{i:03d}"): b for i, b in enumerate(betas)}
         for layer, single in self.single.items():
             found[layer, "single_sign_share"] = sum(single) / len(single)
+        for name, slow in collected("OF_SAMPLES").items():
+            found["input", name] = slow(list(self.x.numpy()), list(self.x.numpy()), self.y.tolist())
         hidden = list(self.out)
         norms = [found[layer, "gradient_norm"] for layer in (hidden[0], hidden[-1])]
         found["model", "vanishing_ratio"] = norms[0] / norms[1]

@@ -1,6 +1,7 @@
 """Procedures: a function of a few lines is one; groups that it does not take are refused, and count for nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from repro.config.compose import compose
 from repro.config.groups import GROUPS, limit, taken
 from repro.config.run import resolve
 from repro.errors import UserError
+from repro.training.run import train
 
 MODULE = """\
 from collections.abc import Iterator
@@ -137,3 +139,20 @@ def test_settings_are_checked_before_anything_is_written(stacked: list[str], cli
     said = cli("train", *stacked, "procedure.throws=0")
     assert said.mistake == "procedure: throws must be a whole number of 1 or more, not 0"
     assert not Path("results").exists()
+
+
+def test_runs_of_a_procedure_and_of_training_lie_side_by_side(tmp_path: Path) -> None:
+    """A procedure that takes no trainer looks for no shorter run of itself among those that have one."""
+    few = [f"results_dir={tmp_path}", "dataset=digits", "dataset.subset=24"]
+    folder = resolve(compose([*few, "trainer.steps=1", "trainer.batch_size=4"])).folder.parent
+    train(resolve(compose([*few, "trainer.steps=1", "trainer.batch_size=4"])))
+    fitted = [
+        f"results_dir={tmp_path}",
+        "procedure=support_vectors",
+        "dataset=drawn_images",
+        "dataset.images=digits",
+        "dataset.size=40",
+    ]
+    run = resolve(compose(fitted))
+    run = replace(run, folder=folder / run.folder.name)
+    assert train(run).status == "done"

@@ -7,7 +7,7 @@ headings of tables and the table in `docs/quantities.md` come from `REGISTRY`; t
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from repro.diagnostics import pictures
+from repro.diagnostics import information, pictures
 from repro.diagnostics.quantity import REGISTRY, Quantity, quantity
 
 if TYPE_CHECKING:
@@ -127,6 +127,10 @@ quantity(
     says="mean of σ(*a*ᵢᵤ) over samples and units, the standard deviation of a noisy unit's noise (Eq. 9 of Gulcehre "
     "et al. 2016, or the fixed one)",
 )(_mean)
+
+
+for _name, _reads, _unit, _says, _measure in information.QUANTITIES:
+    quantity(_name, _reads, _unit, _says)(_measure)
 
 
 def histogram(out: "Tensor", bins: int) -> tuple["Tensor", "Tensor", "Tensor"]:

@@ -24,7 +24,7 @@ from repro.schedules.rate import Patience, Plateau, Schedule
 from repro.storage.metrics import HESSIAN, KEPT, SCHEDULE, SPLITS, better
 from repro.tasks import COUNT, Task
 from repro.training.curvature import Curvature
-from repro.training.evaluation import evaluate, some
+from repro.training.evaluation import evaluate, probed, some
 from repro.training.kept import Kept
 from repro.training.optimization import add_penalties, clip, clip_weights, load_state
 from repro.training.replicas import Learner
@@ -95,7 +95,7 @@ class Loop:
         self.sums: dict[str, Tensor] = {}  # of the training scores since the last evaluation
         self.counted: Tensor | int = 0  # predictions in them
         self.rows = Rows()
-        self.probe = feed.probe(diagnostics.probe)
+        self.probe = probed(feed, diagnostics, self.sizes)
         self._anneal()
 
     def _patience(self) -> Patience:
@@ -262,7 +262,8 @@ class Loop:
         learner, wanted, bins = self.learner, self.diagnostics.quantities, self.diagnostics.histogram
         parameters = {**learner.parameters, **learner.buffers}
         parameters = parameters if learner.stacked else {k: v[None] for k, v in parameters.items()}
-        self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins))
+        x, y = self.probe.x, self.probe.y
+        self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins, x, y))
         if set(wanted) & set(COMPARED):
             with learner.exactly():
                 exact = learner.probe(self.probe.x, self.probe.y)
