@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
 from repro.diagnostics.probe import Layer, Traces
 from repro.diagnostics.quantities import COMPARED, REGISTRY, vanishing_ratio
+from repro.model.trees import Tree
 
 Row = tuple[str, int, str, Tensor]  # layer, depth, quantity, values (replicas,)
 
@@ -22,11 +24,20 @@ def of_backward(layers: list[Layer], traces: Traces, exact: Traces, wanted: Iter
 
 
 def of_layers(
-    layers: list[Layer], traces: Traces, parameters: Mapping[str, Tensor], wanted: Iterable[str], bins: int
+    layers: list[Layer],
+    traces: Traces,
+    parameters: Mapping[str, Tensor],
+    wanted: Iterable[str],
+    bins: int,
+    batch: tuple[Tree, Tree] | None = None,
 ) -> Iterator[Row]:
     """Every wanted quantity of every layer, and the vanishing ratio of the model.
 
     The ratio compares hidden layers; in a recurrent net it compares the first step with the last, in the last layer.
+
+    Args:
+        batch: inputs and targets that the traces are of. Where a target is one class a sample, what is asked of
+            activations with their classes is measured, of the inputs too (layer `input`, depth 0).
     """
     asked = {*wanted, "histogram"} if bins else set(wanted)
     chosen = [q for q in REGISTRY.values() if q.name in asked]
@@ -34,12 +45,15 @@ def of_layers(
     chosen = [replace(q, measure=partial(q.measure, bins=bins)) if q is binned else q for q in chosen]
     norms: list[Tensor] = []
     in_time: dict[int, Tensor] = {}
-    for layer in layers:
-        seen = _seen(layer, traces, parameters)
+    x, y = _with_classes(batch)
+    replicas = len(next(iter(parameters.values())))
+    first = {} if x is None else {"labelled": (x.expand(replicas, *x.shape), y)}
+    for layer in (Layer("input", 0), *layers):
+        seen = first if layer.depth == 0 else _seen(layer, traces, parameters, y)
         for quantity in chosen:
             if (values := seen.get(quantity.reads)) is None:
                 continue
-            rows = list(quantity.rows(values))
+            rows = list(quantity.rows(*values) if isinstance(values, tuple) else quantity.rows(values))
             yield from ((layer.name, layer.depth, *row) for row in rows)
             if quantity.name == "gradient_norm" and layer.weight:
                 norms.append(rows[0][1])
@@ -50,12 +64,21 @@ def of_layers(
         yield "model", 0, "vanishing_ratio", vanishing_ratio(*ends)
 
 
-def _seen(layer: Layer, traces: Traces, parameters: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+def _with_classes(batch: tuple[Tree, Tree] | None) -> tuple[Tensor, Tensor] | tuple[None, None]:
+    """Inputs, one vector or image a sample, and one class a sample; nothing where they are of another kind."""
+    if batch is None or not (isinstance(batch[0], Tensor) and isinstance(batch[1], Tensor)):
+        return None, None
+    x, y = batch
+    return (x, y) if x.is_floating_point() and not y.is_floating_point() and y.dim() == 1 else (None, None)
+
+
+def _seen(layer: Layer, traces: Traces, parameters: Mapping[str, Tensor], classes: Tensor | None) -> dict[str, Any]:
     """What there is of a layer to be measured, by what quantities read."""
-    own: dict[str, Tensor | None] = {
+    own: dict[str, Any] = {
         "weight_gradient": traces.weight_gradient.get(layer.weight or ""),
         "single_sign": traces.single_sign.get(layer.weight or ""),
         "weight": parameters.get(layer.weight or ""),
+        "bias": parameters.get(f"{(layer.weight or '').removesuffix('weight')}bias"),
         "p": parameters.get(layer.p or ""),
         "beta": parameters.get(layer.beta or ""),
         "through_time": traces.through_time.get(layer.through_time or ""),
@@ -68,5 +91,6 @@ def _seen(layer: Layer, traces: Traces, parameters: Mapping[str, Tensor]) -> dic
             "saturated": traces.saturated[layer.nonlinearity],
             "gradient": traces.gradient[layer.nonlinearity],
             "noise": traces.noise.get(layer.nonlinearity),
+            "labelled": None if classes is None else (out, classes),
         }
     return own

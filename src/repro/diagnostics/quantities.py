@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from repro.diagnostics import pictures
+from repro.diagnostics import pictures, separation
 from repro.storage.metrics import ANY, POSITIVE, SHARE, Range
 
 if TYPE_CHECKING:
@@ -28,8 +28,9 @@ class Quantity:
         name: as in `diagnostics.quantities`.
         heading: of its column in the table of a run's layers; None where it has none.
         reads: what it is measured from: activations, units (activations, steps of time among the samples), saturated,
-            gradient, noise, weight_gradient, single_sign, weight, p, beta, through_time of a layer (see `Traces`);
-            update (its weight before and after one), both_gradients (under the backward rule and exact), model.
+            gradient, noise, weight_gradient, single_sign, weight, bias, p, beta, through_time of a layer (see `Traces`);
+            update (its weight before and after one), both_gradients (under the backward rule and exact), labelled
+            (activations with their classes; also of the input, as layer `input`), model.
         measure: from that to the values (replicas,), or to several of them by name.
         writes: the names in the table, in words.
         unit: unit and range, in words.
@@ -254,7 +255,22 @@ quantity(
 )(_entries("weight_entry"))
 
 
+quantity(
+    "bias_entries",
+    "bias",
+    unit="as *a*",
+    writes="`bias_entry_000` …",
+    says="every entry of the layer's bias; parameters' values",
+)(_entries("bias_entry"))
+
+
 quantity("neighbour_correlation", "weight", "−1…1", pictures.SAYS)(pictures.neighbour_correlation)
+
+
+quantity("separation_ratio", "labelled", "1, ≥ 0", separation.RATIO_SAYS)(separation.separation_ratio)
+
+
+quantity("probe_accuracy", "labelled", "0…1", separation.PROBE_SAYS)(separation.probe_accuracy)
 
 
 @quantity(

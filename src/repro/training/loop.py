@@ -234,7 +234,8 @@ class Loop:
         traces = self.learner.probe(self.probe.x, self.probe.y)
         learner, wanted, bins = self.learner, self.diagnostics.quantities, self.diagnostics.histogram
         parameters = learner.parameters if learner.stacked else {k: v[None] for k, v in learner.parameters.items()}
-        self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins))
+        batch = self.probe.x, self.probe.y
+        self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins, batch))
         if set(wanted) & set(COMPARED):
             with learner.exactly():
                 exact = learner.probe(self.probe.x, self.probe.y)
