@@ -17,7 +17,13 @@ def normals(angles: list[float]) -> np.ndarray:
 
 
 def half_planes(
-    train_size: int, valid_size: int, test_size: int, angles: list[float], distance: float, preprocessing: str, seed: int
+    train_size: int,
+    valid_size: int,
+    test_size: int,
+    angles: list[float],
+    distance: float,
+    preprocessing: str,
+    seed: int,
 ) -> Data:
     """Class 1 where n·x < distance for every normal n, else class 0. Shape (2,).
 

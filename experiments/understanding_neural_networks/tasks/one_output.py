@@ -42,9 +42,7 @@ class OneOutput(Task):
     def outputs(self, values: int) -> int:
         """One."""
         if values != 2:
-            raise UserError(
-                f"task=one_output tells two classes apart, and there are {values}; use task=classification"
-            )
+            raise UserError(f"task=one_output tells two classes apart, and there are {values}; use task=classification")
         return 1
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
