@@ -35,12 +35,12 @@ def _units(runs: pd.DataFrame, layers: pd.DataFrame, predictions: pd.DataFrame) 
     axes = fig.subplots(1, SHOWN + 2)
     classes(axes[0], points, CLASSES, markersize=1.2)
     _lines(axes[0], net[0])
-    axes[0].set_title("points, units' lines")
+    axes[0].set_title("points and cuts", fontsize=8.5)
     for i, ax in enumerate(axes[1:-1]):
         unit_map(ax, hidden[:, i], EDGE, (0, 1))
-        ax.set_title(f"unit {i + 1}")
+        ax.set_title(f"unit {i + 1}", fontsize=8.5)
     unit_map(axes[-1], sigmoid(output[:, 0]), EDGE, (0, 1))
-    axes[-1].set_title("output")
+    axes[-1].set_title("output", fontsize=8.5)
     for ax in axes:
         ax.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), aspect="equal", xticks=[], yticks=[])
     cosine = f"cosine with the normals {own['cuts_cosine']:.4f} or more; " if "cuts_cosine" in own else ""

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import minimize
+from test_quantities import case
 
 from repro.diagnostics.measure import of_layers
 from repro.diagnostics.separation import probe_accuracy, separation_ratio
-from test_quantities import case
 
 WITH_CLASSES = ("separation_ratio", "probe_accuracy")
 

@@ -19,7 +19,7 @@ class OneOutput(Task):
 
     Args:
         loss: logistic, the cross-entropy of sigmoid(z) in nats; or half_squared, ½(tanh(z) - y)² with y = 1 for class
-            1 and y = -1 for class 0, as in TensorFlow Playground (src/nn.ts, Errors.SQUARE). Both are means over samples.
+            1 and y = -1 for class 0, as in TensorFlow Playground (src/nn.ts, Errors.SQUARE). Means over samples.
 
     Raises:
         UserError: there is no such loss.

@@ -28,9 +28,9 @@ class Quantity:
         name: as in `diagnostics.quantities`.
         heading: of its column in the table of a run's layers; None where it has none.
         reads: what it is measured from: activations, units (activations, steps of time among the samples), saturated,
-            gradient, noise, weight_gradient, single_sign, weight, bias, p, beta, through_time of a layer (see `Traces`);
-            update (its weight before and after one), both_gradients (under the backward rule and exact), labelled
-            (activations with their classes; also of the input, as layer `input`), model.
+            gradient, noise, weight_gradient, single_sign, weight, bias, p, beta, through_time of a layer (see
+            `Traces`); update (its weight before and after one), both_gradients (under the backward rule and exact),
+            labelled (activations with their classes; also of the input, as layer `input`), model.
         measure: from that to the values (replicas,), or to several of them by name.
         writes: the names in the table, in words.
         unit: unit and range, in words.

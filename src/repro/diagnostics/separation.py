@@ -7,9 +7,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 RATIO_SAYS = (
-    "Σ꜀ (n꜀/B) ‖μ꜀ − μ‖² / ((1/B) Σᵢ ‖*h*ᵢ − μ꜀₍ᵢ₎‖²): variance of the classes' means of *h* over the mean variance within "
-    "a class, of the input (layer `input`, depth 0) and of every layer with activations; where there is one class a "
-    "sample"
+    "Σ꜀ (n꜀/B) ‖μ꜀ − μ‖² / ((1/B) Σᵢ ‖*h*ᵢ − μ꜀₍ᵢ₎‖²): variance of the classes' means of *h* over the mean variance "
+    "within a class, of the input (layer `input`, depth 0) and of every layer with activations; where there is one "
+    "class a sample"
 )
 PROBE_SAYS = (
     "share of the probe batch's samples that a logistic regression on *h* (features standardized, penalty ‖w‖²/2000 on "
