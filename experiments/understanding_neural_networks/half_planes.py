@@ -1,5 +1,7 @@
 """Figures of half-planes: what each unit of a net sees of a triangle, and accuracy by number of units."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,22 +17,22 @@ from repro.plots.sweeps import footnote, places, sweep
 WIDTH = "architecture.width"
 CLASSES = (VERMILLION, BLUE)
 EDGE, SIDE = 2.0, 121
-SHOWN = 3  # units of the net whose maps are drawn
+SHOWN = 3  # units of the net that is pictured
 MAJORITY = 1 - 3 * np.sqrt(3) * 0.8**2 / 16  # share of the square outside the triangle
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
     """Maps of one net's units, and accuracies by size."""
-    runs = tables.runs[tables.runs["variant"] == "units"]
-    return {"units": _units(runs, tables.layers, tables.predictions), "accuracy": _accuracy(runs)}
+    runs = tables.runs
+    pictured = runs[runs["variant"] == "pictured"].iloc[0]
+    units = _units(pictured, tables.layers, tables.predictions)
+    return {"units": units, "accuracy": _accuracy(runs[runs["variant"] == "units"])}
 
 
-def _units(runs: pd.DataFrame, layers: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
-    own = runs[runs[WIDTH] == SHOWN].iloc[0]
-    rows = layers[(layers["run"] == own["run"]) & (layers["seed"] == own["seed"])]
+def _units(own: "pd.Series[Any]", layers: pd.DataFrame, points: pd.DataFrame) -> Figure:
+    rows = layers[layers["run"] == own["run"]]
     net = parameters(rows[rows["step"] == rows["step"].max()])
     hidden, output = outputs(net, grid(EDGE, SIDE), sigmoid)
-    points = predictions[(predictions["run"] == own["run"]) & (predictions["seed"] == own["seed"])]
     fig = figure(TEXT, 1.85, gap=0.02)
     axes = fig.subplots(1, SHOWN + 2)
     classes(axes[0], points, CLASSES, markersize=1.2)
@@ -43,8 +45,8 @@ def _units(runs: pd.DataFrame, layers: pd.DataFrame, predictions: pd.DataFrame) 
     axes[-1].set_title("output", fontsize=8.5)
     for ax in axes:
         ax.set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), aspect="equal", xticks=[], yticks=[])
-    cosine = f"cosine with the normals {own['cuts_cosine']:.4f} or more; " if "cuts_cosine" in own else ""
-    said = f"net of {SHOWN} units, seed {own['seed']}, after training; {cosine}blue 1, red 0, line where halfway"
+    cosine = f"cosine with the normals {own['cuts_cosine']:.4f} or more"
+    said = f"net of {SHOWN} units, seed {own['seed']}, after training; {cosine}; blue 1, red 0, line where halfway"
     explain(fig, said)
     return fig
 
