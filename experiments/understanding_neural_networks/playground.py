@@ -9,10 +9,10 @@ from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
 from repro.plots.nets import grid, outputs, parameters
 from repro.plots.regions import classes, unit_map
-from repro.plots.style import BLUE, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
+from repro.plots.style import BLUE, GREEN, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
 from repro.storage.statistics import estimate
 
-CLASSES = (ORANGE, BLUE)  # as in Playground
+CLASSES = (VERMILLION, BLUE)
 EDGE, SIDE = 6.0, 121
 REACHED = 0.05  # test loss
 GROUPS = {
@@ -54,17 +54,17 @@ def _units(run: str, layers: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 3.2, gap=0.04)
     axes = fig.subplots(2, 4)
     for i, ax in enumerate(axes[0]):
-        unit_map(ax, first[:, i], EDGE, (-1, 1), cmap="PuOr")
+        unit_map(ax, first[:, i], EDGE, (-1, 1))
         ax.set_title(f"layer 1, unit {i + 1}", fontsize=8.5)
     for i, ax in enumerate(axes[1, :2]):
-        unit_map(ax, second[:, i], EDGE, (-1, 1), cmap="PuOr")
+        unit_map(ax, second[:, i], EDGE, (-1, 1))
         ax.set_title(f"layer 2, unit {i + 1}", fontsize=8.5)
-    unit_map(axes[1, 2], np.tanh(output[:, 0]), EDGE, (-1, 1), cmap="PuOr")
+    unit_map(axes[1, 2], np.tanh(output[:, 0]), EDGE, (-1, 1))
     axes[1, 2].set_title("output", fontsize=8.5)
     classes(axes[1, 3], points, CLASSES, markersize=2)
     axes[1, 3].set(xlim=(-EDGE, EDGE), ylim=(-EDGE, EDGE), aspect="equal", xticks=[], yticks=[])
     axes[1, 3].set_title("training points", fontsize=8.5)
-    explain(fig, f"net 4-2 of tanh units, seed {points['seed'].iloc[0]}, after training; orange −1, purple 1; line: 0")
+    explain(fig, f"net 4-2 of tanh units, seed {points['seed'].iloc[0]}, after training; red −1, blue 1; line: 0")
     return fig
 
 
