@@ -87,8 +87,8 @@ def _speed(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     for (left, right), (title, (color, names)) in zip(axes, there.items(), strict=True):
         for ax, values in ((left, epochs), (right, runs.set_index(["variant", "seed"])["test_loss"])):
             for place, name in enumerate(names):
-                own = values.loc[name].dropna().tolist()
-                _row(ax, place, own, color)
+                own = values[values.index.get_level_values("variant") == name]
+                _row(ax, place, own.dropna().tolist(), color)
             ax.set(yticks=range(len(names)), yticklabels=names.values(), ylim=(len(names) - 0.4, -0.6))
         right.set_yticklabels([])
         left.set_title(title, fontsize=8.5)

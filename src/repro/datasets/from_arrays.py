@@ -126,8 +126,8 @@ def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = ""
     """
     options.check()
     if options.features:
-        train, valid, test = ((extended(x, options.features), y) for x, y in (raw.train, raw.valid, raw.test))
-        raw = Raw(train, valid, test, raw.unit)
+        more = ((extended(x, options.features), y) for x, y in (raw.train, raw.valid, raw.test))
+        raw = Raw(next(more), next(more), next(more), raw.unit)
     x, y = raw.train
     kept = keep(y, options.subset, options.seed, stratified=_classes(y))
     floats = _scaled(x[kept] if options.subset is not None else x, raw.unit)

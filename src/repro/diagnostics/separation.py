@@ -32,7 +32,7 @@ def separation_ratio(out: "Tensor", classes: "Tensor") -> "Tensor":
     h = out.double().flatten(2)
     middle = h.mean(1, keepdim=True)
     between, within = h.new_zeros(len(h)), h.new_zeros(len(h))
-    for name in classes.unique():
+    for name in set(classes.tolist()):
         own = h[:, classes == name]
         mean = own.mean(1, keepdim=True)
         between += own.shape[1] * (mean - middle).square().sum((1, 2))
