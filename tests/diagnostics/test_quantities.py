@@ -67,6 +67,7 @@ def case(*words: str, shape: tuple[int, ...] = (6,), seeds: int = 1) -> Case:
 NETS = {
     "mlp-tanh": ((), (6,)),
     "mlp-tanh-saturated": (("initialization=normal", "initialization.std=3"), (6,)),
+    "mlp-tanh-biases": (("initialization=uniform_everywhere", "initialization.bound=1"), (6,)),
     "mlp-relu": (("activation=relu", "initialization=normal", "initialization.std=1.5"), (6,)),
     "mlp-sigmoid-layer": (("activation=sigmoid", "normalization=layer"), (6,)),
     "mlp-esp": (("activation=esp", "activation.beta_std=1"), (6,)),
@@ -297,6 +298,7 @@ ELSEWHERE = {
     "noise_p_units": "test_every_p_is_written_down",
     "gradient_through_time": "test_quantities_equal_a_slow_twin",
     "update_ratio": "test_update_ratio_equals_a_slow_twin",
+    "probe_accuracy": "test_accuracy_equals_a_slow_twin",
     "neighbour_correlation": "test_neighbour_correlation_is_that_of_pairs_of_pixels",
     "gradient_cosine": "test_the_diagnostic_compares_with_exact_gradients",
     "gradient_norm_ratio": "test_golden_cosines_and_norms",

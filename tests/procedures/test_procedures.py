@@ -76,6 +76,15 @@ def test_groups_that_are_not_taken_are_null(gambling: list[str]) -> None:
     assert run.settings["choices"] == {"procedure": "dice"}
 
 
+def test_a_run_without_a_trainer_beside_one_with(gambling: list[str], cli: Callable[..., Said]) -> None:
+    Path("conf/procedure/dice.yaml").write_text(OPTION.replace("[]", "[dataset]"))
+    trained = cli("train", "dataset=xor", "trainer.steps=1", "diagnostics=none", "trusted=[gambling]")
+    assert trained.status == 0, trained
+    said = cli("train", *gambling, "dataset=xor")
+    assert said.status == 0, said
+    assert len([*Path("results/runs/xor").iterdir()]) == 2
+
+
 def test_training_takes_everything() -> None:
     settings = resolve(compose([])).settings
     assert taken(settings) == set(GROUPS)
