@@ -23,4 +23,5 @@ def test_the_page_runs_from_top_to_bottom(
     assert "an update moves the weights by " in said[0]
     assert (tmp_path / "overview.png").read_bytes().startswith(b"\x89PNG")
     assert {"gamma_1e-6", "alpha_1e-6"} <= set(said[2].split())
-    assert "At step 20, 4 layers deep:" in said[3]
+    assert "torch.Size([4, 10, 3])" in said[3]
+    assert "At step 20, 4 layers deep:" in said[4]

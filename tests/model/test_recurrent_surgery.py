@@ -85,8 +85,10 @@ def test_noisy_units_in_every_gate(kind: Any, sites: int) -> None:
     one, two = (flat(net(x))[0] for _ in range(2))
     assert not torch.equal(one, two)
     flat(net(x))[0].sum().backward()
-    moved = {name: p.grad is not None and bool(p.grad.abs().sum() > 0) for name, p in learnt.items()}
-    assert all(moved.values() if kind is nn.GRU else (moved[name] for name in moved if "cell_output" not in name))
+    # So large inputs saturate what takes them; elsewhere p has nothing to scale.
+    taking = [p.grad for name, p in learnt.items() if ".layers.0." in name and "cell_output" not in name]
+    assert len(taking) == sites - (kind is nn.LSTM)
+    assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in taking)
     net.eval()
     assert torch.equal(flat(net(x))[0], flat(net(x))[0])
 

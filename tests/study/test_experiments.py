@@ -337,7 +337,6 @@ UNDER_WAY = (
     "understanding_neural_networks/digit_net",
     "understanding_neural_networks/minima_by_size",
     "understanding_neural_networks/overfitting",
-    "understanding_neural_networks/saturation",
 )
 
 
