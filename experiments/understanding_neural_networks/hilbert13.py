@@ -6,10 +6,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.experiments.understanding_neural_networks.plots.edges import edges, last_of
 from repro.plots import legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, QUIET, TEXT, VERMILLION, explain, figure
+
+from .plots.edges import edges, last_of
 
 FORMS = {
     "linear": ("affine", QUIET),

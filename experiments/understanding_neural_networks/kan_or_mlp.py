@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from repro.experiments.understanding_neural_networks.plots.edges import edges, last_of
 from repro.plots import legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
+
+from .plots.edges import edges, last_of
 
 KANS = {"kan_2_1_1": ("KAN [2,1,1]", BLUE), "kan_2_5_1": ("KAN [2,5,1]", GREEN)}
 MLPS = {
