@@ -35,23 +35,24 @@ def figures(tables: Tables) -> dict[str, Figure]:
 def _errors(tables: Tables) -> Figure:
     runs, curves = tables.runs, tables.curves
     forms = [form for form in FORMS if (runs["variant"] == form).any()]
-    fig = figure(TEXT, 3.0)
+    fig = figure(TEXT, 2.9)
     ax = fig.subplots()
     for place, form in enumerate(forms):
-        own = runs[runs["variant"] == form]["test_rmse"]
-        for i, (grid, values) in enumerate(_by_grid(curves, form)):
-            at = place + 0.22 * (i - 1)
-            ax.plot([at] * len(values), values, "o", color=FORMS[form][1], markersize=3.5)
-            ax.annotate(f"{grid:.0f}", (at, values.max()), (0, 4), textcoords="offset points", ha="center", fontsize=7)
-        if form not in curves[curves["metric"] == "grid"]["variant"].unique():
-            ax.plot([place] * len(own), own, "o", color=FORMS[form][1], markersize=3.5)
-    ax.axhline(DEVIATION, color=INK, linewidth=0.8, linestyle="--", zorder=0, label="standard deviation of the root")
-    ax.axhline(DEVIATION / 100, color=ORANGE, linewidth=0.8, linestyle="--", zorder=0, label="a hundredth of it")
-    ax.set(yscale="log", ylabel="test error (rmse)", xlim=(-0.6, len(forms) - 0.4))
-    scales.name_ticks(ax.xaxis, range(len(forms)), [FORMS[form][0] for form in forms])
+        grids = dict(_by_grid(curves, form))
+        for i, (grid, values) in enumerate(grids.items()):
+            at = place + 0.24 * (i - 1)
+            ax.plot(values, [at] * len(values), "o", color=FORMS[form][1], markersize=3.5)
+            ax.annotate(f"{grid:.0f}", (values.max(), at), (5, 0), textcoords="offset points", va="center", fontsize=7)
+        if not grids:
+            own = runs[runs["variant"] == form]["test_rmse"]
+            ax.plot(own, [place] * len(own), "o", color=FORMS[form][1], markersize=3.5)
+    ax.axvline(DEVIATION, color=INK, linewidth=0.8, linestyle="--", zorder=0, label="standard deviation of the root")
+    ax.axvline(DEVIATION / 100, color=ORANGE, linewidth=0.8, linestyle="--", zorder=0, label="a hundredth of it")
+    ax.set(xscale="log", xlabel="test error (rmse)", ylim=(len(forms) - 0.4, -0.6))
+    scales.name_ticks(ax.yaxis, range(len(forms)), [FORMS[form][0] for form in forms])
     legends.outside(fig, [ax], loc="outside upper center", ncols=2)
     count = runs[runs["variant"].isin(forms)].groupby("variant")["seed"].nunique().min()
-    explain(fig, f"a dot a seed, n={count}; numbers above dots: intervals of the splines")
+    explain(fig, f"a dot a seed, n={count}; numbers beside dots: intervals of the splines")
     return fig
 
 

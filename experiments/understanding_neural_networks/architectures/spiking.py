@@ -26,6 +26,7 @@ class Spiking(nn.Module):
         steps: of time, 1 or more.
         decay: share of its potential that a neuron keeps from step to step, in [0, 1].
         threshold: above 0.
+        bias: biases in both layers.
 
     Raises:
         UserError: an option is out of its range, or the activation's gate is not a step from 0 to 1.
@@ -42,6 +43,7 @@ class Spiking(nn.Module):
         steps: int,
         decay: float,
         threshold: float,
+        bias: bool,
     ) -> None:
         super().__init__()
         whole("architecture.width", width, 1)
@@ -50,9 +52,9 @@ class Spiking(nn.Module):
         self.threshold = number("architecture.threshold", threshold, 0, ends="(]")
         inputs = math.prod(shape)
         self.hidden = nn.Module()
-        self.hidden.linear = make.weights.linear(inputs, width)
+        self.hidden.linear = make.weights.linear(inputs, width, bias)
         self.hidden.activation = make.gate(width)
-        self.output = make.weights.linear(width, outputs)
+        self.output = make.weights.linear(width, outputs, bias)
         self.noise: NoiseSource | None = None
         self.register_buffer("drawn", torch.full((self.steps, 1, inputs), 0.5))
         _check_steps(self.hidden.activation)

@@ -20,9 +20,9 @@ def edges(layers: pd.DataFrame, i: int) -> dict[tuple[int, int], Curve]:
     """
     base, spline = (layers[layers["layer"] == f"layers.{i}.{part}"] for part in ("base", "spline"))
     weights, coefficients, knots = (
-        _numbered(base, "weight_entry_"),
-        _numbered(spline, "weight_entry_"),
-        _numbered(spline, "knot_"),
+        numbered(base, "weight_entry_"),
+        numbered(spline, "weight_entry_"),
+        numbered(spline, "knot_"),
     )
     # One layer has inputs · outputs edges, each with as many coefficients, and knots for each input.
     splines = len(coefficients) // len(weights)
@@ -42,7 +42,8 @@ def last_of(layers: pd.DataFrame, run: pd.Series) -> pd.DataFrame:
     return own[own["step"] == own["step"].max()]
 
 
-def _numbered(rows: pd.DataFrame, name: str) -> np.ndarray:
+def numbered(rows: pd.DataFrame, name: str) -> np.ndarray:
+    """The values of quantities that are numbered behind a name, in their order."""
     own = rows[rows["quantity"].str.startswith(name)]
     order = own["quantity"].str.removeprefix(name).astype(int).to_numpy()
     return np.asarray(own["value"].to_numpy()[np.argsort(order)])
