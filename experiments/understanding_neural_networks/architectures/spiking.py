@@ -82,7 +82,7 @@ class Spiking(nn.Module):
         """(batch, inputs) to 0 and 1, (steps, batch, inputs)."""
         if not self.training:
             return (self.drawn < x).to(x.dtype)
-        # A probe's inputs are those of all replicas, for which a source cannot draw; with a weight in them they are not.
+        # No source can draw for inputs that all replicas share, as a probe's are; with a weight in them each has its own.
         own = x + 0 * self.hidden.linear.weight.detach()[0]
         return (required(self.noise, self).uniform(own.expand(self.steps, *own.shape)) < own).to(x.dtype)
 
