@@ -9,7 +9,6 @@ from repro.plots import scales
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
-from repro.plots.sweeps import seed_dots
 from repro.storage.statistics import estimate
 
 from .plots import spikes
@@ -34,19 +33,20 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 
 def _accuracy(runs: pd.DataFrame) -> Figure:
-    fig = figure(TEXT, 2.7)
+    fig = figure(TEXT, 2.5)
     ax = fig.subplots()
     found = []
     for place, (variant, metric, color) in enumerate(NETS.values()):
         values = runs[runs["variant"] == variant][metric].tolist()
-        seed_dots(ax, place - 0.15, values, color)
+        ax.plot(values, [place - 0.2] * len(values), "o", color=color, markersize=2.5)
         found.append(estimate(values))
-    error_bars(ax, range(len(NETS)), found, label="", color=INK, markersize=4, within=scales.range_of("test_accuracy"))
-    ax.set(ylabel="test accuracy", ylim=(0, 1), xlim=(-0.6, len(NETS) - 0.4))
-    ax.axhline(0.1, color=QUIET, linewidth=0.8, linestyle=":", zorder=0)
-    for place, mean in enumerate(found):
-        ax.annotate(f"{mean.value:.3f}", (place, 0.5), ha="center", fontsize=8, color=INK)
-    scales.name_ticks(ax.xaxis, range(len(NETS)), list(NETS))
+        ax.annotate(f"{found[-1].value:.3f}", (0.03, place), va="center", fontsize=8, color=INK)
+    within = scales.range_of("test_accuracy")
+    places = range(len(NETS))
+    error_bars(ax, places, found, label="", color=INK, across=True, within=within, markersize=3.5)
+    ax.set(xlabel="test accuracy", xlim=(0, 1), ylim=(len(NETS) - 0.4, -0.6))
+    ax.axvline(0.1, color=QUIET, linewidth=0.8, linestyle=":", zorder=0)
+    scales.name_ticks(ax.yaxis, places, list(NETS))
     count = runs[runs["variant"] == "spiking"]["seed"].nunique()
     explain(fig, f"dots: n={count} seeds; bars and numbers: mean and 95 % interval; dotted: chance")
     return fig
@@ -69,6 +69,7 @@ def _raster(tables: Tables) -> Figure:
         step, neuron = np.nonzero(rows)
         ax.plot(step + 1, neuron, "|", color=INK, markersize=3 if rows is incoming else 7)
         ax.set(title=name, xlabel="step of time", xlim=(0, STEPS + 1), ylim=(-1, rows.shape[1]))
+        scales.whole_ticks(ax.yaxis)
     for k in range(10):
         color, width = (VERMILLION, 2.0) if k == SHOWN else (QUIET, 0.8)
         axes[3].plot(np.arange(1, STEPS + 1), potentials[:, k], color=color, linewidth=width)

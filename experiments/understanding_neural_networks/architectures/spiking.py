@@ -82,7 +82,7 @@ class Spiking(nn.Module):
         """(batch, inputs) to 0 and 1, (steps, batch, inputs)."""
         if not self.training:
             return (self.drawn < x).to(x.dtype)
-        # No source can draw for inputs that all replicas share, as a probe's are; with a weight in them each has its own.
+        # No source can draw for inputs that all replicas share, as a probe's are; with a weight in them they differ.
         own = x + 0 * self.hidden.linear.weight.detach()[0]
         return (required(self.noise, self).uniform(own.expand(self.steps, *own.shape)) < own).to(x.dtype)
 
