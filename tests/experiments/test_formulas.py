@@ -1,4 +1,4 @@
-"""Functions to be learnt from points, the root of degree seven, identities, and the tree of functions of two numbers."""
+"""Functions to be learnt from points, the root of degree seven, identities, the tree of functions of two numbers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +57,7 @@ def test_the_root_is_numpy_s_and_the_only_real_one() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"formula": "kinky"}, "unknown formula 'kinky'; known: exp_sin, smooth, kink, jump, septic_root"),
+        ({"formula": "kinky"}, "unknown formula 'kinky'; known: exp_sin, jump, kink, septic_root, smooth"),
         ({"noise": -1.0}, "noise"),
         ({"train_size": 0}, "train_size"),
     ],
