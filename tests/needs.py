@@ -89,7 +89,9 @@ EXTRA = {
     "dataset/cifar10": FEW,
     "dataset/table": ["dataset.path=table.csv", "dataset.target=value", "task=regression"],
     "dataset/five_points": ["task=regression"],
+    "dataset/formulas": ["task=root_error"],
     "hessian/lanczos": ["hessian.extremes=2"],
     "optimizer/lbfgs": ["trainer.batch_size=null"],
+    "task/root_error": ["dataset=formulas", *POINTS],
     "task/regression": ["dataset=table", "dataset.path=table.csv", "dataset.target=value"],
 }

@@ -94,6 +94,8 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
     whole("diagnostics.probe", diagnostics["probe"], 1)
     whole("diagnostics.log_spaced", diagnostics["log_spaced"], 0)
     whole("diagnostics.histogram", diagnostics["histogram"], 0)
+    if diagnostics["probe_split"] not in (None, *SPLITS):
+        raise unknown("split in diagnostics.probe_split", str(diagnostics["probe_split"]), SPLITS)
     for name in diagnostics["predictions"] or []:
         if name not in SPLITS:
             raise unknown("split in diagnostics.predictions", name, SPLITS)
@@ -111,6 +113,11 @@ def _check_together(settings: Mapping[str, Any]) -> None:
         raise UserError(
             f"diagnostics.predictions writes a number or a text a sample, and task="
             f"{_option(settings, 'task')} has neither; set it to null"
+        )
+    if settings["diagnostics"]["probe_split"] not in (None, "train") and declares(settings, "dataset", "sequential"):
+        raise UserError(
+            f"diagnostics.probe_split is for single samples, and dataset={_option(settings, 'dataset')} has sequences; "
+            "set it to null"
         )
     if declares(settings, "optimizer", "needs_closure"):
         _check_search(settings)

@@ -133,13 +133,13 @@ def limit(settings: dict[str, Any]) -> None:
     """Set the groups that the run's procedure does not take to null, in place.
 
     Raises:
-        UserError: one of them was given.
+        UserError: one of them was given, and by no experiment, whose other variants may take it.
     """
-    takes = taken(settings)
+    takes, free = taken(settings), settings["choices"].get("experiment")
     for group in (*COMPONENTS, "trainer", "diagnostics"):
         if group not in takes and settings[group] is not None:
             name = settings["choices"].get("procedure", "")
-            if word := next(given(group, settings), ""):
+            if not free and (word := next(given(group, settings), "")):
                 raise UserError(f"procedure={name} takes no {group}, so that {word} has no meaning; leave it out")
             settings[group] = None
             settings["choices"].pop(group, None)

@@ -100,6 +100,16 @@ def further_tables(script: Path, tables: Tables) -> dict[str, pd.DataFrame]:
     return make(tables) if callable(make) else {}
 
 
+def further_columns(script: Path, tables: Tables) -> pd.DataFrame | None:
+    """What follows from a run's tables and is claimed of, though no run has measured it; None where there is nothing.
+
+    Scripts that have such columns have a function `further_columns(tables) -> DataFrame`: run, seed, and a number in
+    each further column. Claims look at these as at the columns of runs.csv.
+    """
+    make = getattr(_load(script), "further_columns", None)
+    return make(tables) if callable(make) else None
+
+
 def _load(script: Path) -> ModuleType:
     if not script.is_file():
         raise UserError(f"no script {script}; an experiment's figures are drawn by a script beside its YAML file")

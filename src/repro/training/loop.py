@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from repro.schedules.rate import Patience, Plateau, Schedule
 from repro.storage.metrics import HESSIAN, KEPT, SCHEDULE, SPLITS, better
 from repro.tasks import COUNT, Task
 from repro.training.curvature import Curvature
-from repro.training.evaluation import evaluate, some
+from repro.training.evaluation import evaluate, probed, some
 from repro.training.kept import Kept
 from repro.training.optimization import add_penalties, clip, clip_weights, load_state
 from repro.training.replicas import Learner
@@ -32,6 +32,22 @@ from repro.training.work import Rows, Scored
 
 PICTURES = 3  # sentences whose attention is written down
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
+
+
+class Growth(Protocol):
+    """Changes the size of nets on the way."""
+
+    def due(self, step: int) -> bool:
+        """Whether it does so after so many updates."""
+
+    def grown(self, learner: Learner, step: int) -> tuple[Learner, torch.optim.Optimizer]:
+        """The nets as they are from this update on, and an optimizer that knows nothing of what was before."""
+
+    def blank(self, learner: Learner, step: int) -> tuple[Learner, torch.optim.Optimizer]:
+        """Nets of the size that they have after so many updates, whose numbers are still to be loaded."""
+
+    def notes(self, step: int) -> dict[str, float]:
+        """What is written down of the size that nets have until this update."""
 
 
 class Loop:
@@ -62,6 +78,7 @@ class Loop:
         sizes: Mapping[str, int | None] | None = None,
     ) -> None:
         self.sizes = sizes or {}
+        self.growth: Growth | None = None
         self.learner, self.feed, self.optimizer = learner, feed, optimizer
         self.seeds, self.metrics = learner.seeds, learner.task.metrics
         self.parameters = sum(p.numel() for p in learner.parameters.values()) // len(self.seeds)
@@ -78,7 +95,7 @@ class Loop:
         self.sums: dict[str, Tensor] = {}  # of the training scores since the last evaluation
         self.counted: Tensor | int = 0  # predictions in them
         self.rows = Rows()
-        self.probe = feed.probe(diagnostics.probe)
+        self.probe = probed(feed, diagnostics, self.sizes)
         self._anneal()
 
     def _patience(self) -> Patience:
@@ -97,6 +114,8 @@ class Loop:
     def advance(self) -> Scored | None:
         """One update and whatever is due after it; the scores, when that was an evaluation."""
         began = time.perf_counter()
+        if self.growth is not None and self.growth.due(self.step):
+            self._resize(*self.growth.grown(self.learner, self.step))
         self._update(self.feed.batch(self.step))
         measuring = self.step in self.measured and bool(self.diagnostics.quantities or self.curvature)
         if measuring or self.step % CHECK_EVERY == 0:
@@ -104,11 +123,18 @@ class Loop:
         if measuring:
             self._measure()
         due = self.step == self.total or evaluation_due(self.step, self.per_epoch, self.trainer)
+        due |= self.growth is not None and self.growth.due(self.step)
         scored = self._evaluate() if due else None
         if scored is not None and self.finished and self.kept.step is not None:
             self._evaluate_kept()
         self.seconds += time.perf_counter() - began
         return scored
+
+    def _resize(self, learner: Learner, optimizer: torch.optim.Optimizer) -> None:
+        self.learner, self.optimizer = learner, optimizer
+        self.parameters = sum(p.numel() for p in learner.parameters.values()) // len(self.seeds)
+        if self.curvature is not None:
+            self.curvature = Curvature(self.curvature.method, learner, self.feed)
 
     def _anneal(self) -> None:
         if self.annealing is not None:
@@ -183,6 +209,7 @@ class Loop:
         rate = np.full(len(self.learner.seeds), self.optimizer.param_groups[0]["lr"])
         self._note_curve("train", "learning_rate", rate)
         notes = self.feed.notes() | ({} if self.annealing is None else {"c": self.annealing(self.step)})
+        notes |= {} if self.growth is None else self.growth.notes(self.step) | {"parameters": float(self.parameters)}
         for name, value in notes.items():
             self._note_curve(SCHEDULE, name, np.full(len(rate), value))
         self.feed.observe({f"{split}_{metric}": float(values[0]) for (split, metric), values in scored.items()})
@@ -233,8 +260,10 @@ class Loop:
             return
         traces = self.learner.probe(self.probe.x, self.probe.y)
         learner, wanted, bins = self.learner, self.diagnostics.quantities, self.diagnostics.histogram
-        parameters = learner.parameters if learner.stacked else {k: v[None] for k, v in learner.parameters.items()}
-        self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins))
+        parameters = {**learner.parameters, **learner.buffers}
+        parameters = parameters if learner.stacked else {k: v[None] for k, v in parameters.items()}
+        x, y = self.probe.x, self.probe.y
+        self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins, x, y))
         if set(wanted) & set(COMPARED):
             with learner.exactly():
                 exact = learner.probe(self.probe.x, self.probe.y)
@@ -327,6 +356,8 @@ class Loop:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where `state()` was taken."""
         self.step, self.seconds, self.stopped = state["step"], state["seconds"], state["stopped"]
+        if self.growth is not None:
+            self._resize(*self.growth.blank(self.learner, self.step))
         self.diverged = dict(state["diverged"])
         self.stopping, self.plateau = Patience(**state["stopping"]), Patience(**state["plateau"])
         if isinstance(self.schedule, Plateau):
