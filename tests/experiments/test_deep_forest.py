@@ -104,7 +104,7 @@ def test_levels_read_inputs_and_class_vectors_and_the_best_one_answers():
 
 def test_a_class_with_fewer_samples_than_folds_is_refused():
     with pytest.raises(
-        UserError, match="procedure.folds=3 needs as many training samples of each class, and one has 2"
+        UserError, match=r"procedure\.folds=3 needs as many training samples of each class, and one has 2"
     ):
         grown(np.random.default_rng(0).standard_normal((12, 3)), np.array([0] * 10 + [1] * 2))
 
@@ -130,7 +130,8 @@ def test_selected_features_are_as_many_as_asked_for():
         assert fitted[-1].n_features_in_ == count
 
 
-def test_a_grid_is_told_setting_by_setting(cli: Callable[..., Said], undrawn: None) -> None:
+@pytest.mark.usefixtures("undrawn")
+def test_a_grid_is_told_setting_by_setting(cli: Callable[..., Said]) -> None:
     words = ["procedure=mlp_grid", "procedure.grid.rate=[0.001,0.1]", "procedure.grid.hidden=[[4]]"]
     said = cli("train", *words, "procedure.epochs=2", "dataset=scikit_learn")
     assert said.status == 0, said

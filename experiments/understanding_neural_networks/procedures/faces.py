@@ -16,7 +16,13 @@ from .deep_forest import LARGEST_SEED
 from .faces_drawn import PARTS, Classes, Floats, draw, template
 
 
-@from_rows
+def _check(*, train_size: int, test_size: int, noise: float, hidden: int, epochs: int) -> None:
+    for name, value in (("train_size", train_size), ("test_size", test_size), ("hidden", hidden), ("epochs", epochs)):
+        whole(f"procedure.{name}", value, 2)
+    number("procedure.noise", noise, 0)
+
+
+@from_rows(check=_check)
 def faces(
     data: None, rng: torch.Generator, *, train_size: int, test_size: int, noise: float, hidden: int, epochs: int
 ) -> Iterator[Measured]:
@@ -34,9 +40,6 @@ def faces(
         UserError: a setting is not allowed.
     """
     del data
-    for name, value in (("train_size", train_size), ("test_size", test_size), ("hidden", hidden), ("epochs", epochs)):
-        whole(f"procedure.{name}", value, 2)
-    number("procedure.noise", noise, 0)
     seed = int(torch.randint(LARGEST_SEED, (), generator=rng))
     drawn = np.random.default_rng(seed)
     (x, _, y), (test_x, parts, test_y) = (draw(size, noise, drawn) for size in (train_size, test_size))
