@@ -193,7 +193,12 @@ def _few_labels(made: Machine, data: Data, rng: torch.Generator) -> Iterator[Mea
             few.append(LogisticRegression(max_iter=2000).fit(x[rows], y[rows]).score(test_x, test_y))
             # Each kind with the penalty that suits it.
             best = LogisticRegressionCV(
-                Cs=[0.1, 1, 10, 100], cv=3, l1_ratios=(0,), max_iter=2000, use_legacy_attributes=False
+                Cs=[0.1, 1, 10, 100],
+                cv=3,
+                scoring="accuracy",
+                l1_ratios=(0,),
+                max_iter=2000,
+                use_legacy_attributes=False,
             )
             tuned.append(best.fit(x[rows], y[rows]).score(test_x, test_y))
         yield Measured(f"few_{name}", float(np.mean(few)))
