@@ -38,7 +38,7 @@ def _digits(runs: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     legends.inside(energies, loc="lower right", fontsize=6)
     _accuracies(labels, runs[runs["variant"] == "digits_divergence"])
     lines = rows[(rows["metric"] == "reconstruction") & (rows["variant"] == "digits_divergence")]
-    curve(error, lines, "step", label="CD-1", color=BLUE, spread="interval")
+    curve(error, lines, "step", label="CD-1", color=BLUE, spread="mean")
     error.set(xlabel="epoch", ylabel="squared error an image", ylim=(0, None))
     explain(fig, in_words(lines), "bars: 95 % intervals", "accuracies and errors of CD-1")
     return fig
@@ -60,7 +60,7 @@ def _bars(rows: pd.DataFrame) -> Figure:
     own = rows[rows["split"] == "small_machine"]
     lines = own[own["metric"] == "log_likelihood"]
     for learning, (name, color) in LEARNING.items():
-        curve(ax, lines[lines["variant"] == f"bars_{learning}"], "step", label=name, color=color, spread="interval")
+        curve(ax, lines[lines["variant"] == f"bars_{learning}"], "step", label=name, color=color, spread="mean")
     for metric, name in (("bound", "the best there is"), ("uniform", "uniform")):
         at = float(own.loc[own["metric"] == metric, "value"].iloc[0])
         ax.axhline(at, color=QUIET, linestyle=":", linewidth=0.9)

@@ -23,7 +23,7 @@ def _levels(rows: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 2.5)
     ax = fig.subplots()
     for metric, (label, color) in PANELS.items():
-        curve(ax, own[own["metric"] == metric], "step", label=label, color=color, spread="interval")
+        curve(ax, own[own["metric"] == metric], "step", label=label, color=color, spread="mean")
     ax.set(xlabel="level", ylabel="accuracy")
     scales.whole_ticks(ax.xaxis)
     legends.inside(ax, loc="lower right")

@@ -27,7 +27,7 @@ def _binary(rows: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 2.7)
     ax = fig.subplots()
     for variant, (label, color) in NETS.items():
-        curve(ax, own[own["variant"] == variant], "epoch", label=label, color=color, spread="interval")
+        curve(ax, own[own["variant"] == variant], "epoch", label=label, color=color, spread="mean")
     ax.set(xlabel="epoch", ylabel="accuracy on test images")
     scales.whole_ticks(ax.xaxis)
     legends.inside(ax, loc="lower right")
@@ -40,7 +40,7 @@ def _pruned(rows: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 2.7)
     ax = fig.subplots()
     for metric, (label, color) in PRUNED.items():
-        curve(ax, own[own["metric"] == metric], "step", label=label, color=color, spread="interval", marker="o")
+        curve(ax, own[own["metric"] == metric], "step", label=label, color=color, spread="mean", marker="o")
     ax.set(xlabel="weights gone (%), the smallest first", ylabel="accuracy on test images")
     legends.inside(ax, loc="lower left")
     explain(fig, in_words(own, each=("metric",)))

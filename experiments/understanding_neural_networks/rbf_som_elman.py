@@ -23,7 +23,7 @@ def _map(rows: pd.DataFrame) -> Figure:
     own = rows[(rows["variant"] == "som") & rows["metric"].isin(COURSE)]
     fig = figure(TEXT, 2.6)
     for ax, (metric, name) in zip(fig.subplots(1, 2), COURSE.items(), strict=True):
-        curve(ax, own[own["metric"] == metric], "step", label="map", color=BLUE, spread="interval", marker="o")
+        curve(ax, own[own["metric"] == metric], "step", label="map", color=BLUE, spread="mean", marker="o")
         ax.set(xlabel="epoch", ylabel=name, ylim=(0, None))
         scales.whole_ticks(ax.xaxis)
     explain(fig, in_words(own, each=("metric",)), "test images")
