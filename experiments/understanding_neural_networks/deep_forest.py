@@ -20,7 +20,10 @@ METHODS = {
     "logistic": "logistic regression",
     "tree": "one tree",
 }
-LEVELS = {"digits_deep_forest": ("out of fold", BLUE), "digits_in_fold": ("of the forests' own samples", VERMILLION)}
+LEVELS = {
+    "digits_deep_forest": ("class vectors out of fold", BLUE),
+    "digits_in_fold": ("class vectors of the forests' own samples", VERMILLION),
+}
 GRIDS = {
     "digits_net_grid": ("24 nets", VERMILLION),
     "digits_net_narrow": ("6 nets, narrow", GREEN),
@@ -44,19 +47,19 @@ def figures(tables: Tables) -> dict[str, Figure]:
 def _levels(rows: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 2.8)
     axes = fig.subplots(1, 2, sharey=True)
-    panels = {"held_out_accuracy": "training samples, held out", "level_accuracy": "test images"}
+    panels = {"held_out_accuracy": "training samples", "level_accuracy": "test images"}
     own = rows[rows["metric"].isin(panels) & rows["variant"].isin(LEVELS)]
     for ax, (metric, title) in zip(axes, panels.items(), strict=True):
         for variant, (label, color) in LEVELS.items():
             lines = own[(own["metric"] == metric) & (own["variant"] == variant)]
             # Few seeds grow on when others have ended; levels that less than half of them have are left out.
             there = lines.groupby("step")["seed"].transform("nunique") >= lines["seed"].nunique() / 2
-            curve(ax, lines[there], "step", label=label, color=color, spread="interval")
+            curve(ax, lines[there], "step", label=label, color=color, spread="mean")
         ax.set(title=title, xlabel="level")
         scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("accuracy")
     legends.outside(fig, axes, loc="outside upper center", ncols=2)
-    explain(fig, "class vectors", in_words(own), "levels that half of the seeds or more have grown")
+    explain(fig, in_words(own), "levels that half of the seeds have grown")
     return fig
 
 
@@ -86,7 +89,7 @@ def _settings(rows: pd.DataFrame) -> Figure:
             values = np.sort(means[variant].to_numpy())
             at = np.linspace(0, 1, len(values)) if len(values) > 1 else [0.5]
             sorted_ax.plot(at, values, "o-", color=color, label=label, markersize=3)
-    sorted_ax.set(xlabel="settings from the worst to the best", ylabel="accuracy on digits", ylim=(0, 1.02), xticks=[])
+    sorted_ax.set(xlabel="settings from the worst to the best", ylabel="accuracy on digits", xticks=[])
     legends.inside(sorted_ax, loc="lower right")
     _transfer(transfer, means)
     explain(fig, "mean over splits")
@@ -108,14 +111,14 @@ def _selection(runs: pd.DataFrame) -> Figure:
     axes = fig.subplots(1, 2)
     for ax, name in zip(axes, ("wine", "cancer"), strict=True):
         chosen = {kind: runs[runs["variant"] == f"few_{name}_{kind}"].set_index("seed") for kind in SELECTIONS}
-        table = pd.DataFrame({kind: own["classify_accuracy"] for kind, own in chosen.items() if len(own)})
+        table = pd.DataFrame({kind: own["classify_accuracy"] for kind, own in chosen.items() if len(own)}).dropna()
         if {"wrapper", "filter"} <= set(table):
             wins = int((table["wrapper"] > table["filter"]).sum())
             ax.set_title(f"{SETS[name]}: the wrapper wins in {wins} of {len(table)} splits", fontsize=8)
         places = [place for place, kind in enumerate(SELECTIONS) if kind in table]
         for _, values in table.iterrows():
             ax.plot(places, values, "o-", color=QUIET, alpha=0.45, linewidth=0.6, markersize=2)
-        for place, kind in zip(places, table, strict=True):
+        for place, kind in zip(places, table if len(table) else (), strict=False):
             error_bars(ax, [place], [estimate(table[kind].tolist())], label="_mean", color=BLUE, within=SHARE)
         ax.set_xticks(range(len(SELECTIONS)), [*SELECTIONS.values()])
         ax.set(xlim=(-0.4, 2.4))

@@ -190,7 +190,7 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
         run = trained_from_default([*words[:3], *SEQUENCES[name], words[3]], tmp_path)
     elif group == "architecture" and name not in EXTRA and not {"depth", "width"} <= OmegaConf.load(FILES[name]).keys():
         run = trained_from_default([*words, "dataset=xor", *POINTS], tmp_path)
-    elif option in ("five_points", "boundary", "authors_digits", "digits_and_noise", "few_points"):
+    elif option in ("five_points", "boundary", "authors_digits", "digits_and_noise", "few_points", "scikit_learn"):
         run = trained_from_default([*words, "architecture.width=8"], tmp_path)
     elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):
         words += ["architecture.width=8"] if "cnn" not in option else []

@@ -1,9 +1,10 @@
 """Restricted Boltzmann machines: learnt from images of digits, and from patterns so small that all is known exactly."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import torch
@@ -110,15 +111,28 @@ def drawn(rng: torch.Generator) -> int:
     return int(torch.randint(LARGEST_SEED, (), generator=rng))
 
 
-def _check(learning: str, known: tuple[str, ...], hidden: int, epochs: int, rate: float, batch: int) -> None:
+DIVERGENCE, PERSISTENT, EXACT = LEARNING = ("contrastive_divergence", "persistent", "exact")
+
+
+def _check_machine(*, batch: int, **others: Any) -> None:
+    whole("procedure.batch", batch, 1)
+    _check(LEARNING[:2], **others)
+
+
+def _check_small(*, every: int, **others: Any) -> None:
+    whole("procedure.every", every, 1)
+    _check(LEARNING, **others)
+
+
+def _check(known: Sequence[str], *, learning: str, hidden: int, epochs: int, rate: float) -> None:
     if learning not in known:
-        raise unknown("way of learning in procedure.learning", str(learning), known)
-    for name, value in (("hidden", hidden), ("epochs", epochs), ("batch", batch)):
-        whole(f"procedure.{name}", value, 1)
+        raise unknown("way of learning", str(learning), known)
+    whole("procedure.hidden", hidden, 1)
+    whole("procedure.epochs", epochs, 1)
     number("procedure.rate", rate, 0, ends="()")
 
 
-@from_rows
+@from_rows(check=_check_machine)
 def machine(
     data: Data, rng: torch.Generator, *, learning: str, hidden: int, epochs: int, rate: float, batch: int
 ) -> Iterator[Measured]:
@@ -136,11 +150,10 @@ def machine(
     Raises:
         UserError: a setting is not allowed, or pixels are not in [0, 1].
     """
-    _check(learning, ("contrastive_divergence", "persistent"), hidden, epochs, rate, batch)
     x, test = (split.x.flatten(1).double() for split in (data.train, data.test))
     if x.min() < 0 or x.max() > 1:
         raise UserError("a Boltzmann machine takes pixels in [0, 1]; set dataset.preprocessing=none")
-    if learning == "persistent":
+    if learning == PERSISTENT:
         made = persistent(x, hidden, epochs, rate, batch, rng)
         yield Measured("reconstruction", _reconstruction(made, test), epochs)
     else:
@@ -180,7 +193,12 @@ def _few_labels(made: Machine, data: Data, rng: torch.Generator) -> Iterator[Mea
             few.append(LogisticRegression(max_iter=2000).fit(x[rows], y[rows]).score(test_x, test_y))
             # Each kind with the penalty that suits it.
             best = LogisticRegressionCV(
-                Cs=[0.1, 1, 10, 100], cv=3, l1_ratios=(0,), max_iter=2000, use_legacy_attributes=False
+                Cs=[0.1, 1, 10, 100],
+                cv=3,
+                scoring="accuracy",
+                l1_ratios=(0,),
+                max_iter=2000,
+                use_legacy_attributes=False,
             )
             tuned.append(best.fit(x[rows], y[rows]).score(test_x, test_y))
         yield Measured(f"few_{name}", float(np.mean(few)))
@@ -203,7 +221,7 @@ def _completed(made: Machine, test: Tensor, x: Tensor, half: int) -> Tensor:
     return v[:, half:]
 
 
-@from_rows
+@from_rows(check=_check_small)
 def small_machine(
     data: Data, rng: torch.Generator, *, learning: str, hidden: int, epochs: int, rate: float, every: int
 ) -> Iterator[Measured]:
@@ -221,8 +239,6 @@ def small_machine(
     Raises:
         UserError: a setting is not allowed, or the patterns are too large or not of 0 and 1.
     """
-    _check(learning, ("contrastive_divergence", "persistent", "exact"), hidden, epochs, rate, 1)
-    whole("procedure.every", every, 1)
     x = data.train.x.flatten(1).double()
     if max(hidden, x.shape[1]) > MOST or not ((x == 0) | (x == 1)).all():
         raise UserError(
@@ -230,12 +246,12 @@ def small_machine(
             "each, and patterns of 0 and 1, e.g. dataset=scikit_learn dataset.table=bars"
         )
     states = all_states(x.shape[1])
-    if learning == "persistent":
+    if learning == PERSISTENT:
         made = persistent(x, hidden, epochs, rate, len(x), rng)
         yield Measured("log_likelihood", log_likelihood(made, x, states), epochs)
     else:
         made = start(x, hidden, rng)
-        negative = exact(states) if learning == "exact" else contrastive_divergence(rng)
+        negative = exact(states) if learning == EXACT else contrastive_divergence(rng)
         for epoch in range(1, epochs + 1):
             learn(made, x, negative, rate, len(x), rng)
             if epoch % every == 0 or epoch == epochs:

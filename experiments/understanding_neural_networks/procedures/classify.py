@@ -25,7 +25,14 @@ def classify(data: Data, rng: torch.Generator, *, classifier: Recipe) -> Iterato
     yield from classifier.tell(fitted, x, y)
 
 
-@from_rows
+def _recipes(classifier: Callable[..., Recipe], grid: Mapping[str, list[Any]]) -> list[Recipe]:
+    try:
+        return [classifier(**dict(zip(grid, values, strict=True))) for values in product(*grid.values())]
+    except TypeError as error:
+        raise UserError(f"procedure.grid: {error}; its names are those of the classifier's settings") from error
+
+
+@from_rows(check=_recipes)
 def tuning(
     data: Data, rng: torch.Generator, *, classifier: Callable[..., Recipe], grid: Mapping[str, list[Any]]
 ) -> Iterator[Measured]:
@@ -38,12 +45,9 @@ def tuning(
         grid: names of settings to their values.
 
     Raises:
-        UserError: the classifier has no such setting.
+        UserError: the classifier has no such setting, or not with such a value.
     """
-    try:
-        recipes = [classifier(**dict(zip(grid, values, strict=True))) for values in product(*grid.values())]
-    except TypeError as error:
-        raise UserError(f"procedure.grid: {error}; its names are those of the classifier's settings") from error
+    recipes = _recipes(classifier, grid)
     x, y = arrays(data.test)
     found = [_accuracy(_fitted(recipe, data, rng), x, y) for recipe in recipes]
     for setting, accuracy in enumerate(found, 1):

@@ -12,23 +12,17 @@ from sklearn.neural_network import MLPClassifier
 from repro.errors import number, whole
 from repro.training.work import Measured, from_rows
 
-from .deep_forest import LARGEST_SEED, Classes, Floats
-
-SIDE = 16
-# Rows and columns that a part fills.
-PARTS = {
-    "hair": (slice(1, 3), slice(4, 12)),
-    "left eye": (slice(5, 7), slice(4, 6)),
-    "right eye": (slice(5, 7), slice(10, 12)),
-    "nose": (slice(7, 10), slice(7, 9)),
-    "mouth": (slice(12, 13), slice(5, 11)),
-    "left ear": (slice(6, 10), slice(1, 2)),
-    "right ear": (slice(6, 10), slice(14, 15)),
-}
-MOST_WRONG = 3  # parts of what is no face
+from .deep_forest import LARGEST_SEED
+from .faces_drawn import PARTS, Classes, Floats, draw, template
 
 
-@from_rows
+def _check(*, train_size: int, test_size: int, noise: float, hidden: int, epochs: int) -> None:
+    for name, value in (("train_size", train_size), ("test_size", test_size), ("hidden", hidden), ("epochs", epochs)):
+        whole(f"procedure.{name}", value, 2)
+    number("procedure.noise", noise, 0)
+
+
+@from_rows(check=_check)
 def faces(
     data: None, rng: torch.Generator, *, train_size: int, test_size: int, noise: float, hidden: int, epochs: int
 ) -> Iterator[Measured]:
@@ -46,9 +40,6 @@ def faces(
         UserError: a setting is not allowed.
     """
     del data
-    for name, value in (("train_size", train_size), ("test_size", test_size), ("hidden", hidden), ("epochs", epochs)):
-        whole(f"procedure.{name}", value, 2)
-    number("procedure.noise", noise, 0)
     seed = int(torch.randint(LARGEST_SEED, (), generator=rng))
     drawn = np.random.default_rng(seed)
     (x, _, y), (test_x, parts, test_y) = (draw(size, noise, drawn) for size in (train_size, test_size))
@@ -66,28 +57,9 @@ def faces(
             yield Measured(f"{name}_part_correlation", float(one), i)
 
 
-def draw(n: int, noise: float, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_], Classes]:
-    """Images (n, 256), which parts are there and in place (n, 7), and whether all are (n,).
-
-    Of what is no face, one to three parts are wrong: each is absent or stands elsewhere, with equal odds.
-    """
-    images, there = np.zeros((n, SIDE, SIDE)), np.ones((n, len(PARTS)), dtype=bool)
-    for i in range(n):
-        wrong = rng.choice(len(PARTS), rng.integers(1, MOST_WRONG + 1), replace=False) if i % 2 else []
-        there[i, wrong] = False
-        for part, place in zip(there[i], PARTS.values(), strict=True):
-            if part:
-                images[i][place] = 1
-            elif rng.random() < 0.5:
-                images[i] += np.roll(_template(place), tuple(rng.choice((-4, 4), 2)), axis=(0, 1))
-    order = rng.permutation(n)
-    seen = images.clip(0, 1) + noise * rng.standard_normal(images.shape)
-    return seen.reshape(n, -1)[order], there[order], there.all(1).astype(np.int64)[order]
-
-
 def detectors(x: Floats) -> Floats:
     """Units set by hand, one a part, shape (n, 7): the mean of its pixels, less a half; above 0 where it is there."""
-    weights = np.stack([_template(place).ravel() / _template(place).sum() for place in PARTS.values()], axis=1)
+    weights = np.stack([template(place).ravel() / template(place).sum() for place in PARTS.values()], axis=1)
     return x @ weights - 0.5
 
 
@@ -101,9 +73,3 @@ def closest(units: Floats, parts: NDArray[np.bool_]) -> Floats:
     scaled = [(v - v.mean(0)) / np.where(v.std(0) > 0, v.std(0), 1) for v in (units, parts.astype(np.float64))]
     found: Floats = np.abs(scaled[0].T @ scaled[1] / len(units)).max(0)
     return found
-
-
-def _template(place: tuple[slice, slice]) -> Floats:
-    image = np.zeros((SIDE, SIDE))
-    image[place] = 1
-    return image

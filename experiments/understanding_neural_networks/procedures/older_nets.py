@@ -20,7 +20,13 @@ LETTERS = "badigu"
 CONSONANTS = "bdg"
 
 
-@from_rows
+def _check_radial_basis(*, centres: int, train_size: int, test_size: int) -> None:
+    whole("procedure.centres", centres, 2)
+    for name, value in (("train_size", train_size), ("test_size", test_size)):
+        whole(f"procedure.{name}", value, 2 * centres)
+
+
+@from_rows(check=_check_radial_basis)
 def radial_basis(
     data: None, rng: torch.Generator, *, centres: int, train_size: int, test_size: int
 ) -> Iterator[Measured]:
@@ -36,9 +42,6 @@ def radial_basis(
         UserError: a setting is not allowed.
     """
     del data
-    whole("procedure.centres", centres, 2)
-    for name, value in (("train_size", train_size), ("test_size", test_size)):
-        whole(f"procedure.{name}", value, 2 * centres)
     seed = int(torch.randint(LARGEST_SEED, (), generator=rng))
     drawn = np.random.default_rng(seed)
     (x, y), (test_x, test_y) = (_disc_in_ring(size, drawn) for size in (train_size, test_size))
@@ -63,7 +66,13 @@ def _bumps(x: Floats, centres: Floats, width: float) -> Floats:
     return found
 
 
-@from_rows
+def _check_self_organizing(*, side: int, epochs: int, rate: float) -> None:
+    whole("procedure.side", side, 2)
+    whole("procedure.epochs", epochs, 1)
+    number("procedure.rate", rate, 0, 1, ends="(]")
+
+
+@from_rows(check=_check_self_organizing)
 def self_organizing(data: Data, rng: torch.Generator, *, side: int, epochs: int, rate: float) -> Iterator[Measured]:
     """Kohonen's map, by epoch: how far samples are from their unit, and whether the next best unit is its neighbour.
 
@@ -77,9 +86,6 @@ def self_organizing(data: Data, rng: torch.Generator, *, side: int, epochs: int,
     Raises:
         UserError: a setting is not allowed.
     """
-    whole("procedure.side", side, 2)
-    whole("procedure.epochs", epochs, 1)
-    number("procedure.rate", rate, 0, 1, ends="(]")
     (x, y), (test_x, test_y) = arrays(data.train), arrays(data.test)
     drawn = np.random.default_rng(int(torch.randint(LARGEST_SEED, (), generator=rng)))
     units = x[drawn.integers(len(x), size=side**2)]
@@ -117,7 +123,13 @@ def _majority(units: Floats, x: Floats, y: Classes, test_x: Floats, test_y: Clas
     return float((votes.argmax(1)[_distances(units, test_x).argmin(1)] == test_y).mean())
 
 
-@from_rows
+def _check_elman(*, hidden: int, syllables: int, passes: int, rate: float) -> None:
+    for name, value, least in (("hidden", hidden, 1), ("syllables", syllables, 20), ("passes", passes, 1)):
+        whole(f"procedure.{name}", value, least)
+    number("procedure.rate", rate, 0, ends="()")
+
+
+@from_rows(check=_check_elman)
 def elman(
     data: None, rng: torch.Generator, *, hidden: int, syllables: int, passes: int, rate: float
 ) -> Iterator[Measured]:
@@ -135,9 +147,6 @@ def elman(
         UserError: a setting is not allowed.
     """
     del data
-    for name, value, least in (("hidden", hidden, 1), ("syllables", syllables, 20), ("passes", passes, 1)):
-        whole(f"procedure.{name}", value, least)
-    number("procedure.rate", rate, 0, ends="()")
     text, test = (_letters(syllables, rng) for _ in range(2))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(LARGEST_SEED, (), generator=rng)))

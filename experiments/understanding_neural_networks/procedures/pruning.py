@@ -17,7 +17,16 @@ from .classify import arrays
 from .deep_forest import LARGEST_SEED, Classes, Floats
 
 
-@from_rows
+def _check(*, hidden: list[int], epochs: int, percents: list[int], tuning: int) -> None:
+    for i, width in enumerate(hidden):
+        whole(f"procedure.hidden.{i}", width, 1)
+    whole("procedure.epochs", epochs, 1)
+    whole("procedure.tuning", tuning, 0)
+    if sorted(set(percents)) != percents or not all(0 < percent < 100 for percent in percents):
+        raise UserError(f"procedure.percents must rise from 1 to 99, e.g. [50,80], not {percents}")
+
+
+@from_rows(check=_check)
 def pruning(
     data: Data, rng: torch.Generator, *, hidden: list[int], epochs: int, percents: list[int], tuning: int
 ) -> Iterator[Measured]:
@@ -34,12 +43,6 @@ def pruning(
     Raises:
         UserError: a setting is not allowed.
     """
-    for i, width in enumerate(hidden):
-        whole(f"procedure.hidden.{i}", width, 1)
-    whole("procedure.epochs", epochs, 1)
-    whole("procedure.tuning", tuning, 0)
-    if sorted(set(percents)) != percents or not all(0 < percent < 100 for percent in percents):
-        raise UserError(f"procedure.percents must rise from 1 to 99, e.g. [50,80], not {percents}")
     x, y = arrays(data.train)
     net = MLPClassifier(
         tuple(hidden), max_iter=epochs, random_state=int(torch.randint(LARGEST_SEED, (), generator=rng))
