@@ -91,5 +91,6 @@ EXTRA = {
     "dataset/five_points": ["task=regression"],
     "hessian/lanczos": ["hessian.extremes=2"],
     "optimizer/lbfgs": ["trainer.batch_size=null"],
+    "task/perturbed": ["dataset=digits", "dataset.preprocessing=none", *FEW],
     "task/regression": ["dataset=table", "dataset.path=table.csv", "dataset.target=value"],
 }

@@ -126,7 +126,9 @@ def test_turned_images():
 def test_stacked_nets_answer_as_each_alone():
     wanted = task(fgsm=[SIZE], noise=[SIZE], universal=[SIZE], shift=[1], rotation=[15])
     models = [net(seed) for seed in range(3)]
-    parameters = {k: torch.stack([dict(m.named_parameters())[k] for m in models]) for k, _ in models[0].named_parameters()}
+    parameters = {
+        k: torch.stack([dict(m.named_parameters())[k] for m in models]) for k, _ in models[0].named_parameters()
+    }
 
     def one(own):
         call = lambda images, state: (torch.func.functional_call(models[0], own, (images,)), state)  # noqa: E731
