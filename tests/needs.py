@@ -93,5 +93,6 @@ EXTRA = {
     "hessian/lanczos": ["hessian.extremes=2"],
     "optimizer/lbfgs": ["trainer.batch_size=null"],
     "task/root_error": ["dataset=formulas", *POINTS],
+    "task/perturbed": ["dataset=digits", "dataset.preprocessing=none", *FEW],
     "task/regression": ["dataset=table", "dataset.path=table.csv", "dataset.target=value"],
 }
