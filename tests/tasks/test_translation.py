@@ -91,7 +91,7 @@ def test_the_loss_is_summed_over_tokens_and_averaged_over_sentences() -> None:
 def test_no_filler_changes_a_loss(words: list[str], activation: str) -> None:
     """The same sentences in one batch, one by one, and with more behind them."""
     loop = loop_of([*words, "trainer.precision=float64", f"activation={activation}"])
-    learner, split = loop.learner, loop.feed.data.splits["valid"]  # type: ignore[attr-defined]
+    learner, split = loop.learner, loop.feed.splits["valid"]  # type: ignore[attr-defined]
     whole = split.batch(torch.arange(10), torch.device("cpu"))
     assert len({int((row >= 0).sum()) for row in whole.y["tokens"]}) > 2
     one_by_one = [whole.part([i]) for i in range(10)]
