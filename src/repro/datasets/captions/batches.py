@@ -11,6 +11,8 @@ from repro.datasets.pairs.batches import END, NO_TOKEN, Bunches, Sentences, fill
 from repro.datasets.protocol import Batch, Feed, Order
 from repro.storage.metrics import SPLITS
 
+CHUNK = 1 << 16  # places whose numbers are summed at a time
+
 
 @dataclass(frozen=True)
 class Annotations:
@@ -29,10 +31,12 @@ class Annotations:
     def of(cls, maps: Tensor, training: int) -> "Annotations":
         """From all maps, of which so many from the beginning are of training images."""
         seen = maps[:training].flatten(0, 1)
-        mean = seen.mean(0, dtype=torch.float64)
-        square = torch.stack([one.double().square().mean(0) for one in seen.split(1 << 16)])
-        weight = torch.tensor([len(one) for one in seen.split(1 << 16)], dtype=torch.float64) / len(seen)
-        deviation = ((square * weight.unsqueeze(1)).sum(0) - mean.square()).clamp_min(0).sqrt()
+        moments = seen.new_zeros(2, seen.shape[1], dtype=torch.float64)
+        for part in torch.split(seen, CHUNK):
+            rows = part.double()
+            moments += torch.stack([rows.sum(0), rows.square().sum(0)])
+        mean, square = moments / len(seen)
+        deviation = (square - mean.square()).clamp_min(0).sqrt()
         return cls(maps, mean, torch.where(deviation > 0, deviation, 1.0))
 
     def __call__(self, images: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
