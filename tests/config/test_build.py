@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from loading import need_mirror
-from needs import EXTRA, POINTS, SEQUENCES
+from needs import CAPTIONS, EXTRA, POINTS, SEQUENCES
 from repro.config.build import build, check_node
 from repro.config.groups import GROUPS, option_files
 from repro.config.schema import DiagnosticsConfig, TrainerConfig
@@ -24,6 +24,7 @@ from repro.datasets.pairs.batches import Pairs
 from repro.datasets.protocol import Order
 from repro.datasets.store.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
+from repro.model.architectures.captioner import Captioner
 from repro.model.architectures.recurrence import call, is_recurrent
 from repro.model.architectures.translator import Translator
 from repro.model.backward import exact
@@ -31,7 +32,6 @@ from repro.model.layer_factory import LayerFactory
 from repro.model.normalization import none
 from repro.model.trees import leaves
 from repro.tasks import COUNT
-from repro.tasks.translation import Translation
 from repro.verbs.list import describe
 
 FILES = {
@@ -73,6 +73,8 @@ def build_one(name: str, tmp_path: Path) -> Any:
             shape = {"shape": (4,)}
         elif option == "translator":
             shape = {"shape": (), "tokens": 7}
+        elif option == "captioner":
+            shape = {"shape": (6, 4)}
         return build(settings, group, outputs=3, make=make, **shape)
     return build(settings, group)
 
@@ -100,6 +102,12 @@ def look(group: str, made: Any) -> None:
         x: Any = torch.zeros(2, 1, 8, 8)
         if isinstance(made, Translator):
             x = dict.fromkeys(("source", "target"), torch.zeros(2, 5, dtype=torch.int64))
+        if isinstance(made, Captioner):
+            x = {"image": torch.zeros(2, 6, 4), "target": torch.zeros(2, 1, 5, dtype=torch.int64)}
+            out = made(x)
+            assert out["logits"].shape == (2, 1, 5, 3)
+            assert out["attention"].shape == (2, 1, 5, 6)
+            return
         if is_recurrent(made):
             x = torch.zeros(2, 5, 4) if type(made).__name__ == "NTM" else torch.zeros(2, 5, dtype=torch.int64)
         out, state = call(made, x)
@@ -140,6 +148,7 @@ def look(group: str, made: Any) -> None:
             "Sequence": torch.tensor([[0, 2, 1]]),
             "Recall": torch.zeros(2, 4, 3),
             "Translation": {"tokens": torch.tensor([[2, 1, 0]]), "line": torch.tensor([0])},
+            "Captions": {"tokens": torch.tensor([[[2, 1, 0]]]), "line": torch.tensor([0])},
             "Sigmoids": torch.tensor([0, 2]),
             "SquaredError": torch.tensor([0, 2]),
         }
@@ -147,7 +156,7 @@ def look(group: str, made: Any) -> None:
         scores = made.measure(made.example(target, 3), target)
         assert scores["loss"].isfinite()
         sums = {name: value.numpy()[None] for name, value in scores.items()} | {COUNT: np.ones(1)}
-        decoded = {"bleu"} if isinstance(made, Translation) else set()
+        decoded = {m.name for m in made.metrics if m.name.startswith(("bleu", "cider", "meteor"))}
         assert {metric.name for metric in made.metrics} == {*made.finish(sums), *decoded}
         assert made.count(target) > 0
         assert made.objective(scores, target).isfinite()
@@ -178,6 +187,9 @@ def test_every_group_has_options_and_every_folder_is_a_group() -> None:
 @pytest.mark.parametrize("name", [name for name in FILES if name.partition("/")[0] != "procedure"])
 def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     group, option = name.split("/")
+    if SEQUENCES.get(name) is CAPTIONS:
+        pytest.importorskip("efficientnet_lite_pytorch")
+        need_mirror("flickr8k")
     if option in ("mnist", "cifar10", "penn_treebank", "multi30k", "europarl_sample", "digits_and_noise"):
         need_mirror(FOLDERS.get(option, "mnist" if option == "digits_and_noise" else option))
     if option == "europarl":

@@ -30,7 +30,7 @@ from repro.training.optimization import add_penalties, clip, clip_weights, load_
 from repro.training.replicas import Learner
 from repro.training.work import Rows, Scored
 
-PICTURES = 3  # samples whose attention is written down
+PICTURES = 5  # samples whose attention is written down, at most
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
 
 

@@ -18,7 +18,6 @@ from repro.errors import UserError
 
 NET = "efficientnet-lite0"
 WEIGHTS = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"  # SHA-256 of the file
-SIDE = 128  # pixels that images are high and wide
 PLACES, NUMBERS = 64, 112  # of the map at stride 16: 8 x 8
 BLOCKS = 11  # whose last has that map
 AT_ONCE = 50  # images

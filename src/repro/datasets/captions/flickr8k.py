@@ -11,8 +11,8 @@ import torch
 
 from repro.datasets.about import About, Colour
 from repro.datasets.captions.batches import Annotations, Captioned, splits_of
-from repro.datasets.captions.features import NUMBERS, PLACES, SIDE, WEIGHTS, annotations
-from repro.datasets.captions.images import captions_package, mean_colours, pictures
+from repro.datasets.captions.features import NUMBERS, PLACES, WEIGHTS, annotations
+from repro.datasets.captions.images import SIDE, captions_package, mean_colours, pictures
 from repro.datasets.pairs.vocabulary import SPECIAL, Words
 from repro.datasets.splits import check_count
 from repro.datasets.store.checksums import read

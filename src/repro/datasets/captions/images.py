@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from repro.datasets.about import Colour
 from repro.errors import UserError
 
+SIDE = 128  # pixels that the images of Flickr8k are high and wide here
 Pixels = NDArray[np.uint8]
 """(height, width, 3)."""
 
