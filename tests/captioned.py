@@ -1,4 +1,4 @@
-"""Scenes with captions: two things at two of nine places, said in the order in which one reads."""
+"""Scenes with captions: two things at two of nine places, and nothing that tells places from each other."""
 
 from pathlib import Path
 

@@ -69,7 +69,9 @@ def loop_of(words: list[str]) -> Loop:
 
 
 def task(**changes: float) -> Captions:
-    return Captions(**{"alpha_c": 1.0, "beam": 3, "beam_on_the_way": 1, "normalize": 1.0, "longest": 9, **changes})
+    return Captions(
+        **{"alpha_c": 1.0, "beam": 3, "beam_on_the_way": 1, "normalize": 1.0, "longest": 9, "meteor": True, **changes}
+    )
 
 
 def test_loss_and_unevenness_by_hand() -> None:
@@ -173,7 +175,7 @@ def test_a_run_learns_to_see_and_keeps_its_best_net(
         "optimizer=adam",
         "optimizer.lr=0.02",
     ]
-    words += ["trainer.epochs=10", "trainer.keep_best=true", "diagnostics.predictions=[test]"]
+    words += ["trainer.epochs=5", "trainer.keep_best=true", "diagnostics.predictions=[test]"]
     outcome = train(resolve(compose([*words, f"results_dir={tmp_path}"])))
     metrics = json.loads((outcome.folder / "summary.json").read_text())["metrics"]["0"]
     curves = pd.read_csv(outcome.folder / "curves.csv")
@@ -187,11 +189,9 @@ def test_a_run_learns_to_see_and_keeps_its_best_net(
     wanted = {i: [way.format(*(name for _, name in things(first + i))) for way in WAYS] for i in range(SIZES["test"])}
     order = [next(i for i, own in wanted.items() if own[0] == target) for target in texts["target"]]
     said = texts["predicted"].tolist()
-    right = sum(
-        [word for word in one.split() if word in THINGS] == [word for word in wanted[i][0].split() if word in THINGS]
-        for i, one in zip(order, said, strict=True)
-    )
-    assert right >= 8
+    # Nothing tells places from each other, so that the order in which it names things is anybody's guess.
+    named = [{word for word in one.split() if word in THINGS} for one in said]
+    assert sum(found == {name for _, name in things(first + i)} for i, found in zip(order, named, strict=True)) >= 10
     assert metrics["test_kept_bleu_1"] > 80
     parts = bleu_parts(said, [wanted[i] for i in order])
     assert metrics["test_kept_bleu_4"] == pytest.approx(bleus(parts)[3])
@@ -227,8 +227,6 @@ def test_resuming_changes_nothing(words: list[str], tmp_path: Path, monkeypatch:
         ("task.normalize=-1", "task.normalize must be a finite number of at least 0, not -1"),
         ("task.alpha_c=-1", "task.alpha_c must be a finite number of at least 0, not -1"),
         ("task.longest=0", "task.longest must be a whole number of 1 or more, not 0"),
-        ("architecture.dropout=1", "architecture.dropout must be"),
-        ("architecture.attention_depth=3", "architecture.attention_depth must be 1 or 2, not 3"),
         ("task=classification", "captions take dataset=flickr8k, architecture=captioner, task=captions"),
         ("architecture=lstm", "architecture=lstm is not; captions take dataset=flickr8k, architecture=captioner"),
         ("replicas=3", "replicas=3 does not go with dataset=scenes"),
@@ -241,7 +239,6 @@ def test_refusals_are_a_line_and_nothing_is_written(
         words = [word for word in words if not word.startswith("architecture")]
     if more == "task=classification":
         words = [word for word in words if not word.startswith("task")]
-    words = [word for word in words if not (more.startswith("architecture.dropout") and word.startswith(more[:20]))]
     assert says in cli("train", *words, more).mistake
     assert not (tmp_path / "results").exists()
 
@@ -265,8 +262,11 @@ def test_without_java_a_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(captions, "java", lambda: None)
     assert "apt-get install default-jre-headless" in task().notes[0]
     assert task().last_look().meteor is None
+    assert task(meteor=False).notes == []
     monkeypatch.setattr(captions, "java", lambda: "java")
     assert task().notes == []
+    assert task().last_look().meteor is not None
+    assert task(meteor=False).last_look().meteor is None
     java.cache_clear()
     monkeypatch.setattr(caption_scores.shutil, "which", lambda _: None)
     assert java() is None

@@ -51,6 +51,7 @@ class Captions(Task):
         beam_on_the_way: at evaluations before.
         normalize: see `repro.tasks.search.Beam`, 0 or more.
         longest: likewise, 1 or more.
+        meteor: whether METEOR is taken where it can be.
 
     Raises:
         UserError: an option is not allowed, or the extra `[captions]` is missing.
@@ -58,7 +59,9 @@ class Captions(Task):
 
     metrics = (LOSS, PERPLEXITY, UNEVENNESS, *BLEUS, CIDER, METEOR)
 
-    def __init__(self, alpha_c: float, beam: int, beam_on_the_way: int, normalize: float, longest: int) -> None:
+    def __init__(
+        self, alpha_c: float, beam: int, beam_on_the_way: int, normalize: float, longest: int, meteor: bool
+    ) -> None:
         self.alpha_c = number("task.alpha_c", alpha_c, 0)
         self.final = Beam(whole("task.beam", beam, 1), number("task.normalize", normalize, 0), longest)
         whole("task.longest", longest, 1)
@@ -66,12 +69,13 @@ class Captions(Task):
         captions_package("pycocoevalcap.bleu.bleu_scorer")
         self.gallery: Gallery | None = None
         self.ciders: dict[range, Cider] = {}
-        self.meteor: Meteor | None = None
+        self.asks_meteor = meteor
+        self.meteor: Meteor | None = None  # at the last look
 
     @property
     def notes(self) -> list[str]:
         """See `Task`."""
-        if java() is not None:
+        if not self.asks_meteor or java() is not None:
             return []
         return [
             "METEOR is left out: it takes a Java runtime (apt-get install default-jre-headless, or from adoptium.net)"
@@ -85,7 +89,7 @@ class Captions(Task):
 
     def last_look(self) -> "Captions":
         """See `Task`; with the beam of the last look, and METEOR."""
-        last, path = copy.copy(self), java()
+        last, path = copy.copy(self), java() if self.asks_meteor else None
         last.beam, last.meteor = self.final, None if path is None else Meteor(path)
         return last
 
