@@ -134,10 +134,10 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
             write(run.folder / f"{name}.csv", about.heading, ((run.id, *row) for row in about.named(rows)))
         else:
             write(run.folder / f"{name}.csv", SERIES[name], ((run.id, *row) for row in rows))
-        for kind, (table, columns) in LOOKED_AT.items():
+        for kind, (file, columns) in LOOKED_AT.items():
             if declares(run.settings, "task", kind):
                 looks = (row for split in splits[:1] for row in work.attention(split))
-                write(run.folder / f"{table}.csv", columns, ((run.id, *row) for row in looks))
+                write(run.folder / f"{file}.csv", columns, ((run.id, *row) for row in looks))
     write_json(run.folder / "provenance.json", began | own | {"finished": now()})
     summary = summarize(run, run.folder, work, prepared.data, describe(device))
     write_json(run.folder / "summary.json", summary)

@@ -178,11 +178,11 @@ class Captioner(nn.Module):
         if "target" not in x:
             memory, state = self._seen(x["image"])
             return memory, torch.stack(state, 1)
-        count, captions, _ = x["target"].shape
-        each = self._seen(x["image"])
-        memory, state = each if captions == 1 else repeated(*each, captions)
-        logits, weights = self._taught(memory, state, x["target"].flatten(0, 1))
-        return {"logits": logits.unflatten(0, (count, captions)), "attention": weights.unflatten(0, (count, captions))}
+        target, (memory, h_and_c) = x["target"], self._seen(x["image"])
+        if target.shape[1] > 1:
+            memory, h_and_c = repeated(memory, h_and_c, target.shape[1])
+        logits, weights = self._taught(memory, h_and_c, target.flatten(0, 1))
+        return {"logits": logits.reshape(*target.shape, -1), "attention": weights.reshape(*target.shape, -1)}
 
     def _seen(self, image: Tensor) -> tuple[Memory, State]:
         mean = image.mean(1)
