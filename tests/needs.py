@@ -54,7 +54,21 @@ PAIRS = [
     "architecture.width=4",
     "architecture.embedding=4",
 ]
+CAPTIONS = [
+    "dataset=flickr8k",
+    "dataset.subset=20",
+    "dataset.held_out=3",
+    "task=captions",
+    "task.longest=5",
+    "architecture=captioner",
+    "architecture.width=4",
+    "architecture.embedding=4",
+    "architecture.attention=4",
+]
 SEQUENCES = {
+    "architecture/captioner": CAPTIONS,
+    "task/captions": CAPTIONS,
+    "dataset/flickr8k": CAPTIONS,
     "architecture/translator": PAIRS,
     "task/translation": PAIRS,
     "dataset/parallel_text": PAIRS,

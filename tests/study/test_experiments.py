@@ -154,7 +154,8 @@ def check_files(folder: Path) -> dict[str, bytes]:
     others = set(content) - figures - tables
     assert tables <= set(content)
     assert all(
-        name in ("predictions.csv.gz", "spectrum.csv.gz", "texts.csv.gz") or name.removesuffix(".csv") in script
+        name in ("predictions.csv.gz", "spectrum.csv.gz", "texts.csv.gz", "looks.csv.gz")
+        or name.removesuffix(".csv") in script
         for name in others
     )
     assert len(figures) >= 2
@@ -332,6 +333,7 @@ def test_every_variant_of_the_larger_scales_can_be_built(experiment: str) -> Non
 
 # More seeds or variants were asked for, and some of their runs are to come; `repro status` names how many.
 UNDER_WAY = (
+    "noisy_activations/captions",
     "noisy_activations/penn_treebank",
     "noisy_activations/unique_numbers",
     "understanding_neural_networks/digit_net",
