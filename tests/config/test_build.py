@@ -141,6 +141,7 @@ def look(group: str, made: Any) -> None:
             "Recall": torch.zeros(2, 4, 3),
             "Translation": {"tokens": torch.tensor([[2, 1, 0]]), "line": torch.tensor([0])},
             "Sigmoids": torch.tensor([0, 2]),
+            "OneOutput": torch.tensor([0, 1]),
             "SquaredError": torch.tensor([0, 2]),
         }
         target = targets[type(made).__name__]
