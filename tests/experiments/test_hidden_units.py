@@ -52,12 +52,12 @@ def test_one_unit_without_biases_says_the_same_of_every_image():
     words = ("dataset=held_batches", "dataset.images=digits", "task=squared_error", "architecture.bias=false")
     words += ("dataset.side=null", "activation=sigmoid", "initialization=normal", "initialization.std=1", "replicas=9")
     prepared = prepare(resolve(compose([*words, "architecture.depth=1", "architecture.width=1"])))
-    told = prepared.learner().predict(prepared.data.test.x.float() / 16)
+    told = prepared.learner().predict(prepared.data.test.x)
     assert all(len(set(own.tolist())) == 1 for own in told)
     assert len({own[0].item() for own in told}) == 2  # which of the two is a matter of the start
     # With two units it is not so.
     two = prepare(resolve(compose([*words, "architecture.depth=1", "architecture.width=2"])))
-    told = two.learner().predict(two.data.test.x.float() / 16)
+    told = two.learner().predict(two.data.test.x)
     assert any(len(set(own.tolist())) == 2 for own in told)
 
 

@@ -42,7 +42,7 @@ def test_a_net_out_of_its_table(tmp_path):
 
 def test_weights_that_were_not_asked_for():
     rows = pd.DataFrame({"depth": [1], "quantity": ["weight_norm"], "value": [1.0]})
-    with pytest.raises(UserError, match="layer 1 has no entries .* weight_entries,bias_entries"):
+    with pytest.raises(UserError, match=r"layer 1 has no entries .*weight_entries,bias_entries"):
         parameters(rows)
 
 
