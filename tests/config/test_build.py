@@ -149,6 +149,7 @@ def look(group: str, made: Any) -> None:
             "Translation": {"tokens": torch.tensor([[2, 1, 0]]), "line": torch.tensor([0])},
             "RootError": torch.zeros(2, 3),
             "Captions": {"tokens": torch.tensor([[[2, 1, 0]]]), "line": torch.tensor([0])},
+            "OneOutput": torch.tensor([0, 1]),
         }
         target = targets.get(type(made).__name__, torch.tensor([0, 2]))  # most take class numbers
         scores = made.measure(made.example(target, 3), target)

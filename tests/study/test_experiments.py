@@ -43,13 +43,15 @@ class Known:
     Attributes:
         runs: how many.
         rows: of runs.csv, one a run and seed.
-        trains: whether any of its runs trains nets.
+        trains: whether any of its runs trains nets; others do something else.
+        measured: how many of those that do measure their layers.
         folders: of the mirror, that its data come from.
     """
 
     runs: int
     rows: int
     trains: bool
+    measured: int
     folders: frozenset[str]
 
 
@@ -68,7 +70,8 @@ def known(experiment: str) -> Known:
     return Known(
         len(runs),
         sum(len(run.seeds) for run in runs),
-        any(chosen["procedure"] == "train" for chosen in options),
+        any(run.settings["optimizer"] for run in runs),
+        sum(bool(run.settings["optimizer"] and run.diagnostics.quantities) for run in runs),
         frozenset(FOLDERS.get(name, name) for name in data - generated),
     )
 
@@ -110,12 +113,11 @@ def check_tables(experiment: Experiment, folder: Path, rows: int) -> None:
     axes = list(experiment.scale("smoke")["axes"])
     assert list(runs.columns)[: len(HEAD) + len(axes)] == [*HEAD, *axes]
     assert list(runs.columns)[-len(TAIL) :] == list(TAIL)
-    trains = known(experiment.name).trains
     folders = list((folder.parents[2] / "runs" / experiment.name).iterdir())
     samples = [json.loads((run / "summary.json").read_text())["samples"] for run in folders]
     scored = [split for split in ("valid", "test") if all(own.get(split, 0) != 0 for own in samples)]
     columns = {"train_loss", *(f"{best}{split}_loss" for split in scored for best in ("", "best_"))}
-    assert (columns <= set(runs.columns)) == trains
+    assert (columns <= set(runs.columns)) == known(experiment.name).trains
     assert set(runs["scale"]) == {"smoke"}
     assert set(runs["status"]) <= {"done", "diverged"}
     assert runs["run"].str.fullmatch("[0-9a-f]{10}").all()
@@ -125,7 +127,8 @@ def check_tables(experiment: Experiment, folder: Path, rows: int) -> None:
     assert not runs.duplicated(["run", "seed"]).any()
     layers = pd.read_csv(folder / "layers.csv.gz", dtype={"run": str})
     assert list(layers.columns) == list(collected("layers"))
-    assert set(layers["run"]) == (set(runs["run"][runs["train_loss"].notna()]) if trains else set())
+    assert set(layers["run"]) <= set(runs["run"])
+    assert layers["run"].nunique() == known(experiment.name).measured
     claims = pd.read_csv(folder / "claims.csv")
     assert list(claims.columns) == list(verdicts.COLUMNS)
     assert list(claims["claim"]) == judged(experiment)
