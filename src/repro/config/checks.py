@@ -99,6 +99,8 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
     for name in diagnostics["predictions"] or []:
         if name not in SPLITS:
             raise unknown("split in diagnostics.predictions", name, SPLITS)
+    if diagnostics["predictions_throughout"] and not diagnostics["predictions"]:
+        raise UserError("diagnostics.predictions_throughout needs splits, e.g. diagnostics.predictions=[valid]")
     if diagnostics["every"] is not None:
         whole("diagnostics.every", diagnostics["every"], 1)
     for step in diagnostics["steps"] or []:
@@ -108,6 +110,11 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
 def _check_together(settings: Mapping[str, Any]) -> None:
     _check_batches(settings)
     _check_sequences(settings)
+    if settings["diagnostics"]["predictions_throughout"] and not declares(settings, "task", "one_a_sample"):
+        raise UserError(
+            "diagnostics.predictions_throughout writes a number a sample, and "
+            f"task={_option(settings, 'task')} has none; set it to null"
+        )
     written = any(declares(settings, "task", kind) for kind in ("one_a_sample", "writes_text"))
     if settings["diagnostics"]["predictions"] and not written:
         raise UserError(

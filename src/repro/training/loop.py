@@ -254,6 +254,10 @@ class Loop:
             self.schedule.watch(self.plateau, value)
 
     def _measure(self) -> None:
+        if self.diagnostics.predictions_throughout:
+            self.rows.predictions += [
+                row for split in self.diagnostics.predictions or () for row in self.predictions(split)
+            ]
         if self.curvature is not None:
             self.measure_curvature()
         if not self.diagnostics.quantities:
