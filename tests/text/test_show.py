@@ -15,7 +15,8 @@ from repro.errors import UserError
 from repro.html.run import command
 from repro.storage.files import read_json
 from repro.storage.run_files import read_summary
-from repro.text.run import finding, headline, text
+from repro.text.result import finding, headline
+from repro.text.run import text
 from repro.verbs import show
 
 

@@ -25,7 +25,7 @@ from repro.storage.tables import Log, Table, write
 from repro.storage.tensorboard import Events, check_installed
 from repro.training import checkpoint, continuing
 from repro.training.prepare import Prepared, check_targets, prepare
-from repro.training.process import flushed_denormals, keep_freed_memory
+from repro.training.process import flushed_denormals, keep_freed_memory, leave_compiler_out
 from repro.training.progress import Progress
 from repro.training.provenance import describe, now, provenance
 from repro.training.summary import summarize
@@ -72,6 +72,7 @@ def train(run: Run, words: Sequence[str] = (), say: Callable[[str], None] | None
         return found
     torch.set_num_threads(run.settings["threads"])
     keep_freed_memory()
+    leave_compiler_out()
     prepared = prepare(run)
     if say is not None:
         for line in prepared.about.notes if prepared.about else ():

@@ -117,7 +117,7 @@ def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
         if not outcome.trained:
             print("already trained; force=true trains it anew\n")
         try:
-            present(outcome.folder)
+            present(outcome.folder, short=True)
         except BrokenPipeError:
             raise
         except Exception as error:  # the run is done whatever becomes of its picture

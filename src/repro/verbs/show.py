@@ -1,4 +1,4 @@
-"""`repro show`: a finished run's tables and overview figure. `repro train` ends with the same."""
+"""`repro show`: a finished run's tables and overview figure. `repro train` ends with the most important of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -38,16 +38,22 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def present(folder: Path) -> None:
+def present(folder: Path, short: bool = False) -> None:
     """Print a finished run; of one that trained, draw its overview.png and print where that is.
+
+    Args:
+        short: what fits on half a screen, and at once: what draws is imported when it has been printed.
 
     Raises:
         UserError: the run has not finished, or one of its files is damaged.
     """
     check_finished(folder)
-    from repro.text.run import text  # scipy and pandas take their time, and matplotlib
+    if short:
+        from repro.text.result import brief as said
+    else:
+        from repro.text.run import text as said
 
-    print(printable(text(folder)))
+    print(printable(said(folder)), flush=True)
     if read_summary(folder)["settings"].get("choices.procedure", "train") != "train":
         return
     from repro.plots.overview import draw
