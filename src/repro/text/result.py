@@ -34,6 +34,7 @@ def brief(folder: Path) -> str:
     said = [*score_lines(summary)]
     if len(said) > MOST_SCORES:
         said = [*said[: MOST_SCORES - 1], line("", f"and {len(said) - MOST_SCORES + 1} more: repro show {folder.name}")]
+    wrong = _diagnosis(folder, summary)
     parts = [
         [headline(summary["settings"]), *diverged(summary)],
         said,
@@ -41,9 +42,9 @@ def brief(folder: Path) -> str:
             *_vanishing(summary),
             *cost(summary),
             line("folder", str(folder)),
-            line("every layer", f"repro show {folder}"),
+            *([line("every layer", f"repro show {folder}")] if wrong else []),
         ],
-        _diagnosis(folder, summary),
+        wrong,
     ]
     return "\n\n".join("\n".join(lines) for lines in parts if lines)
 

@@ -9,6 +9,7 @@ from repro.storage.files import read_json
 from repro.storage.run_files import read_summary, run_folders
 from repro.verbs.parser import parser
 
+FIGURES = {"train": "overview", "lr_finder": "loss by rate"}  # of a procedure, what it is
 FEW = 6  # runs named in a message
 
 EXAMPLES = """\
@@ -54,14 +55,17 @@ def present(folder: Path, short: bool = False) -> None:
         from repro.text.run import text as said
 
     print(printable(said(folder)), flush=True)
-    if read_summary(folder)["settings"].get("choices.procedure", "train") != "train":
+    name = FIGURES.get(read_summary(folder)["settings"].get("choices.procedure", "train"))
+    if name is None:
         return
-    from repro.plots.overview import draw
-
+    if name == "overview":
+        from repro.plots.overview import draw
+    else:
+        from repro.plots.rates import draw
     try:
-        print(f"{'overview':<28} {draw(folder)}")
+        print(f"{name:<28} {draw(folder)}")
     except UserError as error:  # the numbers are there to read, also where nothing can be written
-        print(f"{'overview':<28} not drawn: {error}")
+        print(f"{name:<28} not drawn: {error}")
 
 
 def find(run: str, results_dir: Path) -> Path:
