@@ -56,6 +56,9 @@ class Log(Protocol):
     def truncate_after(self, step: int) -> None:
         """Drops the rows later than `step`."""
 
+    def close(self) -> None:
+        """Nothing more comes."""
+
 
 class Table:
     """A CSV file that grows by whole lines and survives being killed at any moment.
@@ -118,6 +121,9 @@ class Table:
                     raise
             finally:
                 os.close(descriptor)
+
+    def close(self) -> None:
+        """Nothing is open between calls."""
 
     @property
     def size(self) -> int:

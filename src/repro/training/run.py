@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from repro.config.groups import declares
+from repro.config.groups import declares, flatten
 from repro.config.run import Run
 from repro.errors import UserError
 from repro.storage.files import read_json, write_atomic, write_json
@@ -23,6 +23,7 @@ from repro.storage.locks import LOCK, locked
 from repro.storage.schema import ATTENTION, CURVES, LAYERS, SERIES, SPECTRUM
 from repro.storage.tables import Log, Table, write
 from repro.storage.tensorboard import Events, check_installed
+from repro.storage.trackers import MlflowRun, Names, Tracked, WandbRun, check_tracker
 from repro.training import checkpoint, continuing
 from repro.training.prepare import Prepared, check_targets, prepare
 from repro.training.process import flushed_denormals, keep_freed_memory, leave_compiler_out
@@ -67,6 +68,8 @@ def train(run: Run, words: Sequence[str] = (), say: Callable[[str], None] | None
     """
     if run.settings["tensorboard"]:
         check_installed()
+    for tracker in ("wandb", "mlflow"):
+        check_tracker(tracker, run.settings.get(tracker))
     check_targets(run)
     if not run.settings["force"] and (found := finished(run)):
         return found
@@ -114,7 +117,7 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     for table in tables:
         _check_size(table, state)
     copies = _copies(run, tables)
-    for log in (*tables, *copies):
+    for log in (*tables, *(log for logs in copies for log in logs)):
         log.truncate_after(work.step if state is not None else -1)
     (run.folder / "failed.json").unlink(missing_ok=True)
     write_atomic(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.settings)))
@@ -143,19 +146,24 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     return Outcome(summary["status"], run.folder, trained=True)
 
 
-def _copies(run: Run, tables: list[Table]) -> list[Log]:
-    """Where the rows of the first tables go besides, in the order of the tables."""
-    if not run.settings["tensorboard"]:
-        return []
-    folder, (curves, layers) = run.folder / "tensorboard", tables[:2]
-    return [
-        Events(folder / "curves", curves, ("split", "metric"), run.seeds),
-        Events(folder / "layers", layers, ("quantity", "layer"), run.seeds),
+def _copies(run: Run, tables: list[Table]) -> list[list[Log]]:
+    """Where the rows of the first tables go besides, table by table."""
+    copies: list[list[Log]] = []
+    about = {k: v for k, v in flatten(run.settings).items() if v is not None and not k.startswith("reproduction")}
+    trackers = [
+        make(run.folder, mode, about, run.id)
+        for name, make in (("wandb", WandbRun), ("mlflow", MlflowRun))
+        if (mode := run.settings.get(name)) is not None
     ]
+    for table, named_by in zip(tables, (("split", "metric"), ("quantity", "layer")), strict=False):
+        copies.append([Tracked(tracker, Names(table, named_by, run.seeds)) for tracker in trackers])
+        if run.settings["tensorboard"]:
+            copies[-1].append(Events(run.folder / "tensorboard" / table.path.stem, table, named_by, run.seeds))
+    return copies
 
 
 def _advance_to_end(
-    run: Run, work: Work, tables: list[Table], copies: list[Log], kept: Mapping[str, Any] | None
+    run: Run, work: Work, tables: list[Table], copies: list[list[Log]], kept: Mapping[str, Any] | None
 ) -> None:
     """All steps that are left; `kept` goes into every checkpoint besides, and is None for a run that only begins."""
     progress = Progress(work.total, work.step)
@@ -185,9 +193,11 @@ def _advance_to_end(
         _save(run, work, tables, copies, kept or {})  # kept after the end too: it holds the trained weights
     finally:
         progress.close()
+        for log in (log for logs in copies for log in logs):
+            log.close()
 
 
-def _save(run: Run, work: Work, tables: list[Table], copies: list[Log], kept: Mapping[str, Any]) -> None:
+def _save(run: Run, work: Work, tables: list[Table], copies: list[list[Log]], kept: Mapping[str, Any]) -> None:
     # Tables first: a checkpoint must never be ahead of the rows that led to it.
     _flush(run, work, tables, copies)
     sizes = {table.path.name: table.size for table in tables}
@@ -204,9 +214,9 @@ def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:
         )
 
 
-def _flush(run: Run, work: Work, tables: list[Table], copies: list[Log]) -> None:
+def _flush(run: Run, work: Work, tables: list[Table], copies: list[list[Log]]) -> None:
     for i, rows in enumerate((work.rows.curves, work.rows.layers, work.rows.spectrum)):
-        logs: list[Log] = [*tables[i : i + 1], *copies[i : i + 1]]
+        logs: list[Log] = [*tables[i : i + 1], *(copies[i] if i < len(copies) else ())]
         for log in logs:
             log.append([(run.id, *row) for row in rows])
         rows.clear()
