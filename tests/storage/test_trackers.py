@@ -3,8 +3,9 @@
 import csv
 import math
 import signal
+import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,21 +46,32 @@ def of_mlflow(folder: Path) -> Curves:
     }
 
 
+def records(file: Path) -> Iterator[bytes]:
+    """W&B's file is a log as LevelDB's: behind a head of 7 bytes, parts of records with checksum, length and kind."""
+    data, block, at, parts = file.read_bytes(), 1 << 15, 7, b""
+    while at + 7 <= len(data):
+        if block - at % block < 7:  # no room for the head of a part
+            at += block - at % block
+            continue
+        length, kind = struct.unpack("<HB", data[at + 4 : at + 7])
+        parts, at = parts + data[at + 7 : at + 7 + length], at + 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            yield parts
+            parts = b""
+
+
 def of_wandb(folder: Path) -> Curves:
     from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
 
     (file,) = folder.glob("wandb/offline-run-*/*.wandb")
-    store, found = DataStore(), Curves()
-    store.open_for_scan(str(file))
-    while (data := store.scan_data()) is not None:
+    found: Curves = {}
+    for data in records(file):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         items = {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
         for name, value in items.items():
             if name != "step" and not name.startswith("_"):
-                read = float(value.strip('"').replace("Infinity", "inf"))
-                found.setdefault(name, []).append((int(float(items["step"])), read))
+                found.setdefault(name, []).append((int(items["step"]), float(value.strip('"'))))
     return found
 
 
