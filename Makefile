@@ -73,5 +73,5 @@ benchmark: $(VENV)/installed ## measure the speed bars
 	$(BIN)/python -m benchmarks
 
 clean: ## remove .venv, caches and raw runs; committed results stay
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis results/runs results/sweeps results/*/*/smoke results/*/*/quick results/*/*/full results/*/*/custom
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis results/runs results/sweeps results/mlflow results/*/*/smoke results/*/*/quick results/*/*/full results/*/*/custom
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

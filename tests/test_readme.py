@@ -77,7 +77,10 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
         pytest.importorskip("optuna", reason="extra `search` is not installed")
         words += ["hydra.sweeper.n_trials=2"]
     if verb == "train" and "--cfg" not in words:
-        words += [w for w in SHORT if w.split("=")[0] not in command]
+        if "procedure=" in command:
+            words += ["procedure.steps=10"]
+        else:
+            words += [w for w in SHORT if w.split("=")[0] not in command]
         words += ["dataset.held_out=2000"] if "penn_treebank" in command else []
         if "multi30k" in command:
             pytest.importorskip("sacremoses", reason="extra `text` is not installed")
@@ -119,6 +122,7 @@ def test_runs_are_found_by_the_names_that_stand_on_the_pages(
         and "sweeper" not in c
         and "--cfg" not in c
         and "trusted" not in c
+        and "procedure" not in c
         and f"\n{c}" in readme
     ]
     assert "repro train activation=noisy_tanh" in trainings

@@ -1,12 +1,15 @@
 """The verbs. Nothing heavy is imported before a verb needs it: help and lists answer at once."""
 
+import atexit
 import errno
+import gc
 import importlib
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
 from repro.errors import UserError, printable, unknown
+from repro.memory import uncollected
 from repro.verbs.output import any_terminal
 from repro.verbs.parser import VERBS, with_results_dir
 
@@ -63,7 +66,11 @@ def _dispatch(words: list[str]) -> int:
         return int(importlib.import_module("repro.verbs.completion").complete(rest))
     if verb not in VERBS:
         raise unknown("verb", verb, VERBS)
-    return int(importlib.import_module(f"repro.verbs.{verb}").main(with_results_dir(verb, rest)))
+    # A process that ends gives all its memory back; half a second goes into looking for cycles in it first.
+    atexit.register(gc.freeze)
+    with uncollected():
+        module = importlib.import_module(f"repro.verbs.{verb}")
+    return int(module.main(with_results_dir(verb, rest)))
 
 
 def _help() -> str:

@@ -29,7 +29,7 @@ from repro.model.activations import Activation
 from repro.model.backward import exact
 from repro.model.layer_factory import LayerFactory
 from repro.model.normalization import none
-from repro.schedules.rate import warm_up
+from repro.schedules.rate import up_and_down
 from repro.training.prepare import prepare
 
 
@@ -238,10 +238,10 @@ def test_greedy_decoding_agrees_with_the_accuracy():
 
 
 def test_the_rate_rises_and_falls():
-    rates = [warm_up(epoch, 20, epochs_up=4, floor=0.5) for epoch in range(20)]
+    rates = [up_and_down(epoch, 20, epochs_up=4, floor=0.5) for epoch in range(20)]
     assert rates[:5] == [0.2, 0.4, 0.6, 0.8, 1.0]
     assert rates[12] == pytest.approx(0.75)
     assert all(a > b for a, b in pairwise(rates[4:]))
-    assert warm_up(0, 20, epochs_up=0, floor=0.0) == 1
+    assert up_and_down(0, 20, epochs_up=0, floor=0.0) == 1
     with pytest.raises(UserError, match="epochs_up"):
-        warm_up(0, 20, epochs_up=-1, floor=0.0)
+        up_and_down(0, 20, epochs_up=-1, floor=0.0)

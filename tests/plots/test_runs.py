@@ -18,7 +18,8 @@ from repro.plots import compare, details, overview
 from repro.plots.style import PALETTE, activation_look, styled
 from repro.storage.run_files import read_summary
 from repro.text.comparison import Finished, Setting
-from repro.text.run import data_name, headline, layer_name, layer_table, text
+from repro.text.result import data_name, headline
+from repro.text.run import layer_name, layer_table, text
 
 GATES = tuple(f"stack.layers.0.{gate}" for gate in ("input_gate", "forget_gate", "candidate"))
 

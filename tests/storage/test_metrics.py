@@ -3,11 +3,10 @@
 import subprocess
 import sys
 
-import pandas as pd
 import pytest
 
 from repro.storage.metrics import ANY, LOSS, POSITIVE, SHARE, Metric, better, is_timed, value_range
-from repro.training.summary import metrics_of
+from repro.training.summary import RATIO, metrics_of
 
 OWN = (LOSS, Metric("distance", "m", "lower", "how far off"), Metric("length", "1", None, "of an answer"))
 
@@ -52,13 +51,16 @@ def test_ranges_are_declared_or_follow_from_the_name() -> None:
 def test_best_values_follow_the_declaration() -> None:
     values = {"distance": (3.0, 1.0, 2.0), "length": (5.0, 6.0, 4.0), "gain": (1.0, 3.0, 2.0)}
     rows = [
-        (0, step, split, name, value[step] + (split == "test") * 10)
+        (step, split, name, value[step] + (split == "test") * 10)
         for name, value in values.items()
         for step in range(3)
         for split in ("valid", "test")
     ]
-    curves = pd.DataFrame(rows, columns=["seed", "step", "split", "metric", "value"])
-    found = metrics_of(curves, pd.DataFrame(columns=["seed", "quantity", "value"]), 0, OWN)
+    series: dict[tuple[str, str], list[tuple[int, float]]] = {RATIO: [(0, 0.5), (2, 0.25)]}
+    for step, split, name, value in rows:
+        series.setdefault((split, name), []).append((step, value))
+    found = metrics_of(series, OWN)
+    assert (found["first_vanishing_ratio"], found["vanishing_ratio"]) == (0.5, 0.25)
     assert found["best_valid_distance"] == 1
     assert found["test_distance_at_best_valid"] == 11
     assert found["best_valid_gain"] == 3

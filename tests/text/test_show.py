@@ -15,7 +15,8 @@ from repro.errors import UserError
 from repro.html.run import command
 from repro.storage.files import read_json
 from repro.storage.run_files import read_summary
-from repro.text.run import finding, headline, text
+from repro.text.result import brief, finding, headline
+from repro.text.run import text
 from repro.verbs import show
 
 
@@ -189,10 +190,24 @@ def test_unfinished_and_failed_runs_say_so(runs: Path, capsys: pytest.CaptureFix
 
 
 def test_what_compares_with_the_exact_gradient_is_shown(cli: Callable[..., Said], tiny: tuple[str, ...]) -> None:
-    said = cli("train", *tiny, "backward=linear", "diagnostics=backward", "diagnostics.probe=16").out
+    assert cli("train", *tiny, "backward=linear", "diagnostics=backward", "diagnostics.probe=16").status == 0
+    said = cli("show", "backward=linear").out
     assert "cosine with exact" in said
     assert "norm over exact" in said
-    assert "cosine with exact" not in cli("train", *tiny).out
+    assert cli("train", *tiny).status == 0
+    assert "cosine with exact" not in cli("show", "mlp-tanh-train_size").out
+
+
+def test_a_brief_end_fits_on_half_a_screen(tmp_path: Path) -> None:
+    folder = fabricated.run_folder(tmp_path / "run", seeds=range(3), diverged={1: 20})
+    summary = json.loads((folder / "summary.json").read_text())
+    for own in summary["metrics"].values():
+        own |= {f"test_score_{i}": float(i) for i in range(9)} if own else {}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    lines = brief(folder).splitlines()
+    assert len(lines) <= 18
+    assert lines[1].startswith("1 of 3 seeds diverged (seed 1 at step 20)")
+    assert any(line.strip().startswith("and ") and f" more: repro show {folder.name}" in line for line in lines)
 
 
 def test_what_was_read_off_the_hessian_is_told(tmp_path: Path) -> None:

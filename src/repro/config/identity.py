@@ -32,6 +32,8 @@ NOT_SCIENTIFIC = {
     "trainer.channels_last",
     "trainer.compile",
     "tensorboard",
+    "wandb",
+    "mlflow",
 }
 
 

@@ -76,6 +76,8 @@ class RunConfig:
     device: str = "auto"
     threads: int = 1
     tensorboard: bool = False
+    wandb: str | None = None
+    mlflow: str | None = None
     results_dir: str = "results"
     data_dir: str | None = None
     force: bool = False

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 Scores = Mapping[str, Mapping[str, float]]
 """Of a predictor by its name: `<split>_<metric>` and the value."""
@@ -83,7 +84,7 @@ class About:
     classes: Sequence[str]
     mean: float
     deviation: float
-    samples: Mapping[str, pd.DataFrame]
+    samples: Mapping[str, "pd.DataFrame"]
     targets: Mapping[str, "pd.Series[str]"]
     notes: Sequence[str]
     uneven: bool

@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from repro.bars import bar, tracked
 from repro.diagnostics.hessian import hessian
@@ -158,6 +157,8 @@ class Lanczos:
 
     def measure(self, objective: Objective, seed: int, last: bool) -> Iterator[Found]:
         """See `Method`."""
+        from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh  # most runs look at no Hessian
+
         del last
         size = objective.count
 

@@ -16,7 +16,8 @@ from repro.storage.statistics import estimate, number, with_interval
 from repro.storage.tables import finite, read
 from repro.study.attachments import Figure, address, shaded
 from repro.text import tables, translations
-from repro.text.run import baselines, finding, headline, layer_table, scores
+from repro.text.result import baselines, finding, headline, scores
+from repro.text.run import layer_table
 from repro.text.words import metric
 
 Table = tuple[str, list[str], list[list[str]]]  # caption, columns, rows

@@ -13,7 +13,7 @@ from repro.plots import legends, scales
 from repro.plots.style import TEXT, activation_look, colors, figure, save, styled
 from repro.storage.tables import read
 from repro.text.comparison import Setting
-from repro.text.run import data_name
+from repro.text.result import data_name
 
 WIDEST = 90  # letters of a line of the legend, which has the figure's width
 

@@ -17,7 +17,8 @@ from repro.plots.picture import Picture
 from repro.plots.style import BLUE, GREEN, INK, QUIET, SLIDE, VERMILLION, activation_look, figure, rendered, styled
 from repro.storage.run_files import read_summary
 from repro.storage.tables import read
-from repro.text.run import divergence, headline, layer_name, survivors
+from repro.text.result import divergence, headline
+from repro.text.run import layer_name, survivors
 
 SPLITS = {"train": BLUE, "valid": GREEN, "test": VERMILLION}
 # Letters for a slide rather than a page.

@@ -1,7 +1,8 @@
 """Learning-rate schedules.
 
 A schedule is a function of the epoch: `schedule(epoch, epochs, ...)` is the factor on the learning rate during
-epoch `epoch` = 0, 1, ... of `epochs`. Being stateless, it needs nothing in a checkpoint. `Plateau` is the exception.
+epoch `epoch` = 0, 1, ... of `epochs`. One that is `continuous` is asked before each update; both have fractions then.
+Being stateless, it needs nothing in a checkpoint. `Plateau` is the exception.
 """
 
 import math
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 
 from repro.errors import UserError
 
-Schedule = Callable[[int, int], float]
+Schedule = Callable[[float, float], float]
 
 
 def _share(name: str, value: float) -> float:
@@ -55,7 +56,7 @@ def linear(epoch: int, epochs: int, floor: float) -> float:
     return 1 - (1 - _share("floor", floor)) * epoch / max(epochs, 1)
 
 
-def warm_up(epoch: int, epochs: int, epochs_up: int, floor: float) -> float:
+def up_and_down(epoch: int, epochs: int, epochs_up: int, floor: float) -> float:
     """In equal steps to 1, which epoch `epochs_up` is the first to have, then to `floor` along a straight line."""
     up = _epochs("epochs_up", epochs_up, 0)
     return (epoch + 1) / (up + 1) if epoch < up else linear(epoch - up, epochs - up, floor)
@@ -65,6 +66,57 @@ def decay_after(epoch: int, epochs: int, after: int, factor: float) -> float:
     """1 for `after` epochs, then one more `factor` each epoch: factor^max(epoch + 1 - after, 0)."""
     del epochs
     return float(_share("factor", factor) ** max(epoch + 1 - _epochs("after", after, 0), 0))
+
+
+def _start(value: float) -> float:
+    if not 0 < value <= 1:
+        raise UserError(f"schedule.start must be above 0 and at most 1, not {value}")
+    return value
+
+
+class WarmUp:
+    """Along a straight line from `start` to 1 in the first epochs, then 1.
+
+    Args:
+        after: epochs until 1, above 0.
+        start: in (0, 1].
+    """
+
+    continuous = True
+
+    def __init__(self, after: float, start: float) -> None:
+        if not 0 < after < math.inf:
+            raise UserError(f"schedule.after must be above 0 epochs, not {after}")
+        self.after, self.start = after, _start(start)
+
+    def __call__(self, epoch: float, epochs: float) -> float:
+        """The factor at a moment, however long the run is."""
+        del epochs
+        return self.start + (1 - self.start) * min(epoch / self.after, 1.0)
+
+
+class OneCycle:
+    """From `start` to 1 and down to `floor`, along half a cosine each (Smith & Topin 2018; momentum stays as it is).
+
+    Args:
+        rising: share of the run until 1, in (0, 1).
+        start: in (0, 1].
+        floor: in [0, 1].
+    """
+
+    continuous = True
+
+    def __init__(self, rising: float, start: float, floor: float) -> None:
+        if not 0 < rising < 1:
+            raise UserError(f"schedule.rising must lie between 0 and 1, not {rising}")
+        self.rising, self.start, self.floor = rising, _start(start), _share("floor", floor)
+
+    def __call__(self, epoch: float, epochs: float) -> float:
+        """The factor at a moment of so long a run."""
+        done = min(epoch / max(epochs, 1e-9), 1.0)
+        if done < self.rising:
+            return 1 + (self.start - 1) * (1 + math.cos(math.pi * done / self.rising)) / 2
+        return self.floor + (1 - self.floor) * (1 + math.cos(math.pi * (done - self.rising) / (1 - self.rising))) / 2
 
 
 @dataclass
@@ -102,7 +154,7 @@ class Plateau:
         _epochs("patience", patience, 1)
         self.factor, self.patience, self.scale = factor, patience, 1.0
 
-    def __call__(self, epoch: int, epochs: int) -> float:
+    def __call__(self, epoch: float, epochs: float) -> float:
         """The present factor, whatever the epoch."""
         del epoch, epochs
         return self.scale

@@ -7,8 +7,8 @@ from typing import Literal
 
 SPLITS = ("train", "valid", "test")
 """Parts of a data set: what curves.csv has in its column `split` for scores."""
-SCHEDULE, HESSIAN, COST = OTHER = ("schedule", "hessian", "cost")
-"""What it has there besides: settings over time, indices of the Hessian, what `procedure=cost` measured."""
+SCHEDULE, HESSIAN, COST, FINDER = OTHER = ("schedule", "hessian", "cost", "lr_finder")
+"""What it has there besides: settings over time, indices of the Hessian, what the procedures of those names found."""
 
 TIMED = frozenset(
     f"{COST}_{name}"

@@ -9,12 +9,13 @@ import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Protocol
 
 from repro.errors import UserError
 from repro.storage.files import compressed, csv_line, open_regular, write_all, write_atomic, writing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Columns that are words even where every cell looks like a number (run 0012345678, commit 12e4567).
 _RUN_WORDS = ("run", "variant", "status", "scale", "split", "metric", "layer", "quantity", "method", "device", "commit")
@@ -54,6 +55,9 @@ class Log(Protocol):
 
     def truncate_after(self, step: int) -> None:
         """Drops the rows later than `step`."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
 
 
 class Table:
@@ -118,6 +122,9 @@ class Table:
             finally:
                 os.close(descriptor)
 
+    def close(self) -> None:
+        """Nothing is open between calls."""
+
     @property
     def size(self) -> int:
         """Bytes, header included."""
@@ -172,7 +179,7 @@ def whole_lines(path: Path) -> Iterator[list[str]]:
 MERGE_MARKERS = (b"\n<<<<<<< ", b"\n=======\n", b"\n>>>>>>> ")
 
 
-def read(path: Path, only: tuple[str, Collection[str]] | None = None, words: Collection[str] = ()) -> pd.DataFrame:
+def read(path: Path, only: tuple[str, Collection[str]] | None = None, words: Collection[str] = ()) -> "pd.DataFrame":
     """Reads a table without a torn last line.
 
     Columns of words stay words, also run ids made of digits. In columns of numbers an empty cell or `nan`
@@ -187,6 +194,8 @@ def read(path: Path, only: tuple[str, Collection[str]] | None = None, words: Col
     Raises:
         UserError: the file cannot be read, or is no table.
     """
+    import pandas as pd  # what only trains need not wait for it
+
     data = _bytes(path) if only is None else _bytes(path, [f",{word},".encode() for word in only[1]])
     if not data:
         raise UserError(f"{path} is empty; it needs at least a header: remove it and collect or train again")
@@ -204,6 +213,54 @@ def read(path: Path, only: tuple[str, Collection[str]] | None = None, words: Col
     except ValueError as error:
         raise UserError(f"{path} is no table ({error}); remove it and collect or train again") from error
     return table if only is None else table[table[only[0]].isin(list(only[1]))].reset_index(drop=True)
+
+
+def select(path: Path, columns: Sequence[str], word: str | None = None) -> Iterator[tuple[str, ...]]:
+    """Some columns of a table's rows as text, without pandas and its import.
+
+    Args:
+        path: the table, .csv or .csv.gz.
+        columns: their names.
+        word: the whole text of a cell in the middle of a row; only rows that have it.
+
+    Raises:
+        UserError: the file cannot be read, or has no such columns.
+    """
+    data = _bytes(path, None if word is None else [f",{word},".encode()])
+    yield from _picked(path, columns, data.decode().splitlines())
+
+
+def last_step(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """As `select`, of the rows at the end that have the last one's step."""
+    header, *lines = _text(path).splitlines() or [""]
+    at = next(csv.reader([header]), []).index("step") if "step" in header else 0
+    step = next(csv.reader(lines[-1:]), [""])[at : at + 1]
+    own = list(itertools.takewhile(lambda line: next(csv.reader([line]))[at : at + 1] == step, reversed(lines)))
+    yield from _picked(path, columns, [header, *reversed(own)])
+
+
+def _picked(path: Path, columns: Sequence[str], lines: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    rows = csv.reader(lines)
+    header = next(rows, [])
+    if missing := [name for name in columns if name not in header]:
+        raise UserError(f"{path} has no column {', '.join(missing)}; collect or train again")
+    places = [header.index(name) for name in columns]
+    for row in rows:
+        if len(row) != len(header):
+            raise UserError(f"{path} is damaged in the row {','.join(row)[:60]}; collect or train again")
+        yield tuple(row[i] for i in places)
+
+
+def as_float(text: str) -> float:
+    """The number in a cell; NaN where it is empty.
+
+    Raises:
+        UserError: the cell holds something else.
+    """
+    try:
+        return float(text or "nan")
+    except ValueError as error:
+        raise UserError(f"{text!r} is no number; collect or train again") from error
 
 
 def _text(path: Path) -> str:
@@ -269,7 +326,7 @@ def write_text(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]
 def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     yield csv_line(columns)
     for row in rows:
-        yield csv_line(["" if value is pd.NA else short(value) for value in row])
+        yield csv_line(["" if type(value).__name__ == "NAType" else short(value) for value in row])  # pandas' NA
 
 
 def is_number(text: str) -> bool:

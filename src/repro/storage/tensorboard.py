@@ -77,6 +77,9 @@ class Events:
         for seed, file in self._files.items():
             write_atomic(file, _beginning() + records.get(seed, b""))
 
+    def close(self) -> None:
+        """Nothing is open between calls."""
+
     def _records(self, rows: Iterable[Sequence[Any]]) -> Mapping[int, bytes]:
         """Encoded scalars by seed."""
         from tensorboard.compat.proto.summary_pb2 import Summary

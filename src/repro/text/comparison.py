@@ -19,7 +19,9 @@ from repro.storage.tables import cell, finite
 from repro.text.tables import table
 
 # Where a run lies and how it was asked for says nothing of what it is.
-_APART = frozenset({"results_dir", "data_dir", "dataset.data_dir", "force", "trusted", "tensorboard"})
+_APART = frozenset(
+    {"results_dir", "data_dir", "dataset.data_dir", "force", "trusted", "tensorboard", "wandb", "mlflow"}
+)
 ABSENT = "–"
 
 

@@ -1,10 +1,13 @@
 """What the quantities of a net's layers mean, in plain words: rules with thresholds, each shown by an experiment."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
 
-import pandas as pd
+if TYPE_CHECKING:
+    import pandas as pd
 
 FALL = 1e-3  # of a gradient or a standard deviation, from one end of a net to the other
 RISE = 1e3
@@ -16,6 +19,23 @@ ALIKE = 1e-6
 FINITE = ("activation_mean", "activation_std", "gradient_norm", "weight_gradient_norm", "weight_norm", "update_ratio")
 
 
+class Reading(NamedTuple):
+    """A quantity of a layer at one step; as a row of `layers.csv`."""
+
+    depth: int
+    layer: str
+    quantity: str
+    value: float
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Which layer, with others in the order of depth."""
+        return self.depth, self.layer
+
+
+Readings = Sequence[Reading]
+
+
 @dataclass(frozen=True)
 class Rule:
     """Something that goes wrong in nets.
@@ -24,13 +44,13 @@ class Rule:
         name: in a word or two.
         says: quantity and threshold, as a condition.
         shown_by: the experiment in which it is seen to matter.
-        finds: from the rows of a measurement to what is the case, in words; None where it is not.
+        finds: from a measurement, in the order of depth, to what is the case, in words; None where it is not.
     """
 
     name: str
     says: str
     shown_by: str
-    finds: Callable[[pd.DataFrame], str | None]
+    finds: Callable[[Readings], str | None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +64,7 @@ class Finding:
         return f"{self.words}\n    ({self.rule.says}; see: repro table {self.rule.shown_by})"
 
 
-def findings(layers: pd.DataFrame) -> list[Finding]:
+def findings(layers: "pd.DataFrame") -> list[Finding]:
     """The rules that hold at the last step that was measured, the gravest first.
 
     Args:
@@ -52,12 +72,25 @@ def findings(layers: pd.DataFrame) -> list[Finding]:
     """
     if layers.empty:
         return []
-    last = layers[layers["step"] == layers["step"].max()]
-    rows = last.groupby(["depth", "layer", "quantity"], sort=True, as_index=False)["value"].median()
+    last = layers.loc[layers["step"] == layers["step"].max(), list(Reading._fields)]
+    return found(Reading(*row) for row in last.itertuples(index=False))
+
+
+def found(readings: Iterable[Reading]) -> list[Finding]:
+    """As `findings`, of what was measured at one step, several seeds in any order; needs no pandas."""
+    values: dict[tuple[int, str, str], list[float]] = {}
+    for depth, layer, quantity, value in readings:
+        values.setdefault((int(depth), layer, quantity), []).append(value)
+    rows = [Reading(*place, _median(values[place])) for place in sorted(values)]
     return [Finding(rule, words) for rule in RULES if (words := rule.finds(rows)) is not None]
 
 
-def report(layers: pd.DataFrame, losses: pd.DataFrame) -> str:
+def _median(values: Sequence[float]) -> float:
+    known = [value for value in values if not math.isnan(value)]
+    return median(known) if known else math.nan
+
+
+def report(layers: "pd.DataFrame", losses: "pd.DataFrame") -> str:
     """The findings as text: a line for each with its rule below, or one that says that nothing was found.
 
     Args:
@@ -82,13 +115,13 @@ def _power(value: float) -> str:
     return f"{value:.0e}" if value else "0"
 
 
-def _of(rows: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    return rows[(rows["quantity"] == quantity) & (rows["depth"] > 0)]
+def _of(rows: Readings, quantity: str) -> Readings:
+    return [row for row in rows if row.quantity == quantity and row.depth > 0]
 
 
-def _places(rows: pd.DataFrame, whole: pd.DataFrame) -> str:
+def _places(rows: Readings, whole: Readings) -> str:
     """ "layers 1-4 of 12 (features.0 to features.6)"."""
-    depths = sorted(rows["depth"].unique())
+    depths = sorted({row.depth for row in rows})
     spans: list[list[int]] = []
     for depth in depths:
         if spans and depth == spans[-1][1] + 1:
@@ -96,68 +129,64 @@ def _places(rows: pd.DataFrame, whole: pd.DataFrame) -> str:
         else:
             spans.append([depth, depth])
     said = ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in spans)
-    names = list(dict.fromkeys(rows["layer"]))
+    names = list(dict.fromkeys(row.layer for row in rows))
     named = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
     plural = "s" if len(depths) > 1 else ""
-    return f"layer{plural} {said} of {whole['depth'].max()} ({named})"
+    return f"layer{plural} {said} of {max(row.depth for row in whole)} ({named})"
 
 
-def _not_finite(rows: pd.DataFrame) -> str | None:
-    bad = rows[~rows["value"].map(math.isfinite) & rows["quantity"].isin(FINITE)]
-    return None if bad.empty else f"{_places(bad, rows)}: {bad['quantity'].iloc[0]} is not finite"
+def _not_finite(rows: Readings) -> str | None:
+    bad = [row for row in rows if row.quantity in FINITE and not math.isfinite(row.value)]
+    return f"{_places(bad, rows)}: {bad[0].quantity} is not finite" if bad else None
 
 
-def _beside(quantity: str, end: str, above: bool, words: str) -> Callable[[pd.DataFrame], str | None]:
+def _beside(quantity: str, end: str, above: bool, words: str) -> Callable[[Readings], str | None]:
     """Finds layers far above or far below the first or the last one."""
 
-    def finds(rows: pd.DataFrame) -> str | None:
+    def finds(rows: Readings) -> str | None:
         own = _of(rows, quantity)
-        if len(own) < 3 or not (at_end := own["value"].iloc[0 if end == "first" else -1]) > 0:
+        if len(own) < 3 or not (at_end := own[0 if end == "first" else -1].value) > 0:
             return None
-        ratios = own["value"] / at_end
-        bad = ratios[ratios > RISE] if above else ratios[ratios < FALL]
-        if bad.empty:
+        bad = [row for row in own if (row.value / at_end > RISE if above else row.value / at_end < FALL)]
+        if not bad:
             return None
-        return f"{_places(own.loc[bad.index], rows)}: {words.format(_power(bad.max() if above else bad.min()))}"
+        ratio = (max if above else min)(row.value / at_end for row in bad)
+        return f"{_places(bad, rows)}: {words.format(_power(ratio))}"
 
     return finds
 
 
-def _above(quantity: str, bound: float, words: str) -> Callable[[pd.DataFrame], str | None]:
-    def finds(rows: pd.DataFrame) -> str | None:
-        own = _of(rows, quantity)
-        bad = own[own["value"] > bound]
-        return None if bad.empty else f"{_places(bad, rows)}: {words.format(bad['value'].max())}"
+def _above(quantity: str, bound: float, words: str) -> Callable[[Readings], str | None]:
+    def finds(rows: Readings) -> str | None:
+        bad = [row for row in _of(rows, quantity) if row.value > bound]
+        return f"{_places(bad, rows)}: {words.format(max(row.value for row in bad))}" if bad else None
 
     return finds
 
 
-def _saturated(rows: pd.DataFrame) -> str | None:
+def _saturated(rows: Readings) -> str | None:
     """A function that is 0 on one side, as ReLU, is flat there by design: its dead units are what counts."""
-    own = rows.pivot_table(index=["depth", "layer"], columns="quantity", values="value")
-    ends = own.reindex(columns=["histogram_low", "histogram_high"])
-    rectified = own.index[(ends["histogram_low"] == 0) & (ends["histogram_high"] != 1)]
-    kept = rows[~pd.MultiIndex.from_frame(rows[["depth", "layer"]]).isin(rectified)]
+    low = {row.place for row in rows if row.quantity == "histogram_low" and row.value == 0}
+    high = {row.place for row in rows if row.quantity == "histogram_high" and row.value == 1}
+    kept = [row for row in rows if row.place not in low - high]
     return _above("saturated_share", SATURATED, "up to {:.0%} of the activations are saturated")(kept)
 
 
-def _still(rows: pd.DataFrame) -> str | None:
-    own = _of(rows, "update_ratio")
-    bad = own[own["value"] < STILL]
-    return (
-        None
-        if bad.empty
-        else f"{_places(bad, rows)}: an update moves the weights by {_power(bad['value'].min())} of their size"
-    )
+def _still(rows: Readings) -> str | None:
+    bad = [row for row in _of(rows, "update_ratio") if row.value < STILL]
+    least = _power(min((row.value for row in bad), default=0.0))
+    return f"{_places(bad, rows)}: an update moves the weights by {least} of their size" if bad else None
 
 
-def _alike(rows: pd.DataFrame) -> str | None:
-    spread = _of(rows, "unit_spread").set_index(["depth", "layer"])["value"]
-    size = _of(rows, "activation_mean").set_index(["depth", "layer"])["value"].abs()
-    alike = spread[spread <= ALIKE * size.reindex(spread.index).fillna(0.0)]
-    alike = alike[size.reindex(alike.index) > 0]
-    bad = rows[pd.MultiIndex.from_frame(rows[["depth", "layer"]]).isin(alike.index)]
-    return None if bad.empty else f"{_places(bad, rows)}: all units do the same, and will go on so"
+def _alike(rows: Readings) -> str | None:
+    size = {row.place: abs(row.value) for row in _of(rows, "activation_mean")}
+    alike = {
+        row.place
+        for row in _of(rows, "unit_spread")
+        if row.value <= ALIKE * (own := size.get(row.place, 0.0)) and own > 0
+    }
+    bad = [row for row in rows if row.place in alike]
+    return f"{_places(bad, rows)}: all units do the same, and will go on so" if bad else None
 
 
 RULES: Sequence[Rule] = (

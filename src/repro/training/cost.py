@@ -24,6 +24,7 @@ GENERATOR = 5056  # bytes that torch keeps of a generator's state
 ROW = 100  # bytes that a row of a table takes in memory at least
 STEP = 32  # bytes of a number in a set
 DEEP = 200  # layers from which on the others are not built to be counted
+SMALL, SMALL_INPUTS = 1 << 20, 1 << 16  # weights of a net, and numbers put in, that fit anywhere
 LEAST = (1, 2, 3, 4, 8)  # what a setting may be at least
 WORDS = 8  # bytes of a number, at least, where a setting says how many are drawn
 
@@ -123,7 +124,7 @@ class Estimate:
 
     def __init__(self, run: Run, parts: Any, data: Any, x: Tree) -> None:
         self._run, self._parts, self._data = run, parts, data
-        self._x = mapped(lambda v: v.to("meta"), x)
+        self._x = x
         self._states = _states(parts.optimizer)
         self._width = 8 if run.trainer.precision == "float64" else 4
         self._known: dict[str, tuple[int, int]] = {}
@@ -208,15 +209,25 @@ class Estimate:
             made.extend([output.numel()] if isinstance(output, Tensor) else [])
 
         hooks = [m.register_forward_hook(note) for m in _weighted(net)]
+        weights, inputs = (sum(v.numel() for v in values) for values in (net.parameters(), leaves(self._x)))
+        small = weights <= SMALL and inputs <= SMALL_INPUTS  # walked with values: torch's way without is slow to import
         try:
-            with torch.no_grad():
-                net.eval()(self._x)
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                (_zeroed(net) if small else net).eval()(mapped(lambda v: v.to("cpu" if small else "meta"), self._x))
         except Exception:  # a net that cannot be walked without values
             return 0
         finally:
             for hook in hooks:
                 hook.remove()
         return sum(made) // samples(self._x)
+
+
+def _zeroed(net: nn.Module) -> nn.Module:
+    """A net without memory as one of zeros."""
+    # `to_empty` would import as much as a walk without values.
+    change: Any = net._apply
+    change(lambda v: torch.zeros(v.shape, dtype=v.dtype))
+    return net
 
 
 def _weighted(net: nn.Module) -> Iterator[nn.Module]:

@@ -6,20 +6,24 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from repro.config.build import build, takes
 from repro.config.groups import ADDRESS, COMPONENTS, own_option
 from repro.config.run import Run
 from repro.config.schema import DiagnosticsConfig, RunConfig, TrainerConfig
 from repro.config.yaml_files import load
 from repro.errors import UserError
+from repro.model.activations.noise import NoiseSource, attach_noise
 from repro.paths import PACKAGE
+from repro.seeds import generator
 from repro.storage.files import read_regular
 from repro.storage.run_files import read_summary
 from repro.training import checkpoint
 from repro.training.loop import Loop
-from repro.training.prepare import Prepared, prepare
+from repro.training.prepare import Prepared, check_targets, components, prepare, settle
 
 
 def reopened(
@@ -67,12 +71,53 @@ def nets(loop: Loop) -> list[nn.Module]:
     return found
 
 
+def blank(
+    config: Path, shape: Sequence[int], outputs: Any, tokens: int | None = None, trusted: Sequence[str] = ()
+) -> nn.Module:
+    """A run's net as it was built, with no data and no weights of any use: what `repro export` wrote goes into it.
+
+    Args:
+        config: the run's config.yaml.
+        shape: of an input.
+        outputs: how many there are, as its task has it.
+        tokens: of the vocabulary, where there is one.
+        trusted: packages whose targets are allowed.
+
+    Raises:
+        UserError: the settings are no run's, or name what is not trusted.
+    """
+    run = Run(_settings(config, None, trusted), "", config.parent)
+    check_targets(run)
+    parts = components(run)
+    node = run.settings["architecture"]
+    with torch.random.fork_rng(devices=[]):
+        net: nn.Module = build(
+            node,
+            "architecture",
+            list(trusted),
+            shape=tuple(shape),
+            outputs=outputs,
+            make=parts.layer_factory,
+            **({"tokens": tokens} if takes(node, "tokens") else {}),
+        )
+    assert parts.layer_factory is not None  # an architecture was built with it
+    settle(net, parts.layer_factory)
+    attach_noise(net, NoiseSource([generator(run.seeds[0], "noise")]))
+    return net
+
+
 def _run(folder: Path, hessian: Mapping[str, Any] | None, trusted: Sequence[str]) -> Run:
-    """The run with this method; what its version did not know yet is at its default."""
-    read_regular(folder / "config.yaml")
-    settings = OmegaConf.to_container(load(folder / "config.yaml"))
+    """The run with this method."""
+    whole = _settings(folder / "config.yaml", hessian, trusted)
+    return Run(whole, str(read_summary(folder)["run"]), folder)
+
+
+def _settings(file: Path, hessian: Mapping[str, Any] | None, trusted: Sequence[str]) -> dict[str, Any]:
+    """A run's settings with this method; what its version did not know yet is at its default."""
+    read_regular(file)
+    settings = OmegaConf.to_container(load(file))
     if not isinstance(settings, dict) or not {"trainer", "diagnostics", "choices"} <= settings.keys():
-        raise UserError(f"{folder / 'config.yaml'} has no settings of a run; train the run again with force=true")
+        raise UserError(f"{file} has no settings of a run; train the run again with force=true")
     known: dict[str, Any] = {str(k): v for k, v in settings.items()}
     for key, schema in (("trainer", TrainerConfig), ("diagnostics", DiagnosticsConfig)):
         known[key] = known[key] and vars(schema()) | known[key]
@@ -80,9 +125,7 @@ def _run(folder: Path, hessian: Mapping[str, Any] | None, trusted: Sequence[str]
     for group in set(COMPONENTS) & set(known["choices"]):
         known[group] = _later(group, known["choices"][group], known.get(group) or {})
     defaults = {field.name: None for field in fields(RunConfig)}
-    summary = read_summary(folder)
-    whole = defaults | known | {"hessian": None if hessian is None else dict(hessian), "trusted": list(trusted)}
-    return Run(whole, str(summary["run"]), folder)
+    return defaults | known | {"hessian": None if hessian is None else dict(hessian), "trusted": list(trusted)}
 
 
 def _later(group: str, option: str, node: Any) -> Any:

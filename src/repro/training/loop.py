@@ -141,7 +141,11 @@ class Loop:
             self.learner.set_noise(self.annealing(self.step))
 
     def _update(self, batch: Batch) -> None:
-        factor = self.schedule(self.step // self.per_epoch, self.epochs) * self.feed.rate
+        if getattr(self.schedule, "continuous", False):
+            factor = self.schedule(self.step / self.per_epoch, self.total / self.per_epoch)
+        else:
+            factor = self.schedule(self.step // self.per_epoch, self.epochs)
+        factor *= self.feed.rate
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * factor
         self._anneal()

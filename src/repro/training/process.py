@@ -1,11 +1,15 @@
-"""What a process that trains is set to, for speed: memory kept between steps, no denormal numbers."""
+"""What a process that trains is set to, for speed: memory is kept, denormals are zero, the compiler is left out."""
 
 import ctypes
+import functools
+import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
+from torch.optim import Optimizer
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # numbers of glibc's mallopt
 
@@ -22,6 +26,53 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, 32 * 2**20)  # the most it takes
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+COMPILER = "torch._dynamo"
+
+
+def leave_compiler_out() -> None:
+    """Let torch's optimizers do without `torch._dynamo` for as long as nobody compiles anything.
+
+    They import it, which takes as long as all the rest of torch, only to tell it what it may not trace. From the moment
+    that it is there, through `trainer.compile` or somebody else's `torch.compile`, they tell it as before.
+    """
+    if COMPILER in sys.modules:
+        return
+    for method in (Optimizer.add_param_group, Optimizer.zero_grad, Optimizer.state_dict, Optimizer.load_state_dict):
+        function: Any = inspect.unwrap(method)
+        function.__dynamo_disable = _untraced(function)  # where `torch._disable_dynamo` looks before it imports
+    for kind in vars(torch.optim).values():
+        step = vars(kind).get("step") if inspect.isclass(kind) and issubclass(kind, Optimizer) else None
+        if step is not None and step.__code__.co_name == "_use_grad":
+            kind.step = _unbroken(step)
+
+
+def _untraced(function: Any) -> Callable[..., Any]:
+    """A method as it is, until there is a compiler that has to be told."""
+
+    def call(*args: Any, **options: Any) -> Any:
+        if COMPILER not in sys.modules:
+            return function(*args, **options)
+        disable: Any = torch._dynamo.disable
+        function.__dynamo_disable = disable(function, True, wrapping=False)
+        return function.__dynamo_disable(*args, **options)
+
+    return call
+
+
+def _unbroken(step: Any) -> Callable[..., Any]:
+    """An optimizer's step under `torch.optim.optimizer._use_grad_for_differentiable`, without its import."""
+    algorithm = step.__wrapped__
+
+    @functools.wraps(algorithm)
+    def call(self: Optimizer, *args: Any, **options: Any) -> Any:
+        if COMPILER in sys.modules:
+            return step(self, *args, **options)
+        with torch.set_grad_enabled(self.defaults["differentiable"]):
+            return algorithm(self, *args, **options)
+
+    return call
 
 
 @contextmanager

@@ -1,10 +1,13 @@
-"""What is seen while a run trains: a bar on a terminal, a line an evaluation elsewhere."""
+"""What is seen while a run trains: a bar on a terminal, elsewhere a line an evaluation, of many some."""
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from repro.bars import Outlook, bar, say
+
+LINES = 20  # at most
 
 
 class Progress:
@@ -19,6 +22,7 @@ class Progress:
         self.total = total
         self.bar = bar(total, "", "step", delay=0, initial=done)
         self._step, self._outlook = done, Outlook(total, "training", done)
+        self._due = 0  # the step from which on the next evaluation has a line
 
     def advance(self, steps: int) -> None:
         """So many updates more."""
@@ -28,7 +32,11 @@ class Progress:
 
     def evaluated(self, step: int, epoch: float, scores: Mapping[tuple[str, str], np.ndarray]) -> None:
         """Show the scores of an evaluation; with several replicas their mean over those that are finite."""
+        if self.bar.disable and step < self._due:
+            return
         if self.bar.disable:
+            share = self.total / (LINES - 1)
+            self._due = min(self.total, math.ceil((step // share + 1) * share))
             text = "  ".join(f"{split} {metric} {_mean(values):.4f}" for (split, metric), values in scores.items())
             say(f"epoch {epoch:g}  step {step}/{self.total}  {text}")
         else:

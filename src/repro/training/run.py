@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from repro.config.groups import declares
+from repro.config.groups import declares, flatten
 from repro.config.run import Run
 from repro.errors import UserError
 from repro.storage.files import read_json, write_atomic, write_json
@@ -23,9 +23,10 @@ from repro.storage.locks import LOCK, locked
 from repro.storage.schema import ATTENTION, LOOKS, SERIES
 from repro.storage.tables import Log, Table, write
 from repro.storage.tensorboard import Events, check_installed
+from repro.storage.trackers import MlflowRun, Names, Tracked, WandbRun, check_tracker
 from repro.training import checkpoint, continuing
 from repro.training.prepare import Prepared, check_targets, prepare
-from repro.training.process import flushed_denormals, keep_freed_memory
+from repro.training.process import flushed_denormals, keep_freed_memory, leave_compiler_out
 from repro.training.progress import Progress
 from repro.training.provenance import describe, now, provenance
 from repro.training.summary import summarize
@@ -69,11 +70,14 @@ def train(run: Run, words: Sequence[str] = (), say: Callable[[str], None] | None
     """
     if run.settings["tensorboard"]:
         check_installed()
+    for tracker in ("wandb", "mlflow"):
+        check_tracker(tracker, run.settings.get(tracker))
     check_targets(run)
     if not run.settings["force"] and (found := finished(run)):
         return found
     torch.set_num_threads(run.settings["threads"])
     keep_freed_memory()
+    leave_compiler_out()
     prepared = prepare(run)
     if say is not None:
         for line in prepared.notes:
@@ -113,7 +117,7 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     for table in tables.values():
         _check_size(table, state)
     copies = _copies(run, tables)
-    for log in (*tables.values(), *copies.values()):
+    for log in (*tables.values(), *(log for logs in copies.values() for log in logs)):
         log.truncate_after(work.step if state is not None else -1)
     (run.folder / "failed.json").unlink(missing_ok=True)
     write_atomic(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.settings)))
@@ -150,19 +154,24 @@ def _growing(run: Run) -> list[str]:
     return names + (["predictions"] if run.diagnostics.predictions_throughout else [])
 
 
-def _copies(run: Run, tables: Mapping[str, Table]) -> dict[str, Log]:
+def _copies(run: Run, tables: Mapping[str, Table]) -> dict[str, list[Log]]:
     """Where the rows of some tables go besides, by the table's name."""
-    if not run.settings["tensorboard"]:
-        return {}
-    folder = run.folder / "tensorboard"
-    return {
-        "curves": Events(folder / "curves", tables["curves"], ("split", "metric"), run.seeds),
-        "layers": Events(folder / "layers", tables["layers"], ("quantity", "layer"), run.seeds),
-    }
+    copies: dict[str, list[Log]] = {}
+    about = {k: v for k, v in flatten(run.settings).items() if v is not None and not k.startswith("reproduction")}
+    trackers = [
+        make(run.folder, mode, about, run.id)
+        for name, make in (("wandb", WandbRun), ("mlflow", MlflowRun))
+        if (mode := run.settings.get(name)) is not None
+    ]
+    for name, named_by in (("curves", ("split", "metric")), ("layers", ("quantity", "layer"))):
+        copies[name] = [Tracked(tracker, Names(tables[name], named_by, run.seeds)) for tracker in trackers]
+        if run.settings["tensorboard"]:
+            copies[name].append(Events(run.folder / "tensorboard" / name, tables[name], named_by, run.seeds))
+    return copies
 
 
 def _advance_to_end(
-    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, Log], kept: Mapping[str, Any] | None
+    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, list[Log]], kept: Mapping[str, Any] | None
 ) -> None:
     """All steps that are left; `kept` goes into every checkpoint besides, and is None for a run that only begins."""
     progress = Progress(work.total, work.step)
@@ -192,10 +201,12 @@ def _advance_to_end(
         _save(run, work, tables, copies, kept or {})  # kept after the end too: it holds the trained weights
     finally:
         progress.close()
+        for log in (log for logs in copies.values() for log in logs):
+            log.close()
 
 
 def _save(
-    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, Log], kept: Mapping[str, Any]
+    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, list[Log]], kept: Mapping[str, Any]
 ) -> None:
     # Tables first: a checkpoint must never be ahead of the rows that led to it.
     _flush(run, work, tables, copies)
@@ -213,10 +224,10 @@ def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:
         )
 
 
-def _flush(run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, Log]) -> None:
+def _flush(run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, list[Log]]) -> None:
     for name, table in tables.items():
         rows = getattr(work.rows, name)
-        for log in filter(None, (table, copies.get(name))):
+        for log in (table, *copies.get(name, ())):
             log.append([(run.id, *row) for row in rows])
         rows.clear()
 

@@ -50,6 +50,8 @@ ROOT_KEYS = (
     "force=",
     "trusted=",
     "tensorboard=",
+    "wandb=offline",
+    "mlflow=offline",
     "trainer.epochs=",
     "trainer.batch_size=",
     "optimizer.lr=",
@@ -89,7 +91,7 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
     if (verb in ("reproduce", "figures", "table", "status") and len(before) == 1) or before[:2] == ["claims", "check"]:
         experiments = [name for name, _ in options("experiment")]
         return sorted({name.partition("/")[0] for name in experiments} | set(experiments))
-    if verb in ("show", "compare") or (verb == "diagnose" and len(before) == 1):
+    if verb in ("show", "compare") or (verb in ("diagnose", "export") and len(before) == 1):
         return _runs(before[1:], current)
     if verb == "runs":
         return [*_runs(before[1:], current), *_filters(before[1:], current)]

@@ -63,7 +63,7 @@ def _describe(words: Sequence[str]) -> int:
         print(f"\nname what is to be predicted: repro data describe {file} target=COLUMN")
         return 0
     run = resolve(compose(quoted(["dataset=table", f"dataset.path={file}", *settings])))
-    from repro.text.run import baselines
+    from repro.text.result import baselines
     from repro.training.prepare import prepare
 
     about = prepare(run).data.about

@@ -14,6 +14,7 @@ from repro.config.internals import flags_first
 from repro.config.run import resolve
 from repro.config.yaml_loader import fast_yaml
 from repro.errors import UserError, printable
+from repro.memory import uncollected
 from repro.paths import conf_dir
 from repro.storage.files import read_json, write_json
 from repro.storage.run_files import read_summary
@@ -105,7 +106,8 @@ def _say(line: str) -> None:
 def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
     from hydra.core.hydra_config import HydraConfig
 
-    from repro.training.run import train
+    with uncollected():
+        from repro.training.run import train
 
     run = resolve(with_choices(cfg, HydraConfig.get().runtime.choices))
     outcome = train(run, list(HydraConfig.get().overrides.task), None if quiet else _say)
@@ -117,7 +119,8 @@ def _train(cfg: DictConfig, quiet: bool) -> dict[str, Any]:
         if not outcome.trained:
             print("already trained; force=true trains it anew\n")
         try:
-            present(outcome.folder)
+            with uncollected():
+                present(outcome.folder, short=True)
         except BrokenPipeError:
             raise
         except Exception as error:  # the run is done whatever becomes of its picture

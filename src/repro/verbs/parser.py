@@ -21,6 +21,7 @@ VERBS = {
     "show": "the tables of one finished run again, and its overview figure; --html makes a page of it",
     "compare": "finished runs side by side: settings, final metrics, differences seed by seed, curves",
     "diagnose": "the Hessian of a finished run's loss and its spectrum",
+    "export": "a finished run's net as a plain state_dict, and a script of ten lines that loads it",
     "completion": "a completion script for your shell",
 }
 

@@ -1,4 +1,4 @@
-"""`repro show`: a finished run's tables and overview figure. `repro train` ends with the same."""
+"""`repro show`: a finished run's tables and overview figure. `repro train` ends with the most important of it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
@@ -9,6 +9,7 @@ from repro.storage.files import read_json
 from repro.storage.run_files import read_summary, run_folders
 from repro.verbs.parser import parser
 
+FIGURES = {"train": "overview", "lr_finder": "loss by rate"}  # of a procedure, what it is
 FEW = 6  # runs named in a message
 
 EXAMPLES = """\
@@ -38,24 +39,33 @@ def main(words: Sequence[str]) -> int:
     return 0
 
 
-def present(folder: Path) -> None:
+def present(folder: Path, short: bool = False) -> None:
     """Print a finished run; of one that trained, draw its overview.png and print where that is.
+
+    Args:
+        short: what fits on half a screen, and at once: what draws is imported when it has been printed.
 
     Raises:
         UserError: the run has not finished, or one of its files is damaged.
     """
     check_finished(folder)
-    from repro.text.run import text  # scipy and pandas take their time, and matplotlib
+    if short:
+        from repro.text.result import brief as said
+    else:
+        from repro.text.run import text as said
 
-    print(printable(text(folder)))
-    if read_summary(folder)["settings"].get("choices.procedure", "train") != "train":
+    print(printable(said(folder)), flush=True)
+    name = FIGURES.get(read_summary(folder)["settings"].get("choices.procedure", "train"))
+    if name is None:
         return
-    from repro.plots.overview import draw
-
+    if name == "overview":
+        from repro.plots.overview import draw
+    else:
+        from repro.plots.rates import draw
     try:
-        print(f"{'overview':<28} {draw(folder)}")
+        print(f"{name:<28} {draw(folder)}")
     except UserError as error:  # the numbers are there to read, also where nothing can be written
-        print(f"{'overview':<28} not drawn: {error}")
+        print(f"{name:<28} not drawn: {error}")
 
 
 def find(run: str, results_dir: Path) -> Path:

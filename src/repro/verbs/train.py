@@ -11,7 +11,7 @@ from repro.verbs.hydra_run import job, run_hydra
 HELP = """\
 usage: repro train [-m] [GROUP=OPTION] [KEY=VALUE] ...
 
-Train one net, or sweep over many with -m. The run's folder, tables and overview.png are named at the end.
+Train one net, or sweep over many with -m. It ends with what came out, and what is wrong in the net's layers.
 A finished run is skipped (force=true trains it anew); an interrupted one resumes.
 
   GROUP=OPTION     another data set, architecture, activation ...:  repro list
@@ -39,13 +39,18 @@ def main(words: Sequence[str]) -> int:
         return 0
     from repro.config.quoting import quoted
     from repro.config.short_keys import spelled_out
-    from repro.study.experiment import with_variant
-    from repro.verbs.sweep import sweep
 
-    expanded = spelled_out(with_variant(quoted(words)))
+    plain = quoted(words)
+    if any(word.startswith(("experiment=", "variant=")) for word in plain):
+        from repro.study.experiment import with_variant
+
+        plain = with_variant(plain)
+    expanded = spelled_out(plain)
     if "-m" not in words and "--multirun" not in words:
         single(expanded)
         return 0
+    from repro.verbs.sweep import sweep
+
     return sweep(expanded, compare=True)
 
 

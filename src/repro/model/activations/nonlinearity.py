@@ -56,8 +56,8 @@ class Nonlinearity(nn.Module):
         with torch.enable_grad():
             at = a.detach().requires_grad_()
             out = self.function(at)
-            # A step made of comparisons has no graph.
-            slope = torch.autograd.grad(out, at, torch.ones_like(at))[0] if out.requires_grad else torch.zeros_like(a)
+            # A step made of comparisons has no graph. Of a sum, since torch imports sympy to look at other gradients.
+            slope = torch.autograd.grad(out.sum(), at)[0] if out.requires_grad else torch.zeros_like(a)
         return slope.abs() < FLAT
 
 
