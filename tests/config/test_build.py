@@ -24,6 +24,7 @@ from repro.datasets.pairs.batches import Pairs
 from repro.datasets.protocol import Order
 from repro.datasets.store.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
+from repro.experiments.understanding_neural_networks.architectures.two_hops import TwoHops
 from repro.model.architectures.recurrence import call, is_recurrent
 from repro.model.architectures.translator import Translator
 from repro.model.backward import exact
@@ -71,7 +72,7 @@ def build_one(name: str, tmp_path: Path) -> Any:
             shape = {"shape": (), "tokens": 7}
         elif option == "ntm":
             shape = {"shape": (4,)}
-        elif option == "translator":
+        elif option in ("translator", "two_hops"):
             shape = {"shape": (), "tokens": 7}
         return build(settings, group, outputs=3, make=make, **shape)
     return build(settings, group)
@@ -98,7 +99,7 @@ def look(group: str, made: Any) -> None:
         assert set(made.sizes) == {"train", "valid", "test"}
     elif group == "architecture":
         x: Any = torch.zeros(2, 1, 8, 8)
-        if isinstance(made, Translator):
+        if isinstance(made, Translator | TwoHops):
             x = dict.fromkeys(("source", "target"), torch.zeros(2, 5, dtype=torch.int64))
         if is_recurrent(made):
             x = torch.zeros(2, 5, 4) if type(made).__name__ == "NTM" else torch.zeros(2, 5, dtype=torch.int64)
@@ -142,6 +143,8 @@ def look(group: str, made: Any) -> None:
             "Translation": {"tokens": torch.tensor([[2, 1, 0]]), "line": torch.tensor([0])},
             "Sigmoids": torch.tensor([0, 2]),
             "SquaredError": torch.tensor([0, 2]),
+            "Approximation": torch.zeros(2, 3),
+            "WholeSequence": torch.tensor([[0, 2, 1], [1, 1, -1]]),
         }
         target = targets[type(made).__name__]
         scores = made.measure(made.example(target, 3), target)
@@ -156,7 +159,8 @@ def look(group: str, made: Any) -> None:
 
 
 # Those from files are built where they train a step: reading them takes long.
-FROM_FILES = {f"dataset/{name}" for name in (*REGISTRY, "digits_and_noise")}
+OF_MNIST = ("digits_and_noise", "pooled_images")
+FROM_FILES = {f"dataset/{name}" for name in (*REGISTRY, *OF_MNIST)}
 
 
 @pytest.mark.parametrize("name", [name for name in COMPONENTS if name not in FROM_FILES])
@@ -178,8 +182,8 @@ def test_every_group_has_options_and_every_folder_is_a_group() -> None:
 @pytest.mark.parametrize("name", [name for name in FILES if name.partition("/")[0] != "procedure"])
 def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     group, option = name.split("/")
-    if option in ("mnist", "cifar10", "penn_treebank", "multi30k", "europarl_sample", "digits_and_noise"):
-        need_mirror(FOLDERS.get(option, "mnist" if option == "digits_and_noise" else option))
+    if option in ("mnist", "cifar10", "penn_treebank", "multi30k", "europarl_sample", *OF_MNIST):
+        need_mirror(FOLDERS.get(option, "mnist" if option in OF_MNIST else option))
     if option == "europarl":
         pytest.skip("700 MB, in no mirror; what is made of its archives is tested in tests/datasets/test_pairs.py")
     monkeypatch.chdir(tmp_path)
@@ -192,9 +196,9 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
         run = trained_from_default([*words[:3], *SEQUENCES[name], words[3]], tmp_path)
     elif group == "architecture" and name not in EXTRA and not {"depth", "width"} <= OmegaConf.load(FILES[name]).keys():
         run = trained_from_default([*words, "dataset=xor", *POINTS], tmp_path)
-    elif option in ("five_points", "boundary", "authors_digits", "digits_and_noise", "few_points"):
+    elif option in ("five_points", "boundary", "authors_digits", "few_points", "disc", "wave", *OF_MNIST):
         run = trained_from_default([*words, "architecture.width=8"], tmp_path)
-    elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):
+    elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table", "dataset=wave"):
         words += ["architecture.width=8"] if "cnn" not in option else []
         run = trained_from_default(words, tmp_path)
     else:
