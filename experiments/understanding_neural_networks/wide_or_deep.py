@@ -14,15 +14,21 @@ from repro.plots.style import BLUE, GREEN, QUIET, TEXT, VERMILLION, colors, expl
 from repro.plots.sweeps import seed_dots
 from repro.storage.statistics import estimate
 
-TASKS = {"spiral": ("two-arm spiral", 2, 2), "mnist": ("images of digits, 14 × 14", 196, 10)}  # inputs, outputs
-NET = re.compile(r"(spiral|mnist)_(\d+)x(\d+)")
+TASKS = {  # with inputs and outputs
+    "spiral": ("two-arm spiral", 2, 2),
+    "torch": ("spiral, torch's start", 2, 2),
+    "mnist": ("images, 14 × 14", 196, 10),
+}
+NET = re.compile(r"(spiral|torch|mnist)_(\d+)x(\d+)")
 # Word errors in per cent, Seide et al. 2011, by the net on the same place of the table.
 SEIDE = {"1": 24.2, "2": 20.4, "3": 18.4, "4": 17.8, "5": 17.2, "7": 17.1, "as 5": 22.5, "as 7": 22.6, "fat": 22.1}
+SMALL = {**{str(d): f"{d}x10" for d in (1, 2, 3, 4, 5, 7)}, "as 5": "1x98", "as 7": "1x142", "fat": "1x800"}
 ROWS = {
-    "spiral": {**{str(d): f"{d}x10" for d in (1, 2, 3, 4, 5, 7)}, "as 5": "1x98", "as 7": "1x142", "fat": "1x800"},
+    "spiral": SMALL,
+    "torch": SMALL,
     "mnist": {**{str(d): f"{d}x40" for d in (1, 2, 3, 4, 5, 7)}, "as 5": "1x72", "as 7": "1x88", "fat": "1x640"},
 }
-TICKS = {"spiral": (100, 300, 1000, 4000), "mnist": (8000, 20_000, 50_000, 130_000)}
+TICKS = {"spiral": (100, 500, 4000), "torch": (100, 500, 4000), "mnist": (8000, 30_000, 130_000)}
 LAYERS = {"random_48x1": 1, "random_24x2": 2, "random_16x3": 3, "random_12x4": 4, "random_8x6": 6}
 FOLDS = 3
 APART = 0.06  # of the radius, between layers of the folded circle
@@ -44,7 +50,8 @@ def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
             if len(own):
                 error = estimate((100 * (1 - own["test_accuracy"])).tolist())
                 net = ROWS[task][place]
-                row |= {f"{title}: net": net, "parameters " + task: f"{parameters(task, net):,}"}
+                if task != "torch":
+                    row |= {f"{title}: net": net, f"{title}: parameters": f"{parameters(task, net):,}"}
                 row |= {f"{title}: error (%)": f"{error.value:.1f}"}
         rows.append(row)
     return {"seide": pd.DataFrame(rows).fillna("")}
@@ -82,7 +89,8 @@ def _errors(runs: pd.DataFrame) -> Figure:
         scales.log_axis(ax.xaxis, sizes)
         ax.set_xticks(TICKS[task], [f"{size:,}" for size in TICKS[task]])
         scales.log_axis(ax.yaxis, drawn)
-        ax.set(title=TASKS[task][0], xlabel="parameters")
+        ax.set_title(TASKS[task][0], fontsize=8)
+        ax.set_xlabel("parameters")
     axes[0].set_ylabel("test error (%)")
     legends.outside(fig, axes, loc="outside upper center", ncols=len(depths))
     explain(fig, "mean over seeds and its 95 % interval; small dots: seeds")
@@ -143,7 +151,7 @@ def _folding() -> Figure:
     x, y, layer = np.cos(angle), np.sin(angle), np.zeros(parts)
     for fold, ax in enumerate(fig.subplots(1, FOLDS + 1)):
         if fold:
-            x, y, turned = _folded(x, y, np.pi / 2**fold)
+            x, y, turned = _folded(x, y, 1.5 * np.pi - np.pi / 2 ** (fold - 1))  # half of what is left
             layer = layer + turned * 2 ** (fold - 1)
         for part, color in enumerate(colors(parts)):
             apart = 1 - APART * layer[part]
