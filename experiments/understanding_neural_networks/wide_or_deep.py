@@ -91,6 +91,10 @@ def _errors(runs: pd.DataFrame) -> Figure:
         scales.log_axis(ax.yaxis, drawn)
         ax.set_title(TASKS[task][0], fontsize=8)
         ax.set_xlabel("parameters")
+    same = [ax.get_ylim() for ax, task in zip(axes, there, strict=True) if task != "mnist"]
+    for ax, task in zip(axes, there, strict=True):
+        if task != "mnist":  # the same spiral from two starts
+            ax.set_ylim(min(low for low, _ in same), max(high for _, high in same))
     axes[0].set_ylabel("test error (%)")
     legends.outside(fig, axes, loc="outside upper center", ncols=len(depths))
     explain(fig, "mean over seeds and its 95 % interval; small dots: seeds")
