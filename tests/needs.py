@@ -36,6 +36,13 @@ RECALL = [
     "dataset.valid_size=4",
     "dataset.test_size=4",
 ]
+EPISODES = [
+    "dataset=episodes",
+    "task=whole_sequence",
+    "architecture=two_hops",
+    "architecture.width=8",
+    "dataset.valid_size=8",
+]
 TEXT = [
     "dataset=penn_treebank",
     "task=language_model",
@@ -74,6 +81,9 @@ SEQUENCES = {
     "dataset/parallel_text": PAIRS,
     "dataset/europarl_sample": ["dataset=europarl_sample", "dataset.subset=40", "dataset.held_out=4", *PAIRS[2:]],
     "dataset/multi30k": ["dataset=multi30k", "dataset.subset=40", "dataset.held_out=4", *PAIRS[2:]],
+    "architecture/two_hops": EPISODES,
+    "task/whole_sequence": EPISODES,
+    "dataset/episodes": EPISODES,
     "architecture/lstm": PROGRAMS,
     "architecture/lstm_classifier": UNIQUE,
     "architecture/gru": [word.replace("=lstm", "=gru") for word in PROGRAMS],
@@ -104,6 +114,8 @@ EXTRA = {
     "dataset/table": ["dataset.path=table.csv", "dataset.target=value", "task=regression"],
     "dataset/five_points": ["task=regression"],
     "dataset/formulas": ["task=root_error"],
+    "dataset/wave": ["task=regression"],
+    "task/approximation": ["dataset=wave"],
     "hessian/lanczos": ["hessian.extremes=2"],
     "optimizer/lbfgs": ["trainer.batch_size=null"],
     "task/root_error": ["dataset=formulas", *POINTS],

@@ -14,16 +14,25 @@ from repro.plots.style import BLUE, GREEN, QUIET, TEXT, VERMILLION, colors, expl
 from repro.plots.sweeps import seed_dots
 from repro.storage.statistics import estimate
 
-TASKS = {"spiral": ("two-arm spiral", 2, 2), "mnist": ("images of digits, 14 × 14", 196, 10)}  # inputs, outputs
-NET = re.compile(r"(spiral|mnist)_(\d+)x(\d+)")
+TASKS = {  # with inputs and outputs
+    "spiral": ("two-arm spiral", 2, 2),
+    "torch": ("spiral, torch's start", 2, 2),
+    "mnist": ("images, 14 × 14", 196, 10),
+}
+NET = re.compile(r"(spiral|torch|mnist)_(\d+)x(\d+)")
 # Word errors in per cent, Seide et al. 2011, by the net on the same place of the table.
 SEIDE = {"1": 24.2, "2": 20.4, "3": 18.4, "4": 17.8, "5": 17.2, "7": 17.1, "as 5": 22.5, "as 7": 22.6, "fat": 22.1}
+SMALL = {**{str(d): f"{d}x10" for d in (1, 2, 3, 4, 5, 7)}, "as 5": "1x98", "as 7": "1x142", "fat": "1x800"}
 ROWS = {
-    "spiral": {**{str(d): f"{d}x10" for d in (1, 2, 3, 4, 5, 7)}, "as 5": "1x98", "as 7": "1x142", "fat": "1x800"},
+    "spiral": SMALL,
+    "torch": SMALL,
     "mnist": {**{str(d): f"{d}x40" for d in (1, 2, 3, 4, 5, 7)}, "as 5": "1x72", "as 7": "1x88", "fat": "1x640"},
 }
+TICKS = {"spiral": (100, 500, 4000), "torch": (100, 500, 4000), "mnist": (8000, 30_000, 130_000)}
 LAYERS = {"random_48x1": 1, "random_24x2": 2, "random_16x3": 3, "random_12x4": 4, "random_8x6": 6}
 FOLDS = 3
+APART = 0.06  # of the radius, between layers of the folded circle
+LEAST = 0.3  # per cent; no interval is drawn further down a logarithmic axis
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -41,7 +50,8 @@ def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
             if len(own):
                 error = estimate((100 * (1 - own["test_accuracy"])).tolist())
                 net = ROWS[task][place]
-                row |= {f"{title}: net": net, "parameters " + task: f"{parameters(task, net):,}"}
+                if task != "torch":
+                    row |= {f"{title}: net": net, f"{title}: parameters": f"{parameters(task, net):,}"}
                 row |= {f"{title}: error (%)": f"{error.value:.1f}"}
         rows.append(row)
     return {"seide": pd.DataFrame(rows).fillna("")}
@@ -77,8 +87,14 @@ def _errors(runs: pd.DataFrame) -> Figure:
             drawn += _line(ax, task, rows, depth, look[depth])
         sizes = [parameters(task, f"{d}x{w}") for d, w in zip(own["depth"], own["width"], strict=True)]
         scales.log_axis(ax.xaxis, sizes)
+        ax.set_xticks(TICKS[task], [f"{size:,}" for size in TICKS[task]])
         scales.log_axis(ax.yaxis, drawn)
-        ax.set(title=TASKS[task][0], xlabel="parameters")
+        ax.set_title(TASKS[task][0], fontsize=8)
+        ax.set_xlabel("parameters")
+    same = [ax.get_ylim() for ax, task in zip(axes, there, strict=True) if task != "mnist"]
+    for ax, task in zip(axes, there, strict=True):
+        if task != "mnist":  # the same spiral from two starts
+            ax.set_ylim(min(low for low, _ in same), max(high for _, high in same))
     axes[0].set_ylabel("test error (%)")
     legends.outside(fig, axes, loc="outside upper center", ncols=len(depths))
     explain(fig, "mean over seeds and its 95 % interval; small dots: seeds")
@@ -89,14 +105,14 @@ def _line(ax: Axes, task: str, runs: pd.DataFrame, depth: int, color: object) ->
     points = {parameters(task, str(v).partition("_")[2]): own for v, own in runs.groupby("variant")}
     at = sorted(points)
     values = [(100 * (1 - points[size]["test_accuracy"])).tolist() for size in at]
+    estimates = [*map(estimate, values)]
     for size, own in zip(at, values, strict=True):
         seed_dots(ax, size, own, color)
     if at:
         label = f"{depth} layer{'s' if depth > 1 else ''}"
-        error_bars(
-            ax, at, [*map(estimate, values)], label=label, color=color, fmt="o-", markersize=4, within=(0.01, 100)
-        )
-    return [value for own in values for value in own]
+        error_bars(ax, at, estimates, label=label, color=color, fmt="o-", markersize=4, within=(LEAST, 100))
+    ends = [end for one in estimates for end in one.interval or () if end > LEAST]
+    return ends + [value for own in values for value in own]
 
 
 def _pieces(tables: Tables) -> Figure:
@@ -121,7 +137,7 @@ def _pieces(tables: Tables) -> Figure:
     for ax in (left, right):
         scales.whole_ticks(ax.xaxis, 10)
         ax.set_xlabel("layers")
-        legends.inside(ax, loc="upper left" if ax is left else "upper center", fontsize=6.5)
+        legends.inside(ax, loc="upper left" if ax is left else "lower left", fontsize=6.5)
     left.set(ylabel="linear pieces")
     right.set(ylabel="linear pieces along a line", ylim=(0, None))
     explain(
@@ -131,25 +147,29 @@ def _pieces(tables: Tables) -> Figure:
 
 
 def _folding() -> Figure:
-    """A circle in the plane that layers of absolute values fold on itself, by |x| = relu(x) + relu(−x)."""
-    fig = figure(TEXT, 2.0)
-    angle = np.linspace(0, 2 * np.pi, 721)
-    x, y = 0.9 * np.cos(angle), 0.9 * np.sin(angle)
-    parts = np.floor(angle / (2 * np.pi) * 16 - 1e-9).astype(int) % 16
+    """A circle that layers of absolute values fold on itself, by |x| = relu(x) + relu(−x); layers are drawn apart."""
+    fig = figure(TEXT, 2.4)
+    parts = 2 * 2**FOLDS
+    middle = (np.arange(parts) + 0.5) * 2 * np.pi / parts
+    angle = middle[:, None] + np.linspace(-np.pi / parts, np.pi / parts, 20)  # (parts, points)
+    x, y, layer = np.cos(angle), np.sin(angle), np.zeros(parts)
     for fold, ax in enumerate(fig.subplots(1, FOLDS + 1)):
         if fold:
-            x, y = _folded(x, y, np.pi / 2**fold)
-        for part, color in enumerate(colors(16)):
-            ax.plot(x[parts == part], y[parts == part], color=color, linewidth=1.6)
-        ax.set_title(f"{2**fold} layer{'s' if fold else ''} of the circle" if fold else "before")
-        ax.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), xticks=[], yticks=[])
+            x, y, turned = _folded(x, y, 1.5 * np.pi - np.pi / 2 ** (fold - 1))  # half of what is left
+            layer = layer + turned * 2 ** (fold - 1)
+        for part, color in enumerate(colors(parts)):
+            apart = 1 - APART * layer[part]
+            ax.plot(apart * x[part], apart * y[part], color=color, linewidth=1.8)
+        ax.set_title(f"{fold} fold{'s' if fold > 1 else ''}: {2**fold} layers" if fold else "a circle")
+        ax.set(xlim=(-1.1, 1.1), ylim=(-1.1, 1.1), xticks=[], yticks=[])
         ax.set_aspect("equal")
-    explain(fig, "each fold lays one half of what is there upon the other; a cut made last goes through all of them")
+    explain(fig, "each fold lays one half of what is there upon the other; a cut made last goes through all layers")
     return fig
 
 
-def _folded(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray]:
-    """Reflect what lies below the line through the origin at an angle to the other side of it."""
+def _folded(x: np.ndarray, y: np.ndarray, angle: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Reflect what lies below the line through the origin at an angle to its other side; which parts these are."""
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    across = np.abs(across)
-    return along * np.cos(angle) - across * np.sin(angle), along * np.sin(angle) + across * np.cos(angle)
+    turned, across = across.mean(1) < 0, np.abs(across)
+    back = along * np.cos(angle) - across * np.sin(angle), along * np.sin(angle) + across * np.cos(angle)
+    return *back, turned

@@ -25,6 +25,7 @@ from repro.datasets.protocol import Order
 from repro.datasets.store.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
 from repro.model.architectures.captioner import Captioner
+from repro.experiments.understanding_neural_networks.architectures.two_hops import TwoHops
 from repro.model.architectures.recurrence import call, is_recurrent
 from repro.model.architectures.translator import Translator
 from repro.model.backward import exact
@@ -71,7 +72,7 @@ def build_one(name: str, tmp_path: Path) -> Any:
             shape = {"shape": (), "tokens": 7}
         elif option == "ntm":
             shape = {"shape": (4,)}
-        elif option == "translator":
+        elif option in ("translator", "two_hops"):
             shape = {"shape": (), "tokens": 7}
         elif option == "captioner":
             shape = {"shape": (6, 4)}
@@ -100,7 +101,7 @@ def look(group: str, made: Any) -> None:
         assert set(made.sizes) == {"train", "valid", "test"}
     elif group == "architecture":
         x: Any = torch.zeros(2, 1, 8, 8)
-        if isinstance(made, Translator):
+        if isinstance(made, Translator | TwoHops):
             x = dict.fromkeys(("source", "target"), torch.zeros(2, 5, dtype=torch.int64))
         if isinstance(made, Captioner):
             x = {"image": torch.zeros(2, 6, 4), "target": torch.zeros(2, 1, 5, dtype=torch.int64)}
@@ -150,6 +151,10 @@ def look(group: str, made: Any) -> None:
             "RootError": torch.zeros(2, 3),
             "Captions": {"tokens": torch.tensor([[[2, 1, 0]]]), "line": torch.tensor([0])},
             "OneOutput": torch.tensor([0, 1]),
+            "Sigmoids": torch.tensor([0, 2]),
+            "SquaredError": torch.tensor([0, 2]),
+            "Approximation": torch.zeros(2, 3),
+            "WholeSequence": torch.tensor([[0, 2, 1], [1, 1, -1]]),
         }
         target = targets.get(type(made).__name__, torch.tensor([0, 2]))  # most take class numbers
         scores = made.measure(made.example(target, 3), target)
@@ -167,6 +172,8 @@ def look(group: str, made: Any) -> None:
 
 # Those from files are built where they train a step: reading them takes long.
 FROM_FILES = {f"dataset/{name}" for name in (*REGISTRY, "digits_and_noise", "drawn_images")}
+OF_MNIST = ("digits_and_noise", "pooled_images")
+FROM_FILES = {f"dataset/{name}" for name in (*REGISTRY, *OF_MNIST)}
 
 
 @pytest.mark.parametrize("name", [name for name in COMPONENTS if name not in FROM_FILES])
@@ -194,6 +201,8 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
     if SEQUENCES.get(name) is CAPTIONS:
         pytest.importorskip("efficientnet_lite_pytorch")
         need_mirror("flickr8k")
+    if option in ("mnist", "cifar10", "penn_treebank", "multi30k", "europarl_sample", *OF_MNIST):
+        need_mirror(FOLDERS.get(option, "mnist" if option in OF_MNIST else option))
     if option == "europarl":
         pytest.skip("700 MB, in no mirror; what is made of its archives is tested in tests/datasets/test_pairs.py")
     monkeypatch.chdir(tmp_path)
@@ -207,8 +216,9 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
     elif group == "architecture" and name not in EXTRA and not {"depth", "width"} <= OmegaConf.load(FILES[name]).keys():
         run = trained_from_default([*words, "dataset=xor", *POINTS], tmp_path)
     elif option in ("five_points", "boundary", "authors_digits", "few_points", "scikit_learn", *of_mnist):
+    elif option in ("five_points", "boundary", "authors_digits", "few_points", "disc", "wave", *OF_MNIST):
         run = trained_from_default([*words, "architecture.width=8"], tmp_path)
-    elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):
+    elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table", "dataset=wave"):
         words += ["architecture.width=8"] if "cnn" not in option else []
         run = trained_from_default(words, tmp_path)
     else:

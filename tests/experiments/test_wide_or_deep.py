@@ -105,7 +105,7 @@ def test_widths_by_parameters_are_those_that_are_trained(task, count, widths):
 
 def test_variants_are_what_they_are_called():
     for name, words in load(NAME).variants.items():
-        if name.startswith(("spiral_", "mnist_")):
+        if name.startswith(("spiral_", "torch_", "mnist_")):
             depth, width = name.partition("_")[2].split("x")
             assert {f"architecture.depth={depth}", f"architecture.width={width}"} <= set(words)
 
