@@ -89,3 +89,14 @@ def test_an_activation_that_a_net_never_asks_for_is_refused(cli: Callable[..., S
     )
     assert not Path("results").exists()
     assert cli(*words).status == 0
+
+
+def test_a_procedure_without_a_trainer_finds_nothing_to_go_on_from_among_others_runs(
+    gambling: list[str], cli: Callable[..., Said]
+) -> None:
+    """Runs of the same data set and seeds lie in one folder, whatever they did."""
+    Path("conf/procedure/dice.yaml").write_text(OPTION.replace("_takes_: []", "_takes_: [dataset]"))
+    data = ["dataset=xor", "dataset.train_size=24", "dataset.valid_size=8", "dataset.test_size=8"]
+    assert cli("train", *data, "trainer.epochs=1", "architecture.width=4", "diagnostics.probe=8").status == 0
+    said = cli("train", *data, *gambling)
+    assert said.status == 0, said

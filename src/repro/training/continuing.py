@@ -48,6 +48,8 @@ def go_on(run: Run, work: Work) -> dict[str, Any] | None:
 
     Says in a line which run it continues, or why it starts anew although there is a shorter one.
     """
+    if run.settings["trainer"] is None:
+        return None  # what its procedure does has no length
     found = sorted(_shorter(run, work), key=lambda one: one.step, reverse=True)
     refused = ""
     for one in found:
