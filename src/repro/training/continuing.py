@@ -49,7 +49,7 @@ def go_on(run: Run, work: Work) -> dict[str, Any] | None:
     Says in a line which run it continues, or why it starts anew although there is a shorter one.
     """
     if run.settings["trainer"] is None:
-        return None  # what its procedure does has no length
+        return None  # a procedure that takes no trainer is not shorter or longer than another
     found = sorted(_shorter(run, work), key=lambda one: one.step, reverse=True)
     refused = ""
     for one in found:
@@ -70,6 +70,8 @@ def go_on(run: Run, work: Work) -> dict[str, Any] | None:
 
 def _shorter(run: Run, work: Work) -> Iterator[Shorter]:
     """Finished runs beside this one whose ids it would have, were it as long as they are."""
+    if run.settings["trainer"] is None:  # a procedure that trains nothing is never shorter
+        return
     shelf, seeds = run.folder.parent, _ending(run.folder.name)[0]
     ids: dict[Length, str] = {}
     with os.scandir(shelf) as entries:
