@@ -17,12 +17,13 @@ class Twin:
     """One net, measured sample by sample with nothing but autograd, loops and numpy."""
 
     def __init__(self, module: nn.Module, x: Tensor, y: Tensor, together: bool = False) -> None:
-        self.module, self.y = module, y
+        self.module, self.x, self.y = module, x, y
         self.pre: dict[str, list[Tensor]] = {}
         self.out: dict[str, list[Tensor]] = {}
         self.slopes: dict[str, list[Tensor]] = {}
         self.weight_gradients: dict[str, Tensor] = {}
         self.weights: dict[str, Tensor] = {}
+        self.biases: dict[str, Tensor] = {}
         self.single: dict[str, list[bool]] = {}
         module.train()
         # With batch norm the samples cannot be told apart: all of them go through at once.
@@ -69,6 +70,7 @@ class Twin:
                 layer = name.rpartition(".")[0] or name
                 self.weight_gradients[layer] = self.weight_gradients.get(layer, 0) + share * m.weight.grad.clone()
                 self.weights[layer] = m.weight
+                self.biases |= {} if m.bias is None else {layer: m.bias}
             if isinstance(m, nn.Linear):
                 # Each sample's own gradient, unit by unit; where samples go together, from what comes in.
                 rows = [m.weight.grad] if len(x) == 1 else inputs[m].unsqueeze(1)
@@ -93,6 +95,8 @@ class Twin:
             found[layer, "mean_gradient_norm"] = math.sqrt(sum((g / len(norms)) ** 2 for g in total.flatten().tolist()))
             for name, slow in collected("QUANTITIES").items():
                 found[layer, name] = slow([out.numpy() for out in outs])
+            for name, slow in collected("OF_SAMPLES").items():
+                found[layer, name] = slow([out.numpy() for out in outs], list(self.x.numpy()), self.y.tolist())
             counts, edges = np.histogram(values, bins=BINS, range=(values.min(), values.max()))
             found[layer, "histogram_low"], found[layer, "histogram_high"] = edges[0], edges[-1]
             for i, count in enumerate(counts):
@@ -103,6 +107,8 @@ class Twin:
             entries = weight.flatten().tolist()
             found[layer, "weight_norm"] = math.sqrt(sum(w**2 for w in entries))
             found |= {(layer, f"weight_entry_{i:03d}"): w for i, w in enumerate(entries)}
+        for layer, bias in self.biases.items():
+            found |= {(layer, f"bias_entry_{i:03d}"): b for i, b in enumerate(bias.tolist())}
         for name, m in self.module.named_modules():
             if isinstance(m, Nonlinearity) and isinstance(getattr(m.function, "beta", None), nn.Parameter):
                 layer, betas = name.rpartition(".")[0], m.function.beta.tolist()
@@ -116,6 +122,8 @@ class Twin:
                 found |= {(layer, f"beta_{i:03d}"): b for i, b in enumerate(betas)}
         for layer, single in self.single.items():
             found[layer, "single_sign_share"] = sum(single) / len(single)
+        for name, slow in collected("OF_SAMPLES").items():
+            found["input", name] = slow(list(self.x.numpy()), list(self.x.numpy()), self.y.tolist())
         hidden = list(self.out)
         norms = [found[layer, "gradient_norm"] for layer in (hidden[0], hidden[-1])]
         found["model", "vanishing_ratio"] = norms[0] / norms[1]

@@ -1,6 +1,7 @@
 """Procedures: a function of a few lines is one; groups that it does not take are refused, and count for nothing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,7 @@ from repro.config.compose import compose
 from repro.config.groups import GROUPS, limit, taken
 from repro.config.run import resolve
 from repro.errors import UserError
+from repro.training.run import train
 
 MODULE = """\
 from collections.abc import Iterator
@@ -74,6 +76,15 @@ def test_groups_that_are_not_taken_are_null(gambling: list[str]) -> None:
     assert run.settings["choices"] == {"procedure": "dice"}
 
 
+def test_a_run_without_a_trainer_beside_one_with(gambling: list[str], cli: Callable[..., Said]) -> None:
+    Path("conf/procedure/dice.yaml").write_text(OPTION.replace("[]", "[dataset]"))
+    trained = cli("train", "dataset=xor", "trainer.steps=1", "diagnostics=none", "trusted=[gambling]")
+    assert trained.status == 0, trained
+    said = cli("train", *gambling, "dataset=xor")
+    assert said.status == 0, said
+    assert len([*Path("results/runs/xor").iterdir()]) == 2
+
+
 def test_training_takes_everything() -> None:
     settings = resolve(compose([])).settings
     assert taken(settings) == set(GROUPS)
@@ -91,12 +102,66 @@ def test_an_activation_that_a_net_never_asks_for_is_refused(cli: Callable[..., S
     assert cli(*words).status == 0
 
 
-def test_a_procedure_without_a_trainer_finds_nothing_to_go_on_from_among_others_runs(
-    gambling: list[str], cli: Callable[..., Said]
-) -> None:
-    """Runs of the same data set and seeds lie in one folder, whatever they did."""
-    Path("conf/procedure/dice.yaml").write_text(OPTION.replace("_takes_: []", "_takes_: [dataset]"))
-    data = ["dataset=xor", "dataset.train_size=24", "dataset.valid_size=8", "dataset.test_size=8"]
-    assert cli("train", *data, "trainer.epochs=1", "architecture.width=4", "diagnostics.probe=8").status == 0
-    said = cli("train", *data, *gambling)
-    assert said.status == 0, said
+STACKED = """\
+from repro.errors import whole
+from repro.training.work import Measured, from_rows
+import torch
+
+
+def _check(*, throws):
+    whole("throws", throws, 1)
+
+
+@from_rows(check=_check, stacked=True)
+def dice(data, rngs, *, throws: int):
+    thrown = torch.stack([torch.randint(1, 7, (throws,), generator=rng).double() for rng in rngs])
+    for n in range(1, throws + 1):
+        yield Measured("mean", thrown[:, :n].mean(1), n)
+    yield Measured("throws", throws)
+"""
+
+
+@pytest.fixture
+def stacked(gambling: list[str]) -> list[str]:
+    # A module of another name: the first may have been imported.
+    Path("casino.py").write_text(STACKED)
+    Path("conf/procedure/dice.yaml").write_text(OPTION.replace("gambling", "casino"))
+    return [gambling[0], "trusted=[casino]"]
+
+
+def test_all_seeds_at_once_are_each_seed_by_itself(stacked: list[str], cli: Callable[..., Said]) -> None:
+    assert cli("train", *stacked, "procedure.throws=4", "replicas=3", "results_dir=together").status == 0
+    for seed in range(3):
+        assert cli("train", *stacked, "procedure.throws=4", f"seed={seed}", "results_dir=apart").status == 0
+    together, apart = (
+        pd.concat([pd.read_csv(file).drop(columns="run") for file in Path(folder).rglob("curves.csv")])
+        .sort_values(["seed", "metric", "step"])
+        .reset_index(drop=True)
+        for folder in ("together", "apart")
+    )
+    assert len(together) == 3 * 5
+    assert together.groupby("step")["value"].nunique().max() > 1
+    pd.testing.assert_frame_equal(together, apart)
+
+
+def test_settings_are_checked_before_anything_is_written(stacked: list[str], cli: Callable[..., Said]) -> None:
+    said = cli("train", *stacked, "procedure.throws=0")
+    assert said.mistake == "procedure: throws must be a whole number of 1 or more, not 0"
+    assert not Path("results").exists()
+
+
+def test_runs_of_a_procedure_and_of_training_lie_side_by_side(tmp_path: Path) -> None:
+    """A procedure that takes no trainer looks for no shorter run of itself among those that have one."""
+    few = [f"results_dir={tmp_path}", "dataset=digits", "dataset.subset=24"]
+    folder = resolve(compose([*few, "trainer.steps=1", "trainer.batch_size=4"])).folder.parent
+    train(resolve(compose([*few, "trainer.steps=1", "trainer.batch_size=4"])))
+    fitted = [
+        f"results_dir={tmp_path}",
+        "procedure=support_vectors",
+        "dataset=drawn_images",
+        "dataset.images=digits",
+        "dataset.size=40",
+    ]
+    run = resolve(compose(fitted))
+    run = replace(run, folder=folder / run.folder.name)
+    assert train(run).status == "done"

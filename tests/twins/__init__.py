@@ -2,6 +2,7 @@
 
 A module's `ACTIVATIONS` has functions of NumPy arrays, by the name of an option of conf/activation. Its `QUANTITIES`
 has functions of a layer's activations, a list of arrays (units, ...), one a sample, by the name of a row of layers.csv.
+Its `OF_SAMPLES` has functions of these, of the inputs, and of the samples' classes.
 """
 
 import importlib

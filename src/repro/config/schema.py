@@ -42,6 +42,7 @@ class DiagnosticsConfig:
     steps: list[int] | None = None
     log_spaced: int = 4
     probe: int = 128
+    probe_split: str | None = None
     histogram: int = 30
     quantities: list[str] = field(default_factory=list)
     predictions: list[str] | None = None

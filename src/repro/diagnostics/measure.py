@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from torch import Tensor
 
 from repro.diagnostics.probe import Layer, Traces
 from repro.diagnostics.quantities import COMPARED, REGISTRY, vanishing_ratio
+from repro.model.trees import Tree
 
 Row = tuple[str, int, str, Tensor]  # layer, depth, quantity, values (replicas,)
 
@@ -22,9 +24,18 @@ def of_backward(layers: list[Layer], traces: Traces, exact: Traces, wanted: Iter
 
 
 def of_layers(
-    layers: list[Layer], traces: Traces, parameters: Mapping[str, Tensor], wanted: Iterable[str], bins: int
+    layers: list[Layer],
+    traces: Traces,
+    parameters: Mapping[str, Tensor],
+    wanted: Iterable[str],
+    bins: int,
+    x: Tree = None,
+    y: Tree = None,
 ) -> Iterator[Row]:
     """Every wanted quantity of every layer, and the vanishing ratio of the model.
+
+    What is told from a layer of inputs x and classes y, where they are given, is told from the inputs as well, as
+    layer `input` at depth 0.
 
     The ratio compares hidden layers; in a recurrent net it compares the first step with the last, in the last layer.
     """
@@ -32,14 +43,22 @@ def of_layers(
     chosen = [q for q in REGISTRY.values() if q.name in asked]
     binned = REGISTRY["histogram"]
     chosen = [replace(q, measure=partial(q.measure, bins=bins)) if q is binned else q for q in chosen]
+    inputs, classes = single_numbers(x), single_classes(y)
+    if inputs is not None:
+        first = {"classes": classes, "inputs": inputs}
+        for quantity in chosen:
+            if (told := first.get(quantity.reads)) is not None:
+                replicas = len(next(iter(parameters.values())))
+                own = quantity.rows(inputs.double().flatten(1)[None], told)
+                yield from (("input", 0, name, value.expand(replicas)) for name, value in own)
     norms: list[Tensor] = []
     in_time: dict[int, Tensor] = {}
     for layer in layers:
-        seen = _seen(layer, traces, parameters)
+        seen = _seen(layer, traces, parameters, {"inputs": inputs, "classes": classes})
         for quantity in chosen:
             if (values := seen.get(quantity.reads)) is None:
                 continue
-            rows = list(quantity.rows(values))
+            rows = list(quantity.rows(*values) if isinstance(values, tuple) else quantity.rows(values))
             yield from ((layer.name, layer.depth, *row) for row in rows)
             if quantity.name == "gradient_norm" and layer.weight:
                 norms.append(rows[0][1])
@@ -50,12 +69,25 @@ def of_layers(
         yield "model", 0, "vanishing_ratio", vanishing_ratio(*ends)
 
 
-def _seen(layer: Layer, traces: Traces, parameters: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
-    """What there is of a layer to be measured, by what quantities read."""
-    own: dict[str, Tensor | None] = {
+def single_numbers(x: Tree) -> Tensor | None:
+    """Inputs that are one tensor of real numbers; else None."""
+    return x if isinstance(x, Tensor) and x.is_floating_point() else None
+
+
+def single_classes(y: Tree) -> Tensor | None:
+    """Targets that are a class each sample; else None."""
+    return y if isinstance(y, Tensor) and y.dim() == 1 and not y.is_floating_point() else None
+
+
+def _seen(
+    layer: Layer, traces: Traces, parameters: Mapping[str, Tensor], samples: Mapping[str, Tensor | None]
+) -> dict[str, Any]:
+    """What there is of a layer to be measured, by what quantities read: a tensor, a pair of them or None."""
+    own: dict[str, Any] = {
         "weight_gradient": traces.weight_gradient.get(layer.weight or ""),
         "single_sign": traces.single_sign.get(layer.weight or ""),
         "weight": parameters.get(layer.weight or ""),
+        "bias": parameters.get(f"{(layer.weight or '').removesuffix('weight')}bias"),
         "p": parameters.get(layer.p or ""),
         "beta": parameters.get(layer.beta or ""),
         "knots": parameters.get(layer.knots or ""),
@@ -70,4 +102,5 @@ def _seen(layer: Layer, traces: Traces, parameters: Mapping[str, Tensor]) -> dic
             "gradient": traces.gradient[layer.nonlinearity],
             "noise": traces.noise.get(layer.nonlinearity),
         }
+        own |= {name: (out.flatten(2), known) for name, known in samples.items() if known is not None}
     return own

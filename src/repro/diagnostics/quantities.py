@@ -7,7 +7,7 @@ headings of tables and the table in `docs/quantities.md` come from `REGISTRY`; t
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from repro.diagnostics import pictures
+from repro.diagnostics import information, pictures, separation
 from repro.diagnostics.quantity import REGISTRY, Quantity, quantity
 
 if TYPE_CHECKING:
@@ -129,6 +129,10 @@ quantity(
 )(_mean)
 
 
+for _name, _reads, _unit, _says, _measure in information.QUANTITIES:
+    quantity(_name, _reads, _unit, _says)(_measure)
+
+
 def histogram(out: "Tensor", bins: int) -> tuple["Tensor", "Tensor", "Tensor"]:
     """Shares of equally wide bins between each replica's least and greatest activation.
 
@@ -206,7 +210,19 @@ quantity(
 )(_entries("weight_entry"))
 
 
+quantity(
+    "bias_entries",
+    "bias",
+    unit="as *a*",
+    writes="`bias_entry_000` …",
+    says="every entry of the layer's bias; parameters' values",
+)(_entries("bias_entry"))
+
+
 quantity("neighbour_correlation", "weight", "−1…1", pictures.SAYS)(pictures.neighbour_correlation)
+
+
+quantity("probe_accuracy", "classes", "0…1", separation.SAYS)(separation.probe_accuracy)
 
 
 @quantity(

@@ -23,9 +23,10 @@ class Quantity:
         name: as in `diagnostics.quantities`.
         heading: of its column in the table of a run's layers; None where it has none.
         reads: what it is measured from: activations, units (activations, steps of time among the samples), saturated,
-            gradient, noise, weight_gradient, single_sign, weight, p, beta, through_time of a layer (see `Traces`),
-            knots of its splines; update (its weight before and after one), both_gradients (under the backward rule and
-            exact), model.
+            gradient, noise, weight_gradient, single_sign, weight, bias, p, beta, through_time (see `Traces`),
+            knots of its splines; classes, inputs (all that a layer says of each sample, and the samples' classes, or
+            inputs; also of layer `input`); update (its weight before and after one), both_gradients (under
+            the backward rule and exact), model.
         measure: from that to the values (replicas,), or to several of them by name.
         writes: the names in the table, in words.
         unit: unit and range, in words.

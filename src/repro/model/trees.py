@@ -3,9 +3,10 @@
 Inputs, targets and single samples of them are trees. Along the first axis of every tensor lie the samples.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map  # of torch.func; it has no public name before torch 2.8
 
@@ -26,3 +27,8 @@ def leaves(tree: Tree) -> list[Tensor]:
 def samples(tree: Tree) -> int:
     """How many samples there are."""
     return len(leaves(tree)[0])
+
+
+def joined(trees: Sequence[Tree]) -> Tree:
+    """One tree of the samples of several that are alike, one or more of them."""
+    return tree_map(lambda *parts: torch.cat(parts), *trees)

@@ -38,7 +38,7 @@ class Refine:
         """The training loop, ready to start.
 
         Raises:
-            UserError: the net has no splines, the best one is to be kept, there are fewer updates than stages, or what
+            UserError: the net has no splines, the best is to be kept, or there are fewer updates than stages; also what
                 `Train` refuses.
         """
         loop = Train()(prepared)

@@ -1,12 +1,15 @@
 """A split gone through in evaluation mode, whole or in part."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from torch import Tensor
 
 from repro.bars import bar
-from repro.datasets.protocol import Batch
+from repro.config.schema import DiagnosticsConfig
+from repro.datasets.protocol import Batch, Feed
+from repro.errors import UserError
 from repro.model.architectures.recurrence import State
+from repro.model.trees import joined
 from repro.training.replicas import Learner
 
 
@@ -46,3 +49,21 @@ def some(batches: Iterable[Batch], size: int, most: int) -> Iterator[Batch]:
             chosen = [i - first for i in wanted[done:upto]]
             yield batch if len(chosen) == len(batch) else batch.part(chosen)
         first, done = end, upto
+
+
+def probed(feed: Feed, diagnostics: DiagnosticsConfig, sizes: Mapping[str, int | None]) -> Batch:
+    """The batch that layers are looked at with: the first samples for training, or some of another split.
+
+    Raises:
+        UserError: that split has no samples, or no end.
+    """
+    split = diagnostics.probe_split
+    if split in (None, "train"):
+        return feed.probe(diagnostics.probe)
+    if not (size := sizes.get(split)):
+        raise UserError(
+            f"diagnostics.probe_split={split} needs a split with so many samples, and this data set's has "
+            f"{'none' if size == 0 else 'no end'}; take another split, or null for the training split"
+        )
+    parts = list(some(feed.batches(split), size, diagnostics.probe))
+    return Batch(joined([part.x for part in parts]), joined([part.y for part in parts]))

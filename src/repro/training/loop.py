@@ -24,13 +24,13 @@ from repro.schedules.rate import Patience, Plateau, Schedule
 from repro.storage.metrics import HESSIAN, KEPT, SCHEDULE, SPLITS, better
 from repro.tasks import COUNT, Task
 from repro.training.curvature import Curvature
-from repro.training.evaluation import evaluate, some
+from repro.training.evaluation import evaluate, probed, some
 from repro.training.kept import Kept
 from repro.training.optimization import add_penalties, clip, clip_weights, load_state
 from repro.training.replicas import Learner
 from repro.training.work import Rows, Scored
 
-PICTURES = 3  # sentences whose attention is written down
+PICTURES = 5  # samples whose attention is written down, at most
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
 
 
@@ -95,7 +95,7 @@ class Loop:
         self.sums: dict[str, Tensor] = {}  # of the training scores since the last evaluation
         self.counted: Tensor | int = 0  # predictions in them
         self.rows = Rows()
-        self.probe = feed.probe(diagnostics.probe)
+        self.probe = probed(feed, diagnostics, self.sizes)
         self._anneal()
 
     def _patience(self) -> Patience:
@@ -262,7 +262,8 @@ class Loop:
         learner, wanted, bins = self.learner, self.diagnostics.quantities, self.diagnostics.histogram
         parameters = {**learner.parameters, **learner.buffers}
         parameters = parameters if learner.stacked else {k: v[None] for k, v in parameters.items()}
-        self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins))
+        x, y = self.probe.x, self.probe.y
+        self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins, x, y))
         if set(wanted) & set(COMPARED):
             with learner.exactly():
                 exact = learner.probe(self.probe.x, self.probe.y)
@@ -293,15 +294,18 @@ class Loop:
                 first += len(batch)
 
     def attention(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Seed, sample, place and word of translation and source, weight: of a few sentences, spread over a split."""
+        """Seed, sample, place and word said, place looked at with what is known of it, weight: of a few samples.
+
+        They are spread evenly over a split, which goes from short to long.
+        """
         size = self.sizes.get(split) or 0
         samples = iter(i * size // PICTURES for i in range(PICTURES)) if size > PICTURES else iter(range(size))
         with self.kept.loaded(self.learner):
             for batch in some(self.feed.batches(split), size, PICTURES):
-                for source, said, weights in self.learner.attention(batch):
+                for places, said, weights in self.learner.attention(batch):
                     sample, values = next(samples), weights.tolist()
-                    for t, s in product(range(len(said)), range(len(source))):
-                        yield self.seeds[0], sample, t, said[t], s, source[s], values[t][s]
+                    for t, s in product(range(len(said)), range(len(places))):
+                        yield self.seeds[0], sample, t, said[t], s, *places[s], values[t][s]
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)

@@ -13,6 +13,7 @@ from repro.config.groups import COMPONENTS, declares, flatten, given
 from repro.config.run import Run
 from repro.datasets.about import About
 from repro.datasets.protocol import Dataset, Feed, Order
+from repro.diagnostics.measure import single_classes, single_numbers
 from repro.diagnostics.probe import Layer, call_order, layers_of
 from repro.diagnostics.quantities import REGISTRY, WANTED
 from repro.errors import UserError, unknown
@@ -70,6 +71,12 @@ class Prepared:
         found: About | None = getattr(self.data, "about", None)
         return found
 
+    @property
+    def notes(self) -> list[str]:
+        """Lines on data and task that are to be read before anything is trained."""
+        task = self.components.task
+        return [*(self.about.notes if self.about else ()), *(task.notes if task is not None else ())]
+
     def learner(self) -> Learner:
         """The nets of the run's seeds, initialized.
 
@@ -93,7 +100,7 @@ class Prepared:
         return made
 
     def _check_quantities(self, layers: Sequence[Layer]) -> None:
-        """Refuse a quantity that was asked for by name and that no layer of this net has."""
+        """Refuse a quantity that was asked for by name and that no layer of this net, or none of these data, has."""
         settings = self.run.settings
         if settings["diagnostics"] is None:
             return
@@ -106,12 +113,14 @@ class Prepared:
             "knots": any(layer.knots for layer in layers),
             "through_time": any(layer.through_time for layer in layers),
             "noise": declares(settings, "activation", "draws_noise"),
+            "classes": single_classes(self.feed.probe(2).y) is not None,
+            "inputs": single_numbers(self.feed.probe(2).x) is not None,
         }
         for name in self.run.diagnostics.quantities:
             if not there.get(REGISTRY[name].reads, True):
                 raise UserError(
                     f"diagnostics.quantities asks for {name}, which no layer of this net has; leave it out, or take "
-                    "another activation or architecture (docs/quantities.md says where it is)"
+                    "another activation, architecture or data set (docs/quantities.md says where it is)"
                 )
 
     def _check_outputs(self, net: nn.Module, x: Tree) -> None:

@@ -20,7 +20,7 @@ from repro.config.run import Run
 from repro.errors import UserError
 from repro.storage.files import read_json, write_atomic, write_json
 from repro.storage.locks import LOCK, locked
-from repro.storage.schema import ATTENTION, CURVES, LAYERS, SERIES, SPECTRUM
+from repro.storage.schema import ATTENTION, CURVES, LAYERS, LOOKS, SERIES, SPECTRUM
 from repro.storage.tables import Log, Table, write
 from repro.storage.tensorboard import Events, check_installed
 from repro.training import checkpoint, continuing
@@ -32,6 +32,8 @@ from repro.training.summary import summarize
 from repro.training.work import Work
 
 MOVE = 0.5  # seconds between two looks at the bar
+# What a task declares whose nets look at places of their input, and the table of where they looked.
+LOOKED_AT = {"pairs": ("attention", ATTENTION), "captions": ("looks", LOOKS)}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -74,7 +76,7 @@ def train(run: Run, words: Sequence[str] = (), say: Callable[[str], None] | None
     keep_freed_memory()
     prepared = prepare(run)
     if say is not None:
-        for line in prepared.about.notes if prepared.about else ():
+        for line in prepared.notes:
             say(line)
     work: Work = prepared.components.procedure(prepared)
     with locked(run.folder), flushed_denormals():
@@ -132,9 +134,10 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
             write(run.folder / f"{name}.csv", about.heading, ((run.id, *row) for row in about.named(rows)))
         else:
             write(run.folder / f"{name}.csv", SERIES[name], ((run.id, *row) for row in rows))
-        if declares(run.settings, "task", "pairs"):
-            looks = (row for split in splits[:1] for row in work.attention(split))
-            write(run.folder / "attention.csv", ATTENTION, ((run.id, *row) for row in looks))
+        for kind, (file, columns) in LOOKED_AT.items():
+            if declares(run.settings, "task", kind):
+                looks = (row for split in splits[:1] for row in work.attention(split))
+                write(run.folder / f"{file}.csv", columns, ((run.id, *row) for row in looks))
     write_json(run.folder / "provenance.json", began | own | {"finished": now()})
     summary = summarize(run, run.folder, work, prepared.data, describe(device))
     write_json(run.folder / "summary.json", summary)
