@@ -105,6 +105,14 @@ SEQUENCES = {
 EXTRA = {
     "annealing/inverse_sqrt": ["activation=noisy_tanh"],
     "architecture/cnn": ["dataset=digits", *FEW],
+    "architecture/bivariate_tree": ["dataset=formulas", "dataset.formula=septic_root", "task=root_error", *POINTS],
+    "architecture/spiking": [
+        "activation=sign",
+        "backward=surrogate",
+        "dataset=digits",
+        "dataset.preprocessing=none",
+        *FEW,
+    ],
     "architecture/vgg": ["dataset=digits", *FEW, "architecture.depth=11"],
     "architecture/resnet": ["dataset=digits", *FEW, "architecture.blocks=[1,1]"],
     "architecture/resnet18": ["dataset=digits", *FEW, "architecture.blocks=[1,1]"],

@@ -66,7 +66,8 @@ def build_one(name: str, tmp_path: Path) -> Any:
         write_pairs(tmp_path)
         settings |= {"path": str(tmp_path)}
     if group == "architecture":
-        make = LayerFactory(build(node("activation/tanh"), "activation"), exact, none)
+        unit = "sign" if option == "spiking" else "tanh"
+        make = LayerFactory(build(node(f"activation/{unit}"), "activation"), exact, none)
         shape: dict[str, Any] = {"shape": (1, 8, 8)}
         if option in ("lstm", "gru", "lstm_classifier"):
             shape = {"shape": (), "tokens": 7}
@@ -76,6 +77,8 @@ def build_one(name: str, tmp_path: Path) -> Any:
             shape = {"shape": (), "tokens": 7}
         elif option == "captioner":
             shape = {"shape": (6, 4)}
+        elif option == "bivariate_tree":
+            shape = {"shape": (3,)}
         return build(settings, group, outputs=3, make=make, **shape)
     return build(settings, group)
 
@@ -102,6 +105,9 @@ def look(group: str, made: Any) -> None:
     elif group == "architecture":
         x: Any = torch.zeros(2, 1, 8, 8)
         if isinstance(made, Translator | TwoHops):
+        x: Any = torch.zeros((2, 3) if type(made).__name__ == "BivariateTree" else (2, 1, 8, 8))
+        made.eval()
+        if isinstance(made, Translator):
             x = dict.fromkeys(("source", "target"), torch.zeros(2, 5, dtype=torch.int64))
         if isinstance(made, Captioner):
             x = {"image": torch.zeros(2, 6, 4), "target": torch.zeros(2, 1, 5, dtype=torch.int64)}
@@ -217,6 +223,15 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
         run = trained_from_default([*words, "dataset=xor", *POINTS], tmp_path)
     elif option in ("five_points", "boundary", "authors_digits", "few_points", "scikit_learn", *of_mnist):
     elif option in ("five_points", "boundary", "authors_digits", "few_points", "disc", "wave", *OF_MNIST):
+    elif option in (
+        "five_points",
+        "boundary",
+        "authors_digits",
+        "few_points",
+        "scikit_learn",
+        "bivariate_tree",
+        *of_mnist,
+    ):
         run = trained_from_default([*words, "architecture.width=8"], tmp_path)
     elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table", "dataset=wave"):
         words += ["architecture.width=8"] if "cnn" not in option else []
