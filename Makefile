@@ -11,7 +11,7 @@ JOBS ?= 1
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,sweep,search,browser,tensorboard,text]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,sweep,search,browser,tensorboard,text,captions]'
 	touch $@
 
 # The launchers of clusters bring some hundred megabytes, so they are installed where they are asked for.

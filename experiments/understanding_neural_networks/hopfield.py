@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.special import erfc
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
@@ -50,7 +51,7 @@ def _energy(rows: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     labels = ["one by one,\nfrom cues", "one by one,\nrandom starts", "all at once,\nrandom starts"]
     two.set_xticks(range(3), labels, fontsize=7)
     two.set(title="greatest rise in one update", ylabel="energy / N")
-    two.set_ylim(bottom=-0.01)
+    two.set_ylim(bottom=-0.0003)
     explain(fig, f"left: mean over the cues of each of n={own['seed'].nunique()} seeds", "right: a dot a seed")
     return fig
 
@@ -67,8 +68,8 @@ def _capacity(runs: pd.DataFrame) -> Figure:
         ax.set(title=title, xlabel="patterns per unit", ylabel=said, ylim=(-0.02, 1.02))
     steps = runs[runs["variant"] == "step_1000"]
     _line(three, steps, "hopfield_load", "wrong_bits", "one step", VERMILLION, "o")
-    theory = steps.groupby("hopfield_load")["hopfield_wrong_bits_theory"].first()
-    three.plot(theory.index.to_numpy(float), theory.to_numpy(float), "-", color=INK, linewidth=0.9, zorder=0)
+    load = np.linspace(0.1, 0.63, 200)
+    three.plot(load, erfc(1 / np.sqrt(2 * load)) / 2, "-", color=INK, linewidth=0.9, zorder=0)
     three.set_yscale("log")
     three.set(title="one step, 1,000 units", xlabel="patterns per unit", ylabel="share of wrong bits")
     legends.outside(fig, [one], loc="outside upper center", ncols=3)
@@ -83,14 +84,22 @@ def _robustness(runs: pd.DataFrame) -> Figure:
         own = runs[runs["variant"] == name]
         _line(one, own, "procedure.flipped", "recalled", f"{name.partition('_')[2]} patterns", color)
     _line(two, runs[runs["variant"] == "warm"], "procedure.temperature", "overlap", "_5", GREEN)
-    _line(three, runs[runs["variant"] == "diluted"], "procedure.removed", "overlap", "_cut", PURPLE)
+    undamaged = runs[(runs["variant"] == "basins_10") & (runs["procedure.flipped"] == 0.1)]
+    cut = pd.concat([undamaged.assign(**{"procedure.removed": 0.0}), runs[runs["variant"] == "diluted"]])
+    _line(three, cut, "procedure.removed", "overlap", "_cut", PURPLE)
     clipped = runs.loc[runs["variant"] == "clipped", "hopfield_overlap"].tolist()
     blocks.error_bars(three, [0.0], [estimate(clipped)], label="signs of the weights", color=ORANGE, fmt="x")
     one.set(title="damaged cues", xlabel="bits turned round", ylabel="recalled, or overlap", ylim=(-0.02, 1.02))
     two.set(title="noise", xlabel="temperature")
     three.set(title="damaged weights", xlabel="couplings cut")
     legends.outside(fig, [one, three], loc="outside upper center", ncols=3)
-    explain(fig, "means and 95 % intervals", "left: share of cues recalled without error", "others: overlap")
+    explain(
+        fig,
+        "200 units, means and 95 % intervals",
+        "left: share of cues recalled without error",
+        "middle: overlap, 5 patterns",
+        "right: overlap, 10 patterns, a tenth of a cue's bits turned round",
+    )
     return fig
 
 

@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from scipy.interpolate import BSpline
 
 from repro.plots import legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
+
+from .plots.edges import edges, last_of
 
 KANS = {"kan_2_1_1": ("KAN [2,1,1]", BLUE), "kan_2_5_1": ("KAN [2,5,1]", GREEN)}
 MLPS = {
@@ -22,7 +23,6 @@ NETS = (("kan", "KAN, 24 parameters", BLUE), ("mlp", "MLP, 25 parameters", VERMI
 STUCK = 0.1  # test error with 3 intervals beyond which a start counts as stuck
 SLOPED = (3, 5, 10, 20)  # grids that the slope is taken over
 PUBLISHED = {21: 1.39e-2, 42: 6.16e-4}  # parameters of [2,1,1], as counted here, and the notebook's test error
-DEGREE = 3
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -121,11 +121,9 @@ def _edges(tables: Tables) -> Figure | None:
     if good.empty:
         return None
     one = good.sort_values("seed").iloc[0]
-    layers = tables.layers[(tables.layers["run"] == one["run"]) & (tables.layers["seed"] == one["seed"])]
-    layers = layers[layers["step"] == layers["step"].max()]
-    first, second = (_layer(layers, i) for i in (0, 1))
+    first, second = (edges(last_of(tables.layers, one), i) for i in (0, 1))
     fig = figure(TEXT, 2.4)
-    (x, of_x), (y, of_y), (value, of_value) = *first, *second
+    (x, of_x), (y, of_y), (value, of_value) = first[0, 0], first[1, 0], second[0, 0]
     scale = float(np.polyfit(np.sin(np.pi * x), of_x, 1)[0])  # of the hidden node, which is free
     shown = [
         ("x to the hidden node", "x; dashed: sin πx", x, of_x, np.sin(np.pi * x)),
@@ -141,25 +139,6 @@ def _edges(tables: Tables) -> Figure | None:
     legends.outside(fig, fig.axes[:1], loc="outside upper center", ncols=2)
     explain(fig, f"seed {one['seed']}, test error {one['test_rmse']:.1e}; dashed: a·formula + b by least squares")
     return fig
-
-
-def _layer(layers: pd.DataFrame, i: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Of each edge of a layer with one output: points between the ends of its spline, and its values there."""
-    parts = {part: layers[layers["layer"] == f"layers.{i}.{part}"] for part in ("base", "spline")}
-    weights = _numbered(parts["base"], "weight_entry_")
-    coefficients = _numbered(parts["spline"], "weight_entry_").reshape(len(weights), -1)
-    knots = _numbered(parts["spline"], "knot_").reshape(len(weights), -1)
-    edges = []
-    for w, c, t in zip(weights, coefficients, knots, strict=True):
-        x = np.linspace(t[DEGREE], t[-DEGREE - 1], 200)[1:-1]
-        edges.append((x, w * x / (1 + np.exp(-x)) + BSpline(t, c, DEGREE)(x)))
-    return edges
-
-
-def _numbered(rows: pd.DataFrame, name: str) -> np.ndarray:
-    own = rows[rows["quantity"].str.startswith(name)]
-    order = own["quantity"].str.removeprefix(name).astype(int).to_numpy()
-    return np.asarray(own["value"].to_numpy()[np.argsort(order)])
 
 
 def _drawbacks(runs: pd.DataFrame) -> Figure:

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.plots import blocks, scales
+from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, PALETTE, QUIET, TEXT, VERMILLION, explain, figure
 from repro.storage.metrics import SHARE
@@ -37,7 +37,12 @@ def _decisions(rows: pd.DataFrame) -> Figure:
         ax.imshow(own.reshape(side, side), origin="lower", extent=(*ENDS, *ENDS), cmap="RdBu", vmin=0, vmax=1)
         _corners(ax, GATES["xor"])
         ax.set_title(f"2-2-1: XOR, seed {seed}", fontsize=8)
-    explain(fig, "circles 0, crosses 1", "lines: the last of each order of the corners", "maps: red 0, blue 1")
+    explain(
+        fig,
+        "circles 0, crosses 1",
+        "lines: the last of each order of the corners; a corner on its line counts as 0",
+        "maps: red 0, blue 1",
+    )
     return fig
 
 
@@ -58,6 +63,7 @@ def _corners(ax: Axes, values: tuple[int, ...]) -> None:
     ax.set(xlim=ENDS, ylim=ENDS, aspect="equal")
     ax.set_xticks([0, 1])
     ax.set_yticks([0, 1])
+    ax.grid(False)
 
 
 def _success(runs: pd.DataFrame, rows: pd.DataFrame) -> Figure:
@@ -71,10 +77,11 @@ def _success(runs: pd.DataFrame, rows: pd.DataFrame) -> Figure:
         steps = np.sort(runs.loc[(runs["variant"] == name) & (runs["xor_net_learnt"] == 1), "xor_net_learnt_step"])
         last = float(rows["step"].max())
         shares = np.arange(len(steps) + 1) / len(learnt)
-        two.step(np.r_[0, steps, last], np.r_[shares, shares[-1]], where="post", color=PALETTE[place])
-        two.text(last * 1.02, shares[-1] - 0.04 * (len(nets) - 1 - place), name.partition("_")[2], fontsize=7)
+        label = f"{name.partition('_')[2]} units"
+        two.step(np.r_[0, steps, last], np.r_[shares, shares[-1]], where="post", color=PALETTE[place], label=label)
     scales.name_ticks(one.xaxis, range(len(nets)), [name.partition("_")[2] for name in nets])
     one.set(xlabel="hidden units", ylabel="share of starts", title="all four corners right", ylim=(-0.02, 1.02))
     two.set(xlabel="steps", title="how soon", ylim=(-0.02, 1.02))
-    explain(fig, f"n={int((runs['variant'] == nets[0]).sum())} starts each, exact 95 % intervals", "numbers: units")
+    explain(fig, f"n={int((runs['variant'] == nets[0]).sum())} starts each, exact 95 % intervals")
+    legends.outside(fig, [two], loc="outside upper center", ncols=4)
     return fig

@@ -77,7 +77,7 @@ def _circle() -> Figure:
     curves = {
         "quadratic Bézier": (corner, np.ones(3), ORANGE),
         "cubic Bézier": (cubic, np.ones(4), VERMILLION),
-        "rational quadratic (NURBS)": (corner, np.array([1, np.sqrt(0.5), 1]), BLUE),
+        "NURBS": (corner, np.array([1, np.sqrt(0.5), 1]), BLUE),
     }
     fig = figure(TEXT, 2.6)
     axes = fig.subplots(1, len(curves))
@@ -90,5 +90,5 @@ def _circle() -> Figure:
         ax.set(title=label, xlabel="angle (degrees)")
         ax.set_xticks([0, 45, 90])
     axes[0].set_ylabel("radius − 1")
-    explain(fig, "drawn from formulas; each panel has an axis of its own")
+    explain(fig, "drawn from formulas; each panel has an axis of its own: what the last one shows is rounding")
     return fig

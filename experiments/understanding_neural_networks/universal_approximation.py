@@ -54,7 +54,7 @@ def _width(runs: pd.DataFrame) -> Figure:
         ax.plot(own[setting], own[metric], ".", color=color, alpha=0.35, markersize=4)
         by_width = own.groupby(setting)[metric]
         means = by_width.apply(lambda values: float(np.exp(np.log(values).mean())))
-        ax.plot(means.index, means, "o-", color=color, label=label, markersize=4)
+        ax.plot(means.index, means, "o-", color=color, label=label, markersize=4, linewidth=1)
         if kind == "tanh":
             ax.plot(by_width.min().index, by_width.min(), "--", color=color, linewidth=1, label="the best of its seeds")
         drawn += own[metric].tolist()
@@ -103,16 +103,21 @@ def _depth(runs: pd.DataFrame) -> Figure:
         best = own.groupby(DEPTH)["train_accuracy"].max()
         ax.plot(best.index * shift, best, "-", color=color, label=label, linewidth=1.2)
     scales.log_axis(ax.xaxis, depths)
+    scales.set_limits(ax.xaxis, 0.85 * depths[0], 1.25 * depths[-1])
     ax.set_xticks(depths, [f"{depth:g}" for depth in depths])
     ax.set(xlabel="layers", ylabel="training accuracy", ylim=(0.65, 1.02))
     legends.outside(fig, [ax], loc="outside right upper")
-    explain(fig, "lines: the best of the seeds; dots: seeds, hollow where the region of the disc leaves the square")
+    explain(
+        fig,
+        "lines: the best of the seeds",
+        "dots: seeds, hollow where the region that is told to be the disc leaves the square, full where none does",
+    )
     return fig
 
 
 def _regions(runs: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
     there = [name for name in ("plain_2", "plain_3", "residual") if (runs["variant"] == name).any()]
-    fig = figure(TEXT, 2.6)
+    fig = figure(TEXT, 3.1)
     for ax, name in zip(fig.subplots(1, len(there), squeeze=False)[0], there, strict=True):
         own = runs[runs["variant"] == name]
         best = own.loc[own["train_accuracy"].idxmax()]

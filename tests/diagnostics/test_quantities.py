@@ -298,7 +298,6 @@ ELSEWHERE = {
     "noise_p_units": "test_every_p_is_written_down",
     "gradient_through_time": "test_quantities_equal_a_slow_twin",
     "update_ratio": "test_update_ratio_equals_a_slow_twin",
-    "probe_accuracy": "test_accuracy_equals_a_slow_twin",
     "neighbour_correlation": "test_neighbour_correlation_is_that_of_pairs_of_pixels",
     "gradient_cosine": "test_the_diagnostic_compares_with_exact_gradients",
     "gradient_norm_ratio": "test_golden_cosines_and_norms",

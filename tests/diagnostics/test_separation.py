@@ -2,50 +2,11 @@
 
 import math
 
-import numpy as np
-import pytest
 import torch
-from scipy.optimize import minimize
 from test_quantities import case
 
 from repro.diagnostics.measure import of_layers
 from repro.diagnostics.separation import probe_accuracy
-
-
-def slow_accuracy(outs, classes):
-    """One net's: softmax regression by a minimizer that knows no gradient's formula."""
-    x, y = np.asarray(outs), np.asarray(classes)
-    spread = x.std(0)
-    x = (x - x.mean(0)) / np.where(spread > 0, spread, 1)
-    names = sorted(set(classes))
-    place = np.searchsorted(names, y)
-
-    def penalized(flat):
-        w = flat.reshape(x.shape[1] + 1, -1)
-        z = x @ w[:-1] + w[-1]
-        top = z.max(1, keepdims=True)
-        losses = np.log(np.exp(z - top).sum(1)) + top[:, 0] - z[np.arange(len(x)), place]
-        return losses.sum() + (w[:-1] ** 2).sum() / 2000
-
-    w = minimize(penalized, np.zeros((x.shape[1] + 1) * len(names)), options={"maxiter": 300}).x
-    w = w.reshape(x.shape[1] + 1, -1)
-    return float(np.mean((x @ w[:-1] + w[-1]).argmax(1) == place))
-
-
-@pytest.mark.parametrize("seeds", [1, 3], ids=["single", "stacked"])
-def test_accuracy_equals_a_slow_twin(seeds):
-    it = case(seeds=seeds)
-    found = measured(it)
-    assert {layer for layer, _ in found} == {"input", "hidden.0", "hidden.1", "hidden.2"}
-    y = it.y.tolist()
-    for replica, module in enumerate(it.modules):
-        outs, h = {"input": it.x.tolist()}, it.x
-        for i, layer in enumerate(module.hidden):
-            h = layer(h)
-            outs[f"hidden.{i}"] = h.tolist()
-        for layer, values in outs.items():
-            accuracy = found[layer, "probe_accuracy"][replica]
-            assert accuracy == pytest.approx(slow_accuracy(values, y), abs=1e-9)
 
 
 def measured(it, batch=None):

@@ -9,6 +9,8 @@ import pytest
 from conftest import TINY, check_resuming
 from repro.config.compose import compose
 from repro.config.run import Run, resolve
+from repro.storage.schema import SPECTRUM
+from repro.training.diagnosis import diagnose
 
 WORDS = [
     "procedure=refine",
@@ -87,4 +89,17 @@ def test_bad_input(cli: Callable) -> None:
     assert "procedure.grids lists 2 grids, each a stage after the first, for 2 updates in all" in mistake(
         "trainer.steps=2"
     )
+    assert "trainer.keep_best could not take an earlier one up again" in mistake("trainer.keep_best=true")
     assert mistake("architecture.grid=0") == "architecture.grid must be a whole number of 1 or more, not 0"
+
+
+def test_the_hessian_of_a_finished_run_is_that_of_its_last_net(trained: Callable) -> None:
+    run = trained(*WORDS, "architecture.width=2", "architecture.depth=1", "hessian=exact")
+    before = pd.read_csv(run.folder / "spectrum.csv")
+    count = run.summary["parameters"]
+    assert (before[before["step"] == 9]["index"].dropna().nunique() or count) == count
+    lines = diagnose(run.folder, run.run.settings["hessian"])
+    again = pd.DataFrame(lines, columns=SPECTRUM)
+    last = before[before["step"] == 9]
+    assert len(again) == len(last)
+    assert again["value"].tolist() == pytest.approx(last["value"].tolist(), rel=1e-6, abs=1e-9)

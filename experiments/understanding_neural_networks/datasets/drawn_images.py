@@ -62,8 +62,8 @@ class Drawn:
         order.without_curriculum(self.name)
         # A procedure without steps has the same generator, and so the same images.
         own = torch.stack([self.draw(generator(seed, "noise")) for seed in order.seeds])
-        splits = [split.to(order.device, order.dtype) for split in (self.drawn_from, self.test)]
-        return Draws(*splits, own.to(order.device), order.seeds, order.batch_size)
+        drawn_from, test = (split.to(order.device, order.dtype) for split in (self.drawn_from, self.test))
+        return Draws(drawn_from, test, own.to(order.device), order.seeds, order.batch_size)
 
 
 class Draws(Stateless):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 
-from repro.errors import number, whole
+from repro.errors import UserError, number, whole
 from repro.training.work import Measured, from_rows
 
 ENDS = (-4.0, 4.0)  # of the starts
@@ -33,6 +33,8 @@ def _check(
     number("momentum", momentum, 0, 1, "[)")
     number("noise", noise, 0)
     whole("batch", batch, 1)
+    if not samples:
+        raise UserError("samples must name one size or more, e.g. samples=[1000,64000]")
     for size in samples:
         whole("samples", size, batch)
     whole("repeats", repeats, 1)

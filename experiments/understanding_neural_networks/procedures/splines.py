@@ -15,6 +15,7 @@ Floats = NDArray[np.float64]
 END = 2.0  # what is interpolated is so on [0, 2]
 TENSION = 0.5  # of the cardinal spline: its tangents are those of Catmull and Rom times one half
 MANY = (257, 513)  # knots at which orders have settled
+PLACES = 16  # in an interval: drawn points would miss the one at the end that is worst
 DEGREES = (1, 2, 3, 4, 5)
 KAPPA = 4 * (np.sqrt(2) - 1) / 3  # of the cubic Bézier curve whose middle lies on the circle
 CORNER = np.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])  # around a quarter of the unit circle
@@ -100,18 +101,20 @@ def splines(data: None, rng: torch.Generator, *, sizes: Sequence[int], points: i
     last = sizes[-1]
     for name, found in errors.items():
         yield Measured(f"{name}_order", -np.polyfit(np.log(np.array(sizes) - 1), np.log(found), 1)[0], last)
-    yield Measured("cubic_settled_order", _settled_order(at), last)
+    yield Measured("cubic_settled_order", _settled_order(), last)
     yield from (Measured(name, value, last) for name, value in _joints(last))
     yield Measured("de_boor_difference", _de_boor_difference(points, rng), last)
     yield Measured("partition_difference", _partition_difference(at), last)
     yield from (Measured(name, value, last) for name, value in _circle(at / END))
 
 
-def _settled_order(at: Floats) -> float:
-    """The cubic spline's order between two numbers of knots that are large."""
-    grids = [np.linspace(0, END, size) for size in MANY]
-    coarse, fine = (float(np.abs(CubicSpline(x, function(x))(at) - function(at)).max()) for x in grids)
-    return float(np.log(coarse / fine) / np.log((MANY[1] - 1) / (MANY[0] - 1)))
+def _settled_order() -> float:
+    """The cubic spline's order between two numbers of knots that are large, from points in every interval."""
+    found = []
+    for size in MANY:
+        x, at = np.linspace(0, END, size), np.linspace(0, END, PLACES * (size - 1) + 1)
+        found.append(float(np.abs(CubicSpline(x, function(x))(at) - function(at)).max()))
+    return float(np.log(found[0] / found[1]) / np.log((MANY[1] - 1) / (MANY[0] - 1)))
 
 
 def _joints(size: int) -> Iterator[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""One layer of sigmoids in loops of Python and as a product of matrices: seconds of each, in turns."""
+"""One layer of sigmoids in loops of Python and as a product of matrices: how long each takes, in turns."""
 
 import math
 import statistics
@@ -70,9 +70,9 @@ class _Timed:
         self.work, self.result, self._took = work, work(), list[float]()
 
     def once(self) -> None:
-        began = time.perf_counter()
+        began = time.process_time()
         self.work()
-        self._took.append(1000 * (time.perf_counter() - began))
+        self._took.append(1000 * (time.process_time() - began))
 
     @property
     def milliseconds(self) -> float:
@@ -80,7 +80,7 @@ class _Timed:
 
 
 def _in_turns(one: Callable[[], Any], other: Callable[[], Any], repeats: int) -> tuple[_Timed, _Timed]:
-    """What two ways come to, and how long they take: in turns, so that both meet the same disturbances."""
+    """What two ways come to, and the processor's own time for it: in turns, so that both meet the same disturbances."""
     both = _Timed(one), _Timed(other)
     for _ in range(repeats):
         for way in both:

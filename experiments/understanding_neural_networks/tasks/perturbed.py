@@ -137,7 +137,7 @@ def moved(x: Tensor, down: int, right: int) -> Tensor:
 
 
 def turned(x: Tensor, degrees: float) -> Tensor:
-    """Images (n, channels, side, side) turned about their middle, bilinear, with zeros where nothing was."""
+    """Images (n, channels, side, side) turned counter-clockwise about their middle, bilinear, with zeros around."""
     angle = math.radians(degrees)
     rows = [[math.cos(angle), -math.sin(angle), 0.0], [math.sin(angle), math.cos(angle), 0.0]]
     turn = torch.tensor(rows, dtype=x.dtype, device=x.device).expand(len(x), 2, 3)

@@ -31,6 +31,7 @@ GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 CAPABILITIES = {
     "sequential": "a data set has sequences, an architecture reads them",
     "pairs": "a data set has pairs of sentences, an architecture and a task translate",
+    "captions": "a data set has images with captions, an architecture and a task describe them",
     "carries_state": "an architecture has a state that goes from one step of time to the next",
     "draws_noise": "an activation's values are random in training",
     "by_batch": "a normalization takes statistics over a batch",

@@ -24,12 +24,13 @@ INSIDE = "data:"
 BESIDE = "data: 'self' file:"  # files of the same server, or of the same disk where there is none
 
 
-def page(template: str, images: str = INSIDE, **shown: Any) -> str:
+def page(template: str, images: str = INSIDE, script: str = "filter.js", **shown: Any) -> str:
     """A page with style and script inside; nothing else may run, and nothing but figures may load.
 
     Args:
         template: its name in `templates/`.
         images: where figures may come from: `data:` holds them in the page itself.
+        script: file name of the one that may run, in `templates/` too.
         shown: what it is about.
     """
     environment = Environment(
@@ -42,12 +43,12 @@ def page(template: str, images: str = INSIDE, **shown: Any) -> str:
     )
     environment.filters["slug"] = lambda words: str(words).replace(" ", "-")
     environment.filters["numeric"] = numeric
-    style, script = (_file(environment, name) for name in ("page.css", "filter.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style, code = (_file(environment, name) for name in ("page.css", script))
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     # The digest allows this one script; a handler or script that got past all escaping would not run.
     return environment.get_template(template).render(
         style=Markup(style),
-        script=Markup(script),
+        script=Markup(code),
         script_digest=digest,
         images=images,
         verdicts=VERDICTS,
@@ -76,8 +77,8 @@ def report_pages(papers: Sequence[Paper], index: str) -> dict[str, str]:
     rows, stands = statement_rows(papers), summary.sentence([paper.standing for paper in papers])
     diverged = [(paper, section) for paper in papers for section in paper.sections if section.diverged[0]]
     ledger = beside(index, "ledger")
-    shared = {"papers": papers, "index": index, "ledger_file": ledger, "total": len(claims)}
-    found = {"counts": count(claims), "rows": rows, "standing": stands, "diverged": diverged}
+    shared: dict[str, Any] = {"papers": papers, "index": index, "ledger_file": ledger, "total": len(claims)}
+    found: dict[str, Any] = {"counts": count(claims), "rows": rows, "standing": stands, "diverged": diverged}
     refuted = any(paper.surprises for paper in papers)
     return {
         index: page("report.html", BESIDE, refuted=refuted, **found, **shared),

@@ -53,6 +53,11 @@ class Tables:
         return read(self.folder / "texts.csv.gz")
 
     @cached_property
+    def looks(self) -> pd.DataFrame:
+        """looks.csv.gz: one row a run, image, word said and place, of the runs that wrote theirs."""
+        return _numbers(read(self.folder / "looks.csv.gz"))
+
+    @cached_property
     def spectrum(self) -> pd.DataFrame:
         """spectrum.csv.gz: one row a run, seed, step and eigenvalue, of the runs that wrote theirs."""
         return _numbers(read(self.folder / "spectrum.csv.gz"))

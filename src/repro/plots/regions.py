@@ -46,6 +46,14 @@ def square(grid: pd.DataFrame, column: str) -> np.ndarray:
     return ordered.reshape(math.isqrt(len(ordered)), -1)
 
 
+def connected(grid: pd.DataFrame) -> int:
+    """How many connected regions the classes a net tells make: points of the grid that touch side by side are one."""
+    from scipy.ndimage import label
+
+    said = square(grid, "predicted")
+    return sum(int(label(said == name)[1]) for name in np.unique(said))
+
+
 def boundary(grid: pd.DataFrame) -> int:
     """Length of the border between the classes a net tells: neighbouring points of the grid that differ."""
     said = square(grid, "predicted")

@@ -18,9 +18,9 @@ from repro.training.replicas import Learner, learner
 class Refine:
     """Train the run's nets in as many stages of equal length as there are grids, and one more.
 
-    Before each stage but the first, `architecture=kan` or any net with the methods `refine` and `resize` of
-    `repro.model.architectures.kan.KAN` has its knots laid anew over the training inputs, its splines are fitted to what
-    they were, and the optimizer begins afresh. What is due to be evaluated is, and also every stage's end.
+    Before each stage but the first, `architecture=kan`, or any net with an option `grid` and the methods `refine` and
+    `resize` of `repro.model.architectures.kan.KAN`, has its knots laid anew over the training inputs, its splines are
+    fitted to what they were, and the optimizer begins afresh. Every stage's end is evaluated, whatever else is.
 
     Args:
         grids: intervals of the splines in each stage after the first; the first has `architecture.grid`.
@@ -38,13 +38,20 @@ class Refine:
         """The training loop, ready to start.
 
         Raises:
-            UserError: the net has no splines, or there are fewer updates than stages; also what `Train` refuses.
+            UserError: the net has no splines, the best is to be kept, or there are fewer updates than stages; also what
+                `Train` refuses.
         """
         loop = Train()(prepared)
-        if not hasattr(loop.learner.module, "refine"):
+        splined = hasattr(loop.learner.module, "refine") and "grid" in prepared.run.settings["architecture"]
+        if not splined:
             raise UserError(
                 "procedure=refine makes the grids of splines finer, and this net has none; "
                 "take architecture=kan, or leave it out"
+            )
+        if prepared.run.trainer.keep_best:
+            raise UserError(
+                "procedure=refine changes the size of the net on the way, and trainer.keep_best could not take an "
+                "earlier one up again; leave it null"
             )
         if loop.total <= len(self.grids):
             raise UserError(

@@ -30,7 +30,7 @@ from repro.training.optimization import add_penalties, clip, clip_weights, load_
 from repro.training.replicas import Learner
 from repro.training.work import Rows, Scored
 
-PICTURES = 3  # sentences whose attention is written down
+PICTURES = 5  # samples whose attention is written down, at most
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
 
 
@@ -254,6 +254,10 @@ class Loop:
             self.schedule.watch(self.plateau, value)
 
     def _measure(self) -> None:
+        if self.diagnostics.predictions_throughout:
+            self.rows.predictions += [
+                row for split in self.diagnostics.predictions or () for row in self.predictions(split)
+            ]
         if self.curvature is not None:
             self.measure_curvature()
         if not self.diagnostics.quantities:
@@ -294,15 +298,18 @@ class Loop:
                 first += len(batch)
 
     def attention(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Seed, sample, place and word of translation and source, weight: of a few sentences, spread over a split."""
+        """Seed, sample, place and word said, place looked at with what is known of it, weight: of a few samples.
+
+        They are spread evenly over a split, which goes from short to long.
+        """
         size = self.sizes.get(split) or 0
         samples = iter(i * size // PICTURES for i in range(PICTURES)) if size > PICTURES else iter(range(size))
         with self.kept.loaded(self.learner):
             for batch in some(self.feed.batches(split), size, PICTURES):
-                for source, said, weights in self.learner.attention(batch):
+                for places, said, weights in self.learner.attention(batch):
                     sample, values = next(samples), weights.tolist()
-                    for t, s in product(range(len(said)), range(len(source))):
-                        yield self.seeds[0], sample, t, said[t], s, source[s], values[t][s]
+                    for t, s in product(range(len(said)), range(len(places))):
+                        yield self.seeds[0], sample, t, said[t], s, *places[s], values[t][s]
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)

@@ -71,6 +71,12 @@ class Prepared:
         found: About | None = getattr(self.data, "about", None)
         return found
 
+    @property
+    def notes(self) -> list[str]:
+        """Lines on data and task that are to be read before anything is trained."""
+        task = self.components.task
+        return [*(self.about.notes if self.about else ()), *(task.notes if task is not None else ())]
+
     def learner(self) -> Learner:
         """The nets of the run's seeds, initialized.
 

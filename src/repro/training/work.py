@@ -27,6 +27,7 @@ class Rows:
     curves: list[tuple[Any, ...]] = field(default_factory=list)
     layers: list[tuple[Any, ...]] = field(default_factory=list)
     spectrum: list[tuple[Any, ...]] = field(default_factory=list)
+    predictions: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 class Work(Protocol):
