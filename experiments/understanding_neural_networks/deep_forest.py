@@ -114,7 +114,7 @@ def _selection(runs: pd.DataFrame) -> Figure:
         table = pd.DataFrame({kind: own["classify_accuracy"] for kind, own in chosen.items() if len(own)}).dropna()
         if {"wrapper", "filter"} <= set(table):
             wins = int((table["wrapper"] > table["filter"]).sum())
-            ax.set_title(f"{SETS[name]}: the wrapper wins in {wins} of {len(table)} splits", fontsize=8)
+            ax.set_title(f"{SETS[name]}: wrapper wins in {wins} of {len(table)}", fontsize=8)
         places = [place for place, kind in enumerate(SELECTIONS) if kind in table]
         for _, values in table.iterrows():
             ax.plot(places, values, "o-", color=QUIET, alpha=0.45, linewidth=0.6, markersize=2)

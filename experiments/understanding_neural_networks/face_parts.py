@@ -5,12 +5,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from repro.experiments.understanding_neural_networks.procedures.faces_drawn import PARTS, draw
 from repro.plots import legends
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, TEXT, VERMILLION, explain, figure
 from repro.storage.statistics import estimate
+
+from .procedures.faces_drawn import PARTS, draw
 
 KINDS = {"hand_set": ("set by hand", VERMILLION), "net": ("net", BLUE)}
 VARIANTS = {"quiet": "noise of 0.1", "noisy": "noise of 0.3"}

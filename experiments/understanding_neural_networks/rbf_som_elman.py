@@ -11,7 +11,7 @@ from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, explain, figure
 from repro.storage.statistics import estimate
 
-COURSE = {"torn_share": "second unit is no neighbour (share)", "quantization_error": "distance to the unit"}
+COURSE = {"torn_share": "torn apart (share of images)", "quantization_error": "distance to the best unit"}
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -26,7 +26,12 @@ def _map(rows: pd.DataFrame) -> Figure:
         curve(ax, own[own["metric"] == metric], "step", label="map", color=BLUE, spread="mean", marker="o")
         ax.set(xlabel="epoch", ylabel=name, ylim=(0, None))
         scales.whole_ticks(ax.xaxis)
-    explain(fig, in_words(own, each=("metric",)), "test images")
+    explain(
+        fig,
+        in_words(own, each=("metric",)),
+        "test images",
+        "torn apart: the second best unit is no neighbour of the best",
+    )
     return fig
 
 

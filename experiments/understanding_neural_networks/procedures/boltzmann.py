@@ -68,7 +68,7 @@ def start(x: Tensor, hidden: int, rng: torch.Generator) -> Machine:
 
 def learn(machine: Machine, x: Tensor, negative: Negative, rate: float, batch: int, rng: torch.Generator) -> None:
     """One epoch of gradient steps on the log-likelihood, as `negative` estimates what the data are held against."""
-    for rows in torch.randperm(len(x), generator=rng).split(batch):
+    for rows in torch.split(torch.randperm(len(x), generator=rng), batch):
         v = x[rows]
         h = machine.hidden(v)
         made, made_h, share = negative(machine, v)

@@ -32,7 +32,11 @@ def _recipes(classifier: Callable[..., Recipe], grid: Mapping[str, list[Any]]) -
         raise UserError(f"procedure.grid: {error}; its names are those of the classifier's settings") from error
 
 
-@from_rows(check=_recipes)
+def _check(*, classifier: Callable[..., Recipe], grid: Mapping[str, list[Any]]) -> None:
+    _recipes(classifier, grid)
+
+
+@from_rows(check=_check)
 def tuning(
     data: Data, rng: torch.Generator, *, classifier: Callable[..., Recipe], grid: Mapping[str, list[Any]]
 ) -> Iterator[Measured]:

@@ -78,7 +78,7 @@ class CrossFitted:
 
     def vectors(self, x: Floats) -> Floats:
         """Class vectors of other samples: those of all folds' forests, averaged."""
-        return np.mean([_vectors(own, x) for own in self.forests], axis=0)  # type: ignore[no-any-return]
+        return np.mean([_vectors(own, x) for own in self.forests], axis=0)
 
     def _parts(self, y: Classes) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         if self.folds == 1:
