@@ -11,7 +11,7 @@ JOBS ?= 1
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,sweep,search,browser,tensorboard,text]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev,docs,sweep,search,browser,tensorboard,text,captions]'
 	touch $@
 
 # The launchers of clusters bring some hundred megabytes, so they are installed where they are asked for.
@@ -19,7 +19,7 @@ $(VENV)/launchers: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[slurm,ray]'
 	touch $@
 
-.PHONY: help setup train test test-all test-browser test-launchers test-faults check figures report pages ledger reproduce verify benchmark clean
+.PHONY: help setup train test test-all test-browser test-launchers test-faults check figures report pages ledger docs reproduce verify benchmark clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,11 +54,14 @@ figures: $(VENV)/installed ## redraw every figure, verdict and page from the com
 report: $(VENV)/installed ## results/index.html and a page a paper: every claim, figure and setting
 	$(BIN)/repro report
 
-ledger: $(VENV)/installed ## rewrite the ledger in README.md from the committed tables
-	$(BIN)/repro report --readme README.md
+ledger: $(VENV)/installed ## rewrite results/README.md, the ledger, from the committed tables
+	$(BIN)/repro report --readme results/README.md
 
 pages: $(VENV)/installed ## rewrite every paper's README.md from its page.md and the committed tables
 	$(BIN)/repro report --pages
+
+docs: $(VENV)/installed ## build/site: README, docs/, the papers' pages and the ledger as a site that can be searched
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 reproduce: $(VENV)/installed ## train what is missing or stale (EXPERIMENT=paper/name SCALE=quick JOBS=2)
 	$(BIN)/repro reproduce $(EXPERIMENT) scale=$(SCALE) $(if $(filter-out 1,$(JOBS)),hydra/launcher=joblib hydra.launcher.n_jobs=$(JOBS))

@@ -10,7 +10,18 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import diagnostics, generators, hessian, images, language_model, overhead, replicas, startup, watch
+from benchmarks import (
+    diagnostics,
+    generators,
+    hessian,
+    images,
+    language_model,
+    overhead,
+    replicas,
+    startup,
+    texts,
+    watch,
+)
 from benchmarks.measure import Row
 
 PARTS = {
@@ -22,6 +33,7 @@ PARTS = {
     "generators": generators,
     "images": images,
     "hessian": hessian,
+    "texts": texts,
     "watch": watch,
 }
 LATEST = Path(__file__).parent / "latest.json"

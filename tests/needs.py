@@ -54,7 +54,21 @@ PAIRS = [
     "architecture.width=4",
     "architecture.embedding=4",
 ]
+CAPTIONS = [
+    "dataset=flickr8k",
+    "dataset.subset=20",
+    "dataset.held_out=3",
+    "task=captions",
+    "task.longest=5",
+    "architecture=captioner",
+    "architecture.width=4",
+    "architecture.embedding=4",
+    "architecture.attention=4",
+]
 SEQUENCES = {
+    "architecture/captioner": CAPTIONS,
+    "task/captions": CAPTIONS,
+    "dataset/flickr8k": CAPTIONS,
     "architecture/translator": PAIRS,
     "task/translation": PAIRS,
     "dataset/parallel_text": PAIRS,
@@ -89,8 +103,10 @@ EXTRA = {
     "dataset/cifar10": FEW,
     "dataset/table": ["dataset.path=table.csv", "dataset.target=value", "task=regression"],
     "dataset/five_points": ["task=regression"],
+    "dataset/formulas": ["task=root_error"],
     "hessian/lanczos": ["hessian.extremes=2"],
     "optimizer/lbfgs": ["trainer.batch_size=null"],
+    "task/root_error": ["dataset=formulas", *POINTS],
     "task/perturbed": ["dataset=digits", "dataset.preprocessing=none", *FEW],
     "task/regression": ["dataset=table", "dataset.path=table.csv", "dataset.target=value"],
 }

@@ -1,4 +1,4 @@
-"""The map in the README: rooms import only rooms further down, and reading tables needs no torch."""
+"""The map in docs/map.md: rooms import only rooms further down, and reading tables needs no torch."""
 
 import ast
 import re

@@ -56,6 +56,17 @@ def test_a_run_is_the_command_s(trained: FinishedRun, tmp_path: Path) -> None:
     assert trained.figures["curves"]._repr_svg_().lstrip().startswith("<?xml")
 
 
+def test_a_claim_about_runs_is_judged(trained: FinishedRun) -> None:
+    claim = {"kind": "above", "metric": "test_accuracy", "variant": "mine", "bound": -1}
+    row = repro.judge(claim, mine=trained).iloc[0]
+    assert (row["verdict"], row["n"]) == ("holds", 2)
+    assert row["ours"] == pytest.approx(sum(own["test_accuracy"] for own in trained.summary["metrics"].values()) / 2)
+    with pytest.raises(UserError, match=r"unknown variant in claim own 'yours'; known: mine"):
+        repro.judge(claim | {"variant": "yours"}, mine=[trained])
+    with pytest.raises(UserError, match="judge needs the runs of at least one variant"):
+        repro.judge(claim)
+
+
 def test_the_models_score_what_the_tables_say(trained: FinishedRun) -> None:
     from sklearn.datasets import load_digits  # what the run was trained on
 

@@ -1,4 +1,4 @@
-"""The commands of the README and of the paper pages do what they say, cut short where they train for long."""
+"""The commands of README, docs/ and the papers' pages do what they say, cut short where they train for long."""
 
 import re
 import shlex
@@ -13,7 +13,7 @@ from repro.cli import main
 from repro.datasets.store import files
 
 CLONE = Path(__file__).parent.parent
-PAGES = [CLONE / "README.md", *sorted(CLONE.glob("experiments/*/README.md"))]
+PAGES = [CLONE / "README.md", *sorted(CLONE.glob("docs/*.md")), *sorted(CLONE.glob("experiments/*/README.md"))]
 SHORT = ("trainer.steps=2", "diagnostics.probe=16")
 
 
@@ -34,9 +34,16 @@ def test_pages_have_commands() -> None:
     assert "repro train activation=noisy_tanh" in COMMANDS
 
 
+def test_the_readme_is_short_and_leads_to_every_page() -> None:
+    text = PAGES[0].read_text()
+    assert len(text.splitlines()) <= 150
+    for page in PAGES[1:]:
+        assert f"({page.relative_to(CLONE).as_posix()})" in text
+
+
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with what the README speaks of: a table and a part of one's own."""
+    """A working folder with what the pages speak of: a table and a part of one's own."""
     monkeypatch.chdir(tmp_path)
     # Another test's package of that name, in another working folder.
     monkeypatch.delitem(sys.modules, "mypackage", raising=False)
@@ -45,7 +52,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = "\n".join(f"2024-01-{i % 28 + 1:02};{i * 7 % 60},5;{200 + i * 7 % 60}" for i in range(60))
     (tmp_path / "prices.csv").write_text(f"date;size;price\n{rows}\n")
     (tmp_path / "conf/activation").mkdir(parents=True)
-    text = (CLONE / "README.md").read_text()
+    text = (CLONE / "docs/own_parts.md").read_text()
     yaml = re.search(r"conf/activation/sine.yaml +(.*?)\nmypackage.py", text, re.DOTALL)
     assert yaml is not None
     lines = [line.strip() for line in yaml.group(1).splitlines()]
@@ -98,11 +105,11 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_runs_are_found_by_the_names_that_stand_in_the_readme(
+def test_runs_are_found_by_the_names_that_stand_on_the_pages(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After every training of it that needs no data or launcher, `make train` among them."""
-    readme = PAGES[0].read_text()
+    """After every training of README and docs/ that needs no data or launcher, `make train` among them."""
+    readme = "".join(page.read_text() for page in PAGES if page.parent.parent.name != "experiments")
     trainings = [
         c
         for c in COMMANDS

@@ -23,6 +23,7 @@ class Twin:
         self.slopes: dict[str, list[Tensor]] = {}
         self.weight_gradients: dict[str, Tensor] = {}
         self.weights: dict[str, Tensor] = {}
+        self.biases: dict[str, Tensor] = {}
         self.single: dict[str, list[bool]] = {}
         module.train()
         # With batch norm the samples cannot be told apart: all of them go through at once.
@@ -69,6 +70,7 @@ class Twin:
                 layer = name.rpartition(".")[0] or name
                 self.weight_gradients[layer] = self.weight_gradients.get(layer, 0) + share * m.weight.grad.clone()
                 self.weights[layer] = m.weight
+                self.biases |= {} if m.bias is None else {layer: m.bias}
             if isinstance(m, nn.Linear):
                 # Each sample's own gradient, unit by unit; where samples go together, from what comes in.
                 rows = [m.weight.grad] if len(x) == 1 else inputs[m].unsqueeze(1)
@@ -89,6 +91,8 @@ class Twin:
             found[layer, "dead_share"] = sum(all((out[u] == 0).all() for out in outs) for u in units) / len(units)
             norms = [math.sqrt(sum(g**2 for g in gradient.flatten().tolist())) for gradient in self.pre[layer]]
             found[layer, "gradient_norm"] = sum(norms) / len(norms)
+            total = sum(self.pre[layer][1:], self.pre[layer][0])
+            found[layer, "mean_gradient_norm"] = math.sqrt(sum((g / len(norms)) ** 2 for g in total.flatten().tolist()))
             for name, slow in collected("QUANTITIES").items():
                 found[layer, name] = slow([out.numpy() for out in outs])
             for name, slow in collected("OF_SAMPLES").items():
@@ -103,6 +107,8 @@ class Twin:
             entries = weight.flatten().tolist()
             found[layer, "weight_norm"] = math.sqrt(sum(w**2 for w in entries))
             found |= {(layer, f"weight_entry_{i:03d}"): w for i, w in enumerate(entries)}
+        for layer, bias in self.biases.items():
+            found |= {(layer, f"bias_entry_{i:03d}"): b for i, b in enumerate(bias.tolist())}
         for name, m in self.module.named_modules():
             if isinstance(m, Nonlinearity) and isinstance(getattr(m.function, "beta", None), nn.Parameter):
                 layer, betas = name.rpartition(".")[0], m.function.beta.tolist()

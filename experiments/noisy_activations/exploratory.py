@@ -59,6 +59,7 @@ POINTS = 1000  # for each of them
 FIGURE_4 = {0.2: 0.001, 0.6: 0.003, 1.0: 0.021, 1.4: 0.057, 1.8: 0.088, 2.2: 0.115, 2.6: 0.124, 3.0: 0.132}
 FIGURE_5 = {1: 0.04, 2: 0.07, 3: 0.06}
 FIGURE_6 = {1: 0.05, 2: 0.09, 3: 0.07}
+SLOPES_READ_AT, UNITS_READ_AT = np.linspace(2.1, 2.4, 7), np.array([2.9])
 FREE = 0.8  # k of c · (sigmoid(k · Δ²) − 1/2)², a form without p that the authors' code has too
 
 DRAWN = "nan_alpha101"  # α = 1.01 and normal noise are what Figures 5 and 6 show
@@ -68,7 +69,7 @@ ALPHA = 1.01
 def figures(tables: Tables) -> dict[str, Figure]:
     """Two figures of formulas, and from the tables the accuracies with the mean |p|, and Figures 5 and 6."""
     drawn = {"figure1": _figure1(), "figure4": _figure4()}
-    learnt = _learnt(tables.layers, DRAWN)
+    learnt = _learnt(_of_variant(tables.layers, DRAWN))
     if learnt:
         drawn["figure5"] = _figure5(learnt)
         drawn["figure6"] = _figure6(learnt)
@@ -81,6 +82,18 @@ def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
     """What the best possible classifier scores, at the scales that have the file's test split."""
     sized = set(tables.runs["scale"]) <= set(SIZED)
     return {"best_possible": best_possible.table(Path(__file__).with_suffix(".yaml"))} if sized else {}
+
+
+def further_columns(tables: Tables) -> pd.DataFrame:
+    """The spreads of Figures 5 and 6 by layer, of each seed's trained units, where the published ones were read."""
+    rows = []
+    for (run, seed), own in _of_variant(tables.layers, DRAWN).groupby(["run", "seed"]):
+        row: dict[str, Any] = {"run": run, "seed": seed}
+        for depth, p in _learnt(own).items():
+            row[f"slope_spread_{depth}"] = math.sqrt(np.mean(slope_spread(SLOPES_READ_AT, p) ** 2))
+            row[f"unit_spread_{depth}"] = float(spread(UNITS_READ_AT, p)[0])
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 # --- figures 1 and 4: formulas ------------------------------------------------------------------------
@@ -158,9 +171,13 @@ def _logistic(z: np.ndarray) -> np.ndarray:
 # --- figures 5 and 6: learnt units ----------------------------------------------------------------------
 
 
-def _learnt(layers: pd.DataFrame, variant: str) -> dict[int, np.ndarray]:
+def _of_variant(layers: pd.DataFrame, variant: str) -> pd.DataFrame:
+    return layers[layers["variant"] == variant]
+
+
+def _learnt(layers: pd.DataFrame) -> dict[int, np.ndarray]:
     """The trained p of every unit of every seed, (units,), by layer."""
-    own = layers[(layers["variant"] == variant) & layers["quantity"].str.fullmatch(r"noise_p_\d+")]
+    own = layers[layers["quantity"].str.fullmatch(r"noise_p_\d+")]
     own = own[own["step"] == own["step"].max()]
     return {int(str(depth)): rows["value"].to_numpy() for depth, rows in own.groupby("depth")}
 

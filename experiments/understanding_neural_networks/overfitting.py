@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from repro.plots import legends, scales
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
-from repro.plots.regions import boundary, classes, regions
+from repro.plots.regions import boundary, classes, connected, regions
 from repro.plots.style import BLUE, TEXT, VERMILLION, explain, figure
 from repro.plots.sweeps import seed_dots
 from repro.storage.statistics import estimate
@@ -34,6 +34,13 @@ def figures(tables: Tables) -> dict[str, Figure]:
     return drawn | {"accuracy": _accuracy(runs, there)}
 
 
+def further_columns(tables: Tables) -> pd.DataFrame:
+    """How many regions each net makes and how long their border is, of those whose answers on the grid are there."""
+    grids = tables.predictions[tables.predictions["split"] == "valid"].groupby(["run", "seed"])
+    rows = [(run, seed, connected(grid), boundary(grid)) for (run, seed), grid in grids]
+    return pd.DataFrame(rows, columns=["run", "seed", "regions", "boundary_cells"])
+
+
 def _regions(runs: pd.DataFrame, predictions: pd.DataFrame, points: str) -> Figure:
     nets = {net: title for net, title in SHOWN.items() if (runs["variant"] == f"{points}_{net}").any()}
     fig = figure(TEXT, 1.9 * math.ceil(len(nets) / 3) + 0.4)
@@ -43,12 +50,13 @@ def _regions(runs: pd.DataFrame, predictions: pd.DataFrame, points: str) -> Figu
     for ax, (net, title) in zip(axes, nets.items(), strict=False):
         own = runs[runs["variant"] == f"{points}_{net}"]
         rows = predictions[predictions["run"].isin(own["run"])]
-        lengths = [boundary(grid) for _, grid in rows[rows["split"] == "valid"].groupby("seed")]
+        grids = [grid for _, grid in rows[rows["split"] == "valid"].groupby("seed")]
+        parts, lengths = np.mean([connected(grid) for grid in grids]), np.mean([boundary(grid) for grid in grids])
         seen = rows[rows["seed"] == SEED]
         regions(ax, seen[seen["split"] == "valid"], EDGE, CLASSES)
         classes(ax, seen[seen["split"] == "train"], CLASSES, markersize=2)
         test = own["test_accuracy"].mean()
-        ax.set_title(f"{title}\ntest {test:.2f}, boundary {np.mean(lengths):.0f} cells", fontsize=7.5)
+        ax.set_title(f"{title}: test {test:.2f}\n{parts:.1f} regions, border {lengths:.0f} cells", fontsize=7.5)
     said = f"{POINTS[points]}; λ with 20 units; regions and training points of seed {SEED}"
     explain(fig, said, f"numbers: means of n={own['seed'].nunique()} seeds")
     return fig

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from repro import activations, backward
     from repro.model.surgery import replace
-    from repro.notebook import load, run, table
+    from repro.notebook import judge, load, run, table
     from repro.watching import watch
     from repro.watching.hessian import hessian
 
-__all__ = ["activations", "backward", "hessian", "load", "replace", "run", "table", "watch"]
+__all__ = ["activations", "backward", "hessian", "judge", "load", "replace", "run", "table", "watch"]
 
 _PLACES = {
     "activations": "repro.activations",
     "backward": "repro.backward",
     "hessian": "repro.watching.hessian:hessian",
+    "judge": "repro.notebook:judge",
     "load": "repro.notebook:load",
     "replace": "repro.model.surgery:replace",
     "run": "repro.notebook:run",

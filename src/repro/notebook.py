@@ -166,3 +166,37 @@ def table(what: str | None = None, results_dir: str | Path = "results", scale: s
     from repro.study.ledger import ledger
 
     return ledger(what, scale, results_dir)
+
+
+def judge(claim: Mapping[str, Any], **variants: FinishedRun | Sequence[FinishedRun]) -> pd.DataFrame:
+    """The verdict on a claim of one's own, by the rules of the ledger (docs/verdicts.md).
+
+    Args:
+        claim: as in an experiment's file (`repro.claims.grammar` lists the kinds); `source` is `ours` and `says` empty
+            where they are not given.
+        variants: by the names that the claim has for them, the runs of each; their seeds are what is counted.
+
+    Returns:
+        One row: published, ours with its interval (low, high), n, verdict and more, as in a claims.csv.
+
+    Raises:
+        UserError: a claim that is not well formed, or that names what the runs do not have; no runs.
+    """
+    from tempfile import TemporaryDirectory
+
+    from repro.claims.verdicts import judge as judged
+    from repro.errors import UserError
+    from repro.study.collect import Expected, collect
+
+    expected: dict[str, Expected] = {}
+    for name, given in variants.items():
+        for one in [given] if isinstance(given, FinishedRun) else given:
+            expected[str(one.summary["run"])] = Expected(name, {}, one.folder, tuple(one.summary["seeds"]))
+    if not expected:
+        raise UserError("judge needs the runs of at least one variant, e.g. judge(claim, plain=run)")
+    with TemporaryDirectory() as place:
+        folder = Path(place)
+        collect(expected, folder, "own")
+        runs, layers, curves = (read(folder / name) for name in ("runs.csv", "layers.csv.gz", "curves.csv.gz"))
+        whole = {"says": "", "source": "ours", **claim}
+        return judged({"own": whole}, runs, layers, curves, paper="", experiment="", variants=[*variants])

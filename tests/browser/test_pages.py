@@ -1,10 +1,11 @@
-"""The pages in a browser: nothing is fetched, filters count, keys reach everything, and all text can be read."""
+"""The pages in a browser: nothing but figures is fetched, filters count, keys reach everything, text can be read."""
 
 import shutil
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -18,7 +19,8 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(NA
 
 RESULTS = Path(__file__).parents[2] / "results"
 PAPERS = ("linear_backprop", "training_deep_networks")
-PAGES = ("report", *PAPERS, "run")
+PAGES = ("report", "ledger", *PAPERS, "run")
+WITHOUT_FIGURES = {"ledger"}
 
 # Every piece of text outside drawings with less contrast than 4.5 to what is painted behind it.
 PALE = """() => {
@@ -57,7 +59,7 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     assert main(["report", "--results-dir", str(RESULTS), "--out", str(folder / "report.html")]) == 0
     run = fabricated.run_folder(folder / "mlp-tanh-seed0-aaaa111111", seeds=range(3), depth=12)
     assert main(["show", str(run), "--html"]) == 0
-    pages = {"report": folder / "report.html", "run": run / "index.html"}
+    pages = {"report": folder / "report.html", "ledger": folder / "report-ledger.html", "run": run / "index.html"}
     pages |= {paper: folder / f"report-{paper}.html" for paper in PAPERS}
     return {name: path.as_uri() for name, path in pages.items()}
 
@@ -87,21 +89,42 @@ def show(browser: Any, addresses: dict[str, str]) -> Iterator[Callable[..., Any]
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_opens_without_errors_or_requests(name: str, browser: Any, addresses: dict[str, str]) -> None:
+def test_opens_without_errors_and_asks_for_nothing_but_figures_beside_it(
+    name: str, browser: Any, addresses: dict[str, str]
+) -> None:
     page = browser.new_page()
     wrong: list[str] = []
     page.on("console", lambda message: wrong.append(message.text))
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    page.on("request", lambda request: wrong.append(request.url))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.goto(addresses[name])
     assert page.locator("h1").count() == 1
     page.locator("footer").scroll_into_view_if_needed()
     page.close()
-    assert wrong == [addresses[name]]
+    assert wrong == []
+    own, *figures = asked
+    assert own == addresses[name]
+    assert all(figure.startswith(RESULTS.as_uri()) and figure.endswith(".svg") for figure in figures)
+    assert bool(figures) == (name not in {*WITHOUT_FIGURES, "run"})
+    assert Path(unquote(own.removeprefix("file://"))).stat().st_size < 300_000 or name == "run"
+
+
+def test_figures_are_not_fetched_before_they_come_into_view(browser: Any, addresses: dict[str, str]) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 400})
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(addresses["training_deep_networks"])
+    before = len(asked)
+    for figure in page.locator("figure img").all():
+        figure.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
+    assert before < len(asked)
+    page.close()
 
 
 def test_filters_and_search_narrow_the_ledger(show: Callable[..., Any]) -> None:
-    page = show("report")
+    page = show("ledger")
     rows, count = page.locator(".ledger .claim"), page.locator("#count")
     total = rows.count()
     shown = page.locator(".ledger .claim:visible")
@@ -132,7 +155,7 @@ def test_filters_and_search_narrow_the_ledger(show: Callable[..., Any]) -> None:
 
 
 def test_all_is_there_without_scripts(show: Callable[..., Any]) -> None:
-    page = show("report", java_script_enabled=False)
+    page = show("ledger", java_script_enabled=False)
     for summary in page.locator(".fold > summary").all():
         summary.click()
     assert page.locator(".ledger .claim:visible").count() == page.locator(".ledger .claim").count() > 0
@@ -140,7 +163,7 @@ def test_all_is_there_without_scripts(show: Callable[..., Any]) -> None:
 
 
 def test_keys_reach_everything(show: Callable[..., Any]) -> None:
-    page = show("report")
+    page = show("ledger")
     focused = "document.activeElement.id || document.activeElement.className"
     page.keyboard.press("Tab")
     assert page.evaluate(focused) == "skip"
@@ -173,7 +196,10 @@ def test_nothing_sticks_out_on_small_screens(name: str, width: int, show: Callab
 def test_drawings_and_headings_make_sense_to_those_who_listen(name: str, show: Callable[..., Any]) -> None:
     page = show(name)
     drawings = page.locator("figure img")
-    assert drawings.count() > 2, name
+    assert drawings.count() > 2 or name in WITHOUT_FIGURES, name
+    for drawing in drawings.all():
+        drawing.scroll_into_view_if_needed()
+    page.wait_for_load_state("networkidle")
     assert drawings.evaluate_all("(all) => all.every((d) => d.complete && d.naturalWidth > 100)")
     labels = drawings.evaluate_all("(all) => all.map((d) => d.alt)")
     assert all(len(label) > 4 for label in labels)
@@ -202,12 +228,13 @@ def test_text_stands_out(name: str, scheme: str, show: Callable[..., Any]) -> No
     assert dark == (scheme == "dark")
 
 
-def test_the_report_opens_with_surprises_and_a_figure(show: Callable[..., Any]) -> None:
+def test_the_report_opens_with_findings_and_a_figure(show: Callable[..., Any]) -> None:
     page = show("report", viewport={"width": 1280, "height": 844})
-    assert page.locator("h2").first.inner_text() == "What surprised"
+    assert page.locator("h1").inner_text() == "What was found"
+    assert page.locator(".found strong").first.bounding_box()["y"] < 844
     assert page.locator("figure img").first.bounding_box()["y"] < 844
     assert page.locator("*").count() < 5000  # of some 400 claims, about ten each
-    page.locator("nav a").nth(2).click()
+    page.locator("nav a").nth(3).click()
     assert "linear_backprop" in page.url
     assert page.locator("[aria-current]").inner_text() == page.locator("h1").inner_text()
 
@@ -240,7 +267,7 @@ def test_numbers_of_a_run_stand_below_each_other(show: Callable[..., Any]) -> No
 
 
 def test_paper_has_no_filters_and_is_white(show: Callable[..., Any]) -> None:
-    page = show("report", color_scheme="dark")
+    page = show("ledger", color_scheme="dark")
     assert page.locator("#filters").is_visible()
     page.emulate_media(media="print")
     assert not page.locator("#filters").is_visible()

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from repro.claims.grammar import looked_at
+from repro.claims.grammar import LookedAt, looked_at
 from repro.claims.verdicts import judge
 from repro.errors import UserError
 
@@ -118,7 +118,7 @@ def test_as_parts_and_without_a_verdict() -> None:
 def test_curves_that_a_correlation_looks_at_are_known() -> None:
     claim = {"says": "x", "source": "A8", "kind": "correlation", "metric": "train_loss", "variant": "big", "above": 0}
     second = {"curve": "test_loss", "step": "last"}
-    assert looked_at({"c": {**claim, "with": second}}, VARIANTS) == (set(), True)
+    assert looked_at({"c": {**claim, "with": second}}, VARIANTS) == LookedAt({"train_loss"}, set(), True)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.claims.grammar import looked_at
+from repro.claims.grammar import LookedAt, looked_at
 from repro.claims.verdicts import COLUMNS, judge, write_claims
 from repro.errors import UserError
 from repro.storage.tables import read
@@ -326,7 +326,7 @@ def test_what_claims_look_at() -> None:
     layer, curve = {"quantity": "dead_share", "depth": 1}, {"curve": "test_loss", "epoch": 1}
     shared = {"kind": "above", "metric": "test_accuracy", "variant": "a"}
     claims: dict[str, Any] = {"plain": {"says": "", "source": "Table 1", **shared, "bound": 0}}
-    assert looked_at(claims, ["a"]) == (set(), False)
+    assert looked_at(claims, ["a"]) == LookedAt({"test_accuracy"}, set(), False)
     claims["than"] = {
         "says": "",
         "source": "Table 1",
@@ -340,10 +340,10 @@ def test_what_claims_look_at() -> None:
         "at_least": 0.5,
         "claim": shared | {"metric": layer, "bound": 0},
     }
-    assert looked_at(claims, ["a"]) == ({"activation_std", "dead_share"}, False)
+    assert looked_at(claims, ["a"]) == LookedAt({"test_accuracy"}, {"activation_std", "dead_share"}, False)
     parts = [shared | {"bound": 0, "metric": metric} for metric in ({"column": "test_loss", "below": 1}, curve)]
     claims["all"] = {"says": "", "source": "Table 1", "kind": "all", "claims": parts}
-    assert looked_at(claims, ["a"]) == ({"activation_std", "dead_share"}, True)
+    assert looked_at(claims, ["a"]) == LookedAt({"test_accuracy", "test_loss"}, {"activation_std", "dead_share"}, True)
 
 
 def test_of_a_table_without_the_quantity_everything_is_read(tmp_path: Path) -> None:

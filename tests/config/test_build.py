@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from loading import need_mirror
-from needs import EXTRA, POINTS, SEQUENCES
+from needs import CAPTIONS, EXTRA, POINTS, SEQUENCES
 from repro.config.build import build, check_node
 from repro.config.groups import GROUPS, option_files
 from repro.config.schema import DiagnosticsConfig, TrainerConfig
@@ -24,6 +24,7 @@ from repro.datasets.pairs.batches import Pairs
 from repro.datasets.protocol import Order
 from repro.datasets.store.sources import FOLDERS, REGISTRY
 from repro.errors import UserError
+from repro.model.architectures.captioner import Captioner
 from repro.model.architectures.recurrence import call, is_recurrent
 from repro.model.architectures.translator import Translator
 from repro.model.backward import exact
@@ -31,7 +32,6 @@ from repro.model.layer_factory import LayerFactory
 from repro.model.normalization import none
 from repro.model.trees import leaves
 from repro.tasks import COUNT
-from repro.tasks.translation import Translation
 from repro.verbs.list import describe
 
 FILES = {
@@ -73,6 +73,8 @@ def build_one(name: str, tmp_path: Path) -> Any:
             shape = {"shape": (4,)}
         elif option == "translator":
             shape = {"shape": (), "tokens": 7}
+        elif option == "captioner":
+            shape = {"shape": (6, 4)}
         return build(settings, group, outputs=3, make=make, **shape)
     return build(settings, group)
 
@@ -100,6 +102,12 @@ def look(group: str, made: Any) -> None:
         x: Any = torch.zeros(2, 1, 8, 8)
         if isinstance(made, Translator):
             x = dict.fromkeys(("source", "target"), torch.zeros(2, 5, dtype=torch.int64))
+        if isinstance(made, Captioner):
+            x = {"image": torch.zeros(2, 6, 4), "target": torch.zeros(2, 1, 5, dtype=torch.int64)}
+            out = made(x)
+            assert out["logits"].shape == (2, 1, 5, 3)
+            assert out["attention"].shape == (2, 1, 5, 6)
+            return
         if is_recurrent(made):
             x = torch.zeros(2, 5, 4) if type(made).__name__ == "NTM" else torch.zeros(2, 5, dtype=torch.int64)
         out, state = call(made, x)
@@ -135,21 +143,20 @@ def look(group: str, made: Any) -> None:
         assert 0 < made(0, 10) <= 1
     elif group == "task":
         targets = {
-            "Classification": torch.tensor([0, 2]),
             "Regression": torch.zeros(2, 3),
             "Sequence": torch.tensor([[0, 2, 1]]),
             "Recall": torch.zeros(2, 4, 3),
             "Translation": {"tokens": torch.tensor([[2, 1, 0]]), "line": torch.tensor([0])},
-            "Sigmoids": torch.tensor([0, 2]),
-            "SquaredError": torch.tensor([0, 2]),
-            "Perturbed": torch.tensor([0, 2]),
+            "RootError": torch.zeros(2, 3),
+            "Captions": {"tokens": torch.tensor([[[2, 1, 0]]]), "line": torch.tensor([0])},
+            "OneOutput": torch.tensor([0, 1]),
         }
-        target = targets[type(made).__name__]
+        target = targets.get(type(made).__name__, torch.tensor([0, 2]))  # most take class numbers
         scores = made.measure(made.example(target, 3), target)
         assert scores["loss"].isfinite()
         sums = {name: value.numpy()[None] for name, value in scores.items()} | {COUNT: np.ones(1)}
         # What takes further passes of a net; see the tests of these tasks.
-        further = {"bleu"} if isinstance(made, Translation) else set()
+        further = {m.name for m in made.metrics if m.name.startswith(("bleu", "cider", "meteor"))}
         further |= {metric.name for metric in made.metrics[2:]} if type(made).__name__ == "Perturbed" else set()
         assert {metric.name for metric in made.metrics} == {*made.finish(sums), *further}
         assert made.count(target) > 0
@@ -184,6 +191,9 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
     of_mnist = ("digits_and_noise", "drawn_images")
     if option in ("mnist", "cifar10", "penn_treebank", "multi30k", "europarl_sample", *of_mnist):
         need_mirror(FOLDERS.get(option, "mnist" if option in of_mnist else option))
+    if SEQUENCES.get(name) is CAPTIONS:
+        pytest.importorskip("efficientnet_lite_pytorch")
+        need_mirror("flickr8k")
     if option == "europarl":
         pytest.skip("700 MB, in no mirror; what is made of its archives is tested in tests/datasets/test_pairs.py")
     monkeypatch.chdir(tmp_path)
@@ -196,7 +206,7 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
         run = trained_from_default([*words[:3], *SEQUENCES[name], words[3]], tmp_path)
     elif group == "architecture" and name not in EXTRA and not {"depth", "width"} <= OmegaConf.load(FILES[name]).keys():
         run = trained_from_default([*words, "dataset=xor", *POINTS], tmp_path)
-    elif option in ("five_points", "boundary", "authors_digits", "few_points", *of_mnist):
+    elif option in ("five_points", "boundary", "authors_digits", "few_points", "scikit_learn", *of_mnist):
         run = trained_from_default([*words, "architecture.width=8"], tmp_path)
     elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):
         words += ["architecture.width=8"] if "cnn" not in option else []

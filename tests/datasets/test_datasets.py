@@ -200,6 +200,14 @@ def test_training_samples_do_not_depend_on_the_other_sizes(name):
         ("cifar10", {"crop": 4, "preprocessing": "whiten"}, ["crop needs pixels", "whiten", "crop=null"]),
         ("mnist", {"flip": True, "preprocessing": "pca"}, ["flip needs pixels", "pca", "flip=null"]),
         ("mnist", {"crop": True}, ["dataset.crop must be", "not True"]),
+        ("mnist", {"digits": [0]}, ["digits must list two or more", "[0]", "null"]),
+        ("mnist", {"digits": [0, 10]}, ["digits must list two or more", "[0, 10]"]),
+        ("mnist", {"digits": [3, 3]}, ["digits must list two or more", "each once"]),
+        ("mnist", {"digits": 3}, ["dataset.digits must be", "not 3"]),
+        ("mnist", {"side": 29}, ["side=29", "28 pixels", "null"]),
+        ("mnist", {"side": 0}, ["side", "1 or more"]),
+        ("xor", {"features": ["product"]}, ["unknown feature", "did you mean products"]),
+        ("circles", {"features": "sines"}, ["dataset.features must be", "'sines'"]),
         ("digits", {"flip": True}, ["dataset.flip", "unknown option"]),
         ("spiral", {"preprocessing": "channels"}, ["needs images", "(2,)", "standardize"]),
         ("spiral", {"train_size": 0}, ["train_size", "1 or more"]),
@@ -352,3 +360,25 @@ def test_permuted_labels_keep_the_classes_counts_and_nothing_else():
     assert same == pytest.approx(0.1, abs=0.04)  # chance, with ten classes in equal shares
     assert torch.equal(mixed.train.y, load("digits", permuted_labels=True).train.y)
     assert not torch.equal(mixed.train.y, load("digits", permuted_labels=True, seed=1).train.y)
+
+
+def test_some_digits_of_mnist_made_smaller():
+    need_mirror("mnist")
+    whole, some = (
+        load("mnist", preprocessing="none", valid_size=0, digits=d, side=s) for d, s in ((None, None), ([7, 1], 9))
+    )
+    assert (some.shape, some.outputs, some.sizes) == ((1, 9, 9), 2, {"train": 13_007, "valid": 0, "test": 2163})
+    chosen = (whole.test.y == 7) | (whole.test.y == 1)
+    assert torch.equal(some.test.y, (whole.test.y[chosen] == 1).long())
+    # The mean of an image is that of its areas, to rounding.
+    means = (some.test.x.double().mean((1, 2, 3)), whole.test.x[chosen].double().mean((1, 2, 3)))
+    assert (means[0] - means[1]).abs().max() < 0.5
+    zero_one = load("mnist", preprocessing="none", valid_size=0, digits=[0, 1])
+    assert zero_one.sizes == {"train": 12_665, "valid": 0, "test": 2115}
+    assert zero_one.test.y.double().mean().item() == pytest.approx(0.5366, abs=1e-4)
+
+
+def test_features_go_before_the_preprocessing():
+    data = load("circles", features=["squares"], preprocessing="standardize")
+    assert data.shape == (4,)
+    assert data.train.x.std(0, correction=0).tolist() == pytest.approx([1] * 4, abs=1e-4)

@@ -13,7 +13,7 @@ from conftest import equal
 from loading import load
 from repro.datasets.cifar10 import MEMBERS
 from repro.datasets.from_arrays import Options, Raw, finish
-from repro.datasets.images import Augmentation
+from repro.datasets.images import Augmentation, shrunk
 from repro.datasets.preprocessing import fit
 from repro.datasets.protocol import Order
 from repro.datasets.store import files
@@ -235,3 +235,14 @@ def test_a_cache_that_cannot_be_written_is_no_error(small_cifar, monkeypatch, tm
     assert equal(loaded(small_cifar), loaded(small_cifar))
     assert counted == [6, 6]
     assert sorted(path for path in (tmp_path / "mirror").rglob("*")) == before
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4, 6])
+def test_smaller_images_are_means_over_areas(side):
+    x = np.random.default_rng(0).integers(0, 256, (3, 2, 6, 6), dtype=np.uint8)
+    # Every pixel cut into side x side parts, of which each new pixel takes 6 x 6.
+    fine = x.astype(float).repeat(side, 2).repeat(side, 3)
+    expected = fine.reshape(3, 2, side, 6, side, 6).mean((3, 5))
+    assert np.abs(shrunk(x, side) - expected).max() <= 0.5 + 1e-4
+    assert shrunk(x, side).dtype == np.uint8
+    assert np.array_equal(shrunk(x, 6), x)

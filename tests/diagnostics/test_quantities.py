@@ -67,6 +67,7 @@ def case(*words: str, shape: tuple[int, ...] = (6,), seeds: int = 1) -> Case:
 NETS = {
     "mlp-tanh": ((), (6,)),
     "mlp-tanh-saturated": (("initialization=normal", "initialization.std=3"), (6,)),
+    "mlp-tanh-biases": (("initialization=uniform_everywhere", "initialization.bound=1"), (6,)),
     "mlp-relu": (("activation=relu", "initialization=normal", "initialization.std=1.5"), (6,)),
     "mlp-sigmoid-layer": (("activation=sigmoid", "normalization=layer"), (6,)),
     "mlp-esp": (("activation=esp", "activation.beta_std=1"), (6,)),
@@ -291,6 +292,7 @@ def test_only_what_is_asked_for_is_measured(trained: Callable) -> None:
 
 # Quantities that the twin above has not, and the tests that hold them against a slow computation of their own.
 ELSEWHERE = {
+    "knots": "test_runs_write_down_knots_and_every_coefficient",
     "noise_std": "test_noise_std_is_that_of_many_draws",
     "noise_p": "test_every_p_is_written_down",
     "noise_p_units": "test_every_p_is_written_down",

@@ -1,5 +1,6 @@
 """The report: what is gathered, what is escaped, what is said of what is missing."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from conftest import Said
 from fabricated import write_claims, write_csv
-from pages import Elements, drawings
+from pages import Elements
 from repro.cli import main
 from repro.html.render import what_held
 from repro.paths import CLONE
@@ -92,6 +93,12 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
+def pictures(page: Elements, folder: Path) -> list[Path]:
+    """The files of a page's images."""
+    sources = [attrs["src"] or "" for tag, attrs in page.found if tag == "img"]
+    return [Path(os.path.normpath(folder / unquote(source))) for source in sources]
+
+
 def made(study: Path, name: str = "one_paper.html") -> str:
     """The page of the paper, or another one of the report."""
     assert main(["report", "--results-dir", str(study)]) == 0
@@ -107,13 +114,16 @@ def refute(study: Path) -> None:
 # What is on it
 
 
-@pytest.mark.parametrize(("name", "scripts", "images", "shown"), [("one_paper.html", 0, 2, 6), ("index.html", 1, 1, 5)])
+@pytest.mark.parametrize(
+    ("name", "scripts", "images", "shown"),
+    [("one_paper.html", 0, 2, 6), ("index.html", 0, 1, 4), ("ledger.html", 1, 0, 3)],
+)
 def test_everything_strange_is_escaped(name: str, scripts: int, images: int, shown: int, study: Path) -> None:
     refute(study)
     page = Elements(made(study, name))
     tags = [tag for tag, _ in page.found]
     assert tags.count("script") == scripts
-    assert tags.count("img") == len(drawings(page)) == images
+    assert tags.count("img") == len(pictures(page, study)) == images
     assert not [key for _, attrs in page.found for key in attrs if key.startswith("on")]
     # Claim, published, note and title; on the paper's page its intro, question and YAML.
     assert page.text.count("<script>alert(1)</script>") >= shown
@@ -140,17 +150,18 @@ def test_the_page_has_claims_figures_commands_settings_and_provenance(study: Pat
     assert "Does it hold?" in text
 
 
-def test_figures_are_images_inside_the_page(study: Path) -> None:
+def test_figures_are_files_beside_the_page_fetched_when_they_come_into_view(study: Path) -> None:
     page = Elements(made(study))
     ids = page.all("id")
     assert len(ids) == len(set(ids))
-    assert drawings(page) == [(study / f"one_paper/first/{name}.svg").read_bytes() for name in ("lines", "other")]
+    assert pictures(page, study) == [study / f"one_paper/first/{name}.svg" for name in ("lines", "other")]
+    assert page.all("loading") == ["lazy", "lazy"]
     says = [attrs["alt"] for tag, attrs in page.found if tag == "img"]
     assert says[0].startswith("Two lines")
     assert says[1] == "Other"  # no page shows it: its name
 
 
-@pytest.mark.parametrize("name", ["one_paper.html", "index.html"])
+@pytest.mark.parametrize("name", ["one_paper.html", "index.html", "ledger.html"])
 def test_links_lead_somewhere_and_nothing_comes_from_outside(name: str, study: Path) -> None:
     refute(study)
     train_besides(study)
@@ -191,7 +202,11 @@ def test_pages_need_no_torch() -> None:
 def test_page_may_lie_elsewhere(study: Path, tmp_path: Path) -> None:
     out = tmp_path / "deep/er/page.html"
     assert main(["report", "--results-dir", str(study), "--out", str(out)]) == 0
-    assert sorted(path.name for path in out.parent.iterdir()) == ["page-one_paper.html", "page.html"]
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "page-ledger.html",
+        "page-one_paper.html",
+        "page.html",
+    ]
     links = [href for path in out.parent.iterdir() for href in Elements(path.read_text()).all("href")]
     files = [href.partition("#")[0] for href in links if not href.startswith(("data:", "#"))]
     assert any("results" in file for file in files)
@@ -211,21 +226,32 @@ def test_it_opens_with_what_is_not_reproduced_and_what_diverged(study: Path) -> 
     assert "No claim is refuted." in Elements(made(study, "index.html")).text
     refute(study)
     text = Elements(made(study, "index.html")).text
-    opening = text[text.index("What surprised") : text.index("Paper by paper")]
-    assert "refuted: 1 of 2 claims" in opening
+    opening = text[text.index("What was found") : text.index("Paper by paper")]
+    assert "What surprised: 1 of 2 claims are refuted" in opening
     assert "Here: 0.90 ± 0.10 (n=5)" in opening
     assert "It | does." not in opening  # inconclusive
     assert "their loss being no longer finite: 1 of 2 in The first one." in " ".join(opening.split())
     assert "What did not hold: 1 claims" in Elements(made(study)).text
 
 
+def test_it_opens_with_the_finding_of_each_paper_and_the_figure_below_it(study: Path) -> None:
+    found = "**Some of it.** Half holds.\n\n![The other](../../results/one_paper/first/other.svg)\n\n### The first one"
+    page = study.parent / "experiments/one_paper/README.md"
+    page.write_text(PAGE.replace("### The first one", found))
+    index = Elements(made(study, "index.html"))
+    assert "Some of it. Half holds." in index.text
+    assert index.text.index("Some of it.") < index.text.index("Paper by paper")
+    assert pictures(index, study) == [study / "one_paper/first/other.svg"]
+    assert read_page(page).findings["first"] == "<strong>It holds</strong> here."
+
+
 def test_each_paper_is_folded_and_each_page_knows_the_others(study: Path) -> None:
-    for name, current in (("index.html", "What held"), ("one_paper.html", "One paper")):
+    for name, current in (("index.html", "What was found"), ("ledger.html", "The ledger"), ("one_paper.html", "One")):
         page = Elements(made(study, name))
         assert [tag for tag, _ in page.found].count("nav") >= 1
         (here,) = [attrs for _, attrs in page.found if "aria-current" in attrs]
         assert here["href"] == name, current
-    folds = [attrs for tag, attrs in Elements(made(study, "index.html")).found if tag == "details"]
+    folds = [attrs for tag, attrs in Elements(made(study, "ledger.html")).found if tag == "details"]
     assert [attrs for attrs in folds if "open" not in attrs] == folds != []
 
 
@@ -250,7 +276,7 @@ def test_notes_and_parts_are_in_words(study: Path) -> None:
         "# Does it hold?\nreproduction:\n  published_scale: quick\n  variants: {relu_he: []}\n  claims:\n    all: "
         f"{{says: Both., source: ours, kind: all, metric: test_accuracy, variant: relu_he, claims: {parts}}}\n"
     )
-    for name in ("index.html", "one_paper.html"):
+    for name in ("ledger.html", "one_paper.html"):
         text = Elements(made(study, name)).text
         assert "test accuracy: 0.55 (relu he) parts that hold: 1 of 2 (n=2)" in text
         assert "test loss of relu he is high" in text
@@ -306,7 +332,7 @@ def test_a_drawing_of_somebody_else_stays_an_image(study: Path) -> None:
     (study / "one_paper/first/lines.svg").write_text(evil)
     source = made(study)
     assert "onload" not in source
-    assert drawings(Elements(source))[0] == evil.encode()  # as it lies in the folder, and only ever shown by <img>
+    assert pictures(Elements(source), study)[0].read_text() == evil  # as it lies there, and only ever shown by <img>
 
 
 # Words
@@ -353,10 +379,10 @@ def test_every_committed_figure_is_on_its_page() -> None:
     assert alike == [], "each figure needs an alternative text of its own"
 
 
-def test_ledger_of_the_readme_is_that_of_the_tables() -> None:
-    text = (CLONE / "README.md").read_text()
+def test_ledger_is_that_of_the_tables() -> None:
+    text = (CLONE / "results/README.md").read_text()
     shown = text.partition("<!-- ledger -->\n")[2].partition("\n<!-- /ledger -->")[0]
-    papers = gather(select(None), CLONE / "results", CLONE / "README.md", drawings=False)
+    papers = gather(select(None), CLONE / "results", CLONE / "results/README.md", drawings=False)
     assert shown == what_held(papers), "the tables have changed since; mend it with: make ledger"
 
 

@@ -137,6 +137,7 @@ RULES = {
     "linear": (backward.linear, torch.ones_like),
     "literal": (backward.linear_literal, lambda a: a),
     "scaled": (partial(backward.scaled, slope=-0.3), lambda a: torch.full_like(a, -0.3)),
+    "surrogate": (partial(backward.surrogate, sharpness=5.0), lambda a: (1 + 5 * a.abs()) ** -2),
     "clipped": (partial(backward.clipped, bound=0.8), lambda a: (a.abs() <= 0.8).to(a.dtype)),
     "above": (backward.LinearAbove(2).at(3), torch.ones_like),
     "up to": (backward.LinearAbove(2).at(2), lambda a: 1 - torch.tanh(a) ** 2),
@@ -164,6 +165,7 @@ def test_clipped_lets_the_bound_itself_through():
 @pytest.mark.parametrize(
     ("words", "error"),
     [
+        (["backward=surrogate", "backward.sharpness=0"], "backward.sharpness must be a finite number above 0, not 0"),
         (["backward=clipped", "backward.bound=0"], "backward.bound must be a finite number above 0, not 0"),
         (["backward=linear_above", "backward.depth=-1"], "backward.depth must be a whole number of 0 or more, not -1"),
         (["backward=feedback_alignment", "backward.scale=0"], "backward.scale must be a finite number above 0, not 0"),

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from repro.plots.regions import boundary, classes, regions, square
+from repro.plots.regions import boundary, classes, connected, regions, square
 from repro.plots.tiles import tiles
 
 
@@ -17,6 +17,13 @@ def test_the_border_is_counted_between_neighbours():
     assert boundary(grid([[0, 0], [0, 0]])) == 0
     assert boundary(grid([[0, 1], [0, 1]])) == 2
     assert boundary(grid([[0, 0, 0], [0, 1, 0], [0, 0, 0]])) == 4
+
+
+def test_regions_are_counted_that_touch_side_by_side():
+    assert connected(grid([[0, 0], [0, 0]])) == 1
+    assert connected(grid([[0, 1], [1, 0]])) == 4
+    assert connected(grid([[0, 0, 0], [0, 1, 0], [0, 0, 0]])) == 2
+    assert connected(grid([[1, 0, 1], [1, 0, 1], [1, 1, 1]])) == 2
 
 
 def test_rows_in_another_order_are_the_same_grid():

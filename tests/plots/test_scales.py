@@ -74,7 +74,16 @@ def test_ranges_are_those_that_metrics_and_quantities_declare(name: str, within:
 
 def test_every_quantity_is_without_a_bound_or_known_to_have_one() -> None:
     shares = {"saturated_share", "dead_share", "single_sign_share"}
-    free = {"activation_mean", "histogram", "weight_entries", "noise_p_units", "beta", "beta_units", "vanishing_ratio"}
+    free = {
+        "activation_mean",
+        "histogram",
+        "weight_entries",
+        "noise_p_units",
+        "beta",
+        "beta_units",
+        "knots",
+        "vanishing_ratio",
+    }
     for name, quantity in REGISTRY.items():
         cosine = (-1.0, 1.0) if name in ("gradient_cosine", "neighbour_correlation") else POSITIVE
         assert quantity.within == (SHARE if name in shares else ANY if name in free else cosine), name

@@ -76,6 +76,15 @@ def test_groups_that_are_not_taken_are_null(gambling: list[str]) -> None:
     assert run.settings["choices"] == {"procedure": "dice"}
 
 
+def test_a_run_without_a_trainer_beside_one_with(gambling: list[str], cli: Callable[..., Said]) -> None:
+    Path("conf/procedure/dice.yaml").write_text(OPTION.replace("[]", "[dataset]"))
+    trained = cli("train", "dataset=xor", "trainer.steps=1", "diagnostics=none", "trusted=[gambling]")
+    assert trained.status == 0, trained
+    said = cli("train", *gambling, "dataset=xor")
+    assert said.status == 0, said
+    assert len([*Path("results/runs/xor").iterdir()]) == 2
+
+
 def test_training_takes_everything() -> None:
     settings = resolve(compose([])).settings
     assert taken(settings) == set(GROUPS)
@@ -91,6 +100,54 @@ def test_an_activation_that_a_net_never_asks_for_is_refused(cli: Callable[..., S
     )
     assert not Path("results").exists()
     assert cli(*words).status == 0
+
+
+STACKED = """\
+from repro.errors import whole
+from repro.training.work import Measured, from_rows
+import torch
+
+
+def _check(*, throws):
+    whole("throws", throws, 1)
+
+
+@from_rows(check=_check, stacked=True)
+def dice(data, rngs, *, throws: int):
+    thrown = torch.stack([torch.randint(1, 7, (throws,), generator=rng).double() for rng in rngs])
+    for n in range(1, throws + 1):
+        yield Measured("mean", thrown[:, :n].mean(1), n)
+    yield Measured("throws", throws)
+"""
+
+
+@pytest.fixture
+def stacked(gambling: list[str]) -> list[str]:
+    # A module of another name: the first may have been imported.
+    Path("casino.py").write_text(STACKED)
+    Path("conf/procedure/dice.yaml").write_text(OPTION.replace("gambling", "casino"))
+    return [gambling[0], "trusted=[casino]"]
+
+
+def test_all_seeds_at_once_are_each_seed_by_itself(stacked: list[str], cli: Callable[..., Said]) -> None:
+    assert cli("train", *stacked, "procedure.throws=4", "replicas=3", "results_dir=together").status == 0
+    for seed in range(3):
+        assert cli("train", *stacked, "procedure.throws=4", f"seed={seed}", "results_dir=apart").status == 0
+    together, apart = (
+        pd.concat([pd.read_csv(file).drop(columns="run") for file in Path(folder).rglob("curves.csv")])
+        .sort_values(["seed", "metric", "step"])
+        .reset_index(drop=True)
+        for folder in ("together", "apart")
+    )
+    assert len(together) == 3 * 5
+    assert together.groupby("step")["value"].nunique().max() > 1
+    pd.testing.assert_frame_equal(together, apart)
+
+
+def test_settings_are_checked_before_anything_is_written(stacked: list[str], cli: Callable[..., Said]) -> None:
+    said = cli("train", *stacked, "procedure.throws=0")
+    assert said.mistake == "procedure: throws must be a whole number of 1 or more, not 0"
+    assert not Path("results").exists()
 
 
 def test_runs_of_a_procedure_and_of_training_lie_side_by_side(tmp_path: Path) -> None:

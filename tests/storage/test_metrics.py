@@ -6,7 +6,7 @@ import sys
 import pandas as pd
 import pytest
 
-from repro.storage.metrics import ANY, LOSS, POSITIVE, SHARE, Metric, better, value_range
+from repro.storage.metrics import ANY, LOSS, POSITIVE, SHARE, Metric, better, is_timed, value_range
 from repro.training.summary import metrics_of
 
 OWN = (LOSS, Metric("distance", "m", "lower", "how far off"), Metric("length", "1", None, "of an answer"))
@@ -70,3 +70,17 @@ def test_best_values_follow_the_declaration() -> None:
 def test_tables_are_read_without_torch() -> None:
     code = "import repro.storage.metrics, repro.claims.select, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=300).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "timed"),
+    [
+        ("cost_step_ratio", True),
+        ("vectorization_loops_time_ratio", True),
+        ("gradient_descent_full_milliseconds", True),
+        ("hopfield_wrong_bits_ratio", False),
+        ("train_loss", False),
+    ],
+)
+def test_what_a_clock_measured_is_told_by_its_name(column: str, timed: bool) -> None:
+    assert is_timed(column) == timed

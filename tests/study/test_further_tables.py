@@ -1,12 +1,15 @@
 """The committed tables that scripts make of others are what the scripts make of them now."""
 
+import gzip
 from pathlib import Path
 
 import pytest
 
+from repro.errors import UserError
 from repro.paths import CLONE
 from repro.plots.experiment import Tables, further_tables
 from repro.study.experiment import Experiment, load, names
+from repro.study.judging import judge
 from repro.text.tables import table
 
 OTHERS = {"runs", "claims"}
@@ -22,3 +25,23 @@ def test_further_tables_follow_from_the_committed_ones(name: str) -> None:
     folder = CLONE / "results" / name
     committed = {file.stem: file.read_text() for file in folder.glob("*.csv") if file.stem not in OTHERS}
     assert made(load(name), folder) == committed, f"older than the tables; run: repro figures {name}"
+
+
+def test_claims_see_columns_that_a_script_makes_of_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("repro.study.experiment.experiments_dir", lambda: tmp_path)
+    (tmp_path / "paper").mkdir()
+    (tmp_path / "paper" / "one.py").write_text(
+        "def further_columns(tables):\n"
+        "    totals = tables.layers.groupby(['run', 'seed'], as_index=False)['value'].sum()\n"
+        "    return totals.rename(columns={'value': 'total'})\n"
+    )
+    runs = ["run,variant,seed,status,scale", "a,base,0,done,full", "a,base,1,done,full", "b,base,2,done,full"]
+    (tmp_path / "runs.csv").write_text("\n".join(runs) + "\n")
+    layers = ["run,seed,quantity,value", "a,0,x,1", "a,0,y,2", "a,1,x,4"]  # of run b there are none
+    with gzip.open(tmp_path / "layers.csv.gz", "wt") as file:
+        file.write("\n".join(layers) + "\n")
+    claim = {"says": "Its total is above 0.", "source": "ours", "kind": "above", "metric": "total", "bound": 0}
+    made = judge(Experiment("paper/one", {"claims": {"total": claim}}), tmp_path)
+    assert made[["ours", "n"]].to_numpy().tolist() == [[3.5, 2]]
+    with pytest.raises(UserError, match=r"unknown metric in claim total 'totl'; .*did you mean total"):
+        judge(Experiment("paper/one", {"claims": {"total": claim | {"metric": "totl"}}}), tmp_path)

@@ -104,7 +104,10 @@ def test_a_part_of_the_history_is_refused(history: History, tmp_path: Path, monk
 
 
 def test_files_say_what_the_history_says() -> None:
-    """Where a claim was worded after its runs, the experiment file says `planned: false`, and nowhere else."""
+    """Where a claim was worded after its runs, the experiment file says `planned: false`.
+
+    It may say so elsewhere, too: runs that the history does not have may have been seen.
+    """
     try:
         module.git("rev-parse", "HEAD")
         if module.git("rev-parse", "--is-shallow-repository").strip() != "false":
@@ -115,6 +118,6 @@ def test_files_say_what_the_history_says() -> None:
         f"{experiment.name}/{name}": truth
         for experiment in select(None)
         for name, truth in planned(experiment).items()
-        if experiment.claims[name].get("planned", True) != truth
+        if experiment.claims[name].get("planned", True) and not truth
     }
     assert wrong == {}, "see: repro claims check"

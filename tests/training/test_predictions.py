@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from loading import load
@@ -78,3 +79,43 @@ def test_of_a_regression_they_are_the_outputs(replicas: int, tmp_path: Path) -> 
     for seed, own in rows.groupby("seed"):
         error = ((own["predicted"] - own["target"]) ** 2).mean()
         assert error == pytest.approx(losses.loc[losses["seed"] == seed, "value"].item(), rel=1e-5)
+
+
+FEW = ("diagnostics.predictions=[valid]", "trainer.batch_size=100", "diagnostics.steps=[2,5]")
+THROUGHOUT = "diagnostics.predictions_throughout=true"
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_predictions_on_the_way_are_those_of_shorter_runs(replicas: int, trained: Callable, tmp_path: Path) -> None:
+    words = (*FEW, f"replicas={replicas}")
+    whole = read(trained(*words, THROUGHOUT, "trainer.steps=6").folder / "predictions.csv")
+    assert sorted(whole["step"].unique()) == [0, 2, 5, 6]
+    for steps in (2, 6):
+        alone = read(
+            trained(*words, f"trainer.steps={steps}", f"results_dir={tmp_path}/apart").folder / "predictions.csv"
+        )
+        own = whole[whole["step"] == steps].drop(columns="run").reset_index(drop=True)
+        pd.testing.assert_frame_equal(
+            own.sort_values(["seed", "sample"], ignore_index=True),
+            alone.drop(columns="run").sort_values(["seed", "sample"], ignore_index=True),
+        )
+
+
+def test_a_longer_run_goes_on_with_the_predictions_of_a_shorter_one(trained: Callable, tmp_path: Path) -> None:
+    words = (*FEW, THROUGHOUT)
+    trained(*words, "trainer.steps=5")
+    longer = read(trained(*words, "trainer.steps=9").folder / "predictions.csv")
+    anew = read(trained(*words, "trainer.steps=9", f"results_dir={tmp_path}/apart").folder / "predictions.csv")
+    pd.testing.assert_frame_equal(longer, anew)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([THROUGHOUT], r"predictions_throughout needs splits, e\.g\. diagnostics\.predictions=\[valid\]"),
+        ([THROUGHOUT, FEW[0], "dataset=learning_to_execute", "task=sequence", "architecture=lstm"], "has none"),
+    ],
+)
+def test_predictions_on_the_way_need_something_to_write(words: list[str], says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        resolve(compose(words))

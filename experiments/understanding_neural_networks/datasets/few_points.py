@@ -11,6 +11,8 @@ from repro.datasets.memory import Data
 from repro.datasets.splits import check_count
 from repro.errors import UserError, unknown
 
+from . import convnetjs
+
 EDGE = 6.0  # the grid covers [-6, 6]²
 JITTER, FLIPPED = 0.3, 0.15  # of circle_flip: standard deviation of the points, share of wrong labels
 CENTRES = (((2.5, -0.5), (-2.0, -1.5), (3.0, 2.0)), ((-1.0, 1.0), (1.5, 1.5), (0.0, -2.0)))  # outliers: of each class
@@ -22,7 +24,8 @@ def few_points(points: str, train_size: int, valid_size: int, test_size: int, pr
 
     Args:
         points: circle_flip, a disc of radius 2 (class 1) in a ring from 3 to 5 (class 0), as in ConvNetJS, with normal
-            jitter and 15 % of all labels flipped, those of the test split too; outliers, three normal clouds a class.
+            jitter and 15 % of all labels flipped, those of the test split too; outliers, three normal clouds a class;
+            spiral, ConvNetJS's two arms.
         train_size, test_size: samples drawn for these splits, half of them of each class (before labels are flipped).
         valid_size: points of the grid, a square number; in rows from the bottom up, each from left to right.
         preprocessing: none, center, standardize, pca or whiten.
@@ -58,4 +61,8 @@ def _outliers(n: int, rng: np.random.Generator) -> Pair:
     return middle + DEVIATION * rng.standard_normal((n, 2)), y
 
 
-KINDS: dict[str, Callable[[int, np.random.Generator], Pair]] = {"circle_flip": _circle_flip, "outliers": _outliers}
+KINDS: dict[str, Callable[[int, np.random.Generator], Pair]] = {
+    "circle_flip": _circle_flip,
+    "outliers": _outliers,
+    "spiral": convnetjs.KINDS["spiral"],
+}

@@ -16,7 +16,8 @@ which show the same sentence of the paper; `planned: false` where runs were ther
 Of a claim of kind within, the tolerance is the band; parts of kind all have sizes of their own. What it looks at:
 
     metric: test_accuracy            a column of the runs table; `diverged` is 1 or 0; test_error_percent is
-                                     100 (1 - test_accuracy)
+                                     100 (1 - test_accuracy). Or a column that the experiment's script makes of the
+                                     tables (its function `further_columns`)
     metric: {quantity: activation_std, depth: 10, step: first}
                                      a layer quantity; depth or layer (`model` for a run-level one); step is
                                      first, last (default) or a number
@@ -60,11 +61,11 @@ The kinds, and when each is reproduced:
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from repro.claims.parts import All, Claim, Of, Share, Simple, simple_parts
-from repro.claims.select import CURVE_PLACES, OF_LAST, Selector
+from repro.claims.select import CURVE_PLACES, DIVERGED, ERROR, OF_LAST, Selector
 from repro.claims.size import read_size
 from repro.errors import UserError, unknown
 
@@ -101,12 +102,28 @@ def check_claims(claims: Mapping[str, Mapping[str, Any]], variants: Collection[s
         parse(name, claim, variants)
 
 
-def looked_at(claims: Mapping[str, Mapping[str, Any]], variants: Collection[str]) -> tuple[set[str], bool]:
-    """The layer quantities that claims look at, and whether they look at curves."""
+@dataclass(frozen=True)
+class LookedAt:
+    """What claims look at: numbers of the runs table by name, layer quantities by name, and whether curves as well."""
+
+    columns: set[str]
+    quantities: set[str]
+    curves: bool
+
+
+def looked_at(claims: Mapping[str, Mapping[str, Any]], variants: Collection[str]) -> LookedAt:
+    """What claims look at."""
     sides = [side for name, claim in claims.items() for side in _selectors(parse(name, claim, variants))]
     metrics = [metric for side in sides for metric in side.metrics()]
     mappings = [metric for metric in metrics if not isinstance(metric, str)]
-    return {str(m["quantity"]) for m in mappings if "quantity" in m}, any("curve" in m for m in mappings)
+    columns = {metric for metric in metrics if isinstance(metric, str)} | {
+        m["column"] for m in mappings if "column" in m
+    }
+    return LookedAt(
+        {column.replace(ERROR, "_accuracy") for column in columns - {DIVERGED}},
+        {str(m["quantity"]) for m in mappings if "quantity" in m},
+        any("curve" in m for m in mappings),
+    )
 
 
 def _selectors(claim: Claim) -> list[Selector]:

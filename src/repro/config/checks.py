@@ -99,6 +99,8 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
     for name in diagnostics["predictions"] or []:
         if name not in SPLITS:
             raise unknown("split in diagnostics.predictions", name, SPLITS)
+    if diagnostics["predictions_throughout"] and not diagnostics["predictions"]:
+        raise UserError("diagnostics.predictions_throughout needs splits, e.g. diagnostics.predictions=[valid]")
     if diagnostics["every"] is not None:
         whole("diagnostics.every", diagnostics["every"], 1)
     for step in diagnostics["steps"] or []:
@@ -108,6 +110,11 @@ def _check_diagnostics(diagnostics: Mapping[str, Any]) -> None:
 def _check_together(settings: Mapping[str, Any]) -> None:
     _check_batches(settings)
     _check_sequences(settings)
+    if settings["diagnostics"]["predictions_throughout"] and not declares(settings, "task", "one_a_sample"):
+        raise UserError(
+            "diagnostics.predictions_throughout writes a number a sample, and "
+            f"task={_option(settings, 'task')} has none; set it to null"
+        )
     written = any(declares(settings, "task", kind) for kind in ("one_a_sample", "writes_text"))
     if settings["diagnostics"]["predictions"] and not written:
         raise UserError(
@@ -136,6 +143,7 @@ def _check_batches(settings: Mapping[str, Any]) -> None:
 
 def _check_sequences(settings: Mapping[str, Any]) -> None:
     """A net for sequences needs a data set of sequences, and the other way round."""
+    _check_texts(settings)
     data, net = (declares(settings, group, "sequential") for group in ("dataset", "architecture"))
     names = {group: _option(settings, group) for group in ("dataset", "architecture")}
     if net and not data:
@@ -148,7 +156,6 @@ def _check_sequences(settings: Mapping[str, Any]) -> None:
             f"dataset={names['dataset']} has sequences, which architecture={names['architecture']} cannot "
             "read; take architecture=lstm, gru, lstm_classifier or ntm"
         )
-    _check_pairs(settings)
     for key in ("precision", "compile", "eval_samples"):
         if declares(settings, "architecture", "carries_state") and settings["trainer"][key]:
             raise UserError(
@@ -157,22 +164,37 @@ def _check_sequences(settings: Mapping[str, Any]) -> None:
             )
 
 
-def _check_pairs(settings: Mapping[str, Any]) -> None:
-    """Translation takes data, net and task that are made for it, all three."""
-    groups = {"dataset": "multi30k", "architecture": "translator", "task": "translation"}
-    made = {group: declares(settings, group, "pairs") for group in groups}
-    if any(made.values()) and not all(made.values()):
-        one = next(group for group, declared in made.items() if declared)
-        other = next(group for group, declared in made.items() if not declared)
-        raise UserError(
-            f"{one}={_option(settings, one)} is for pairs of sentences, and {other}={_option(settings, other)} is "
-            f"not; translation takes {', '.join(f'{group}={name}' for group, name in groups.items())}"
-        )
-    if all(made.values()) and settings["replicas"] > 1:
-        raise UserError(
-            f"replicas={settings['replicas']} does not go with dataset={_option(settings, 'dataset')}, whose sentences "
-            f"differ in length; train them one by one with -m seed=range({settings['replicas']})"
-        )
+TEXTS = {
+    "pairs": (
+        "pairs of sentences",
+        "translation takes",
+        {"dataset": "multi30k", "architecture": "translator", "task": "translation"},
+    ),
+    "captions": (
+        "images with captions",
+        "captions take",
+        {"dataset": "flickr8k", "architecture": "captioner", "task": "captions"},
+    ),
+}
+"""What a data set, a net and a task are for that say so, all three, and which they are."""
+
+
+def _check_texts(settings: Mapping[str, Any]) -> None:
+    """Translation and captions take data, net and task that are made for it, all three."""
+    for kind, (says, takes, groups) in TEXTS.items():
+        made = {group: declares(settings, group, kind) for group in groups}
+        if any(made.values()) and not all(made.values()):
+            one = next(group for group, declared in made.items() if declared)
+            other = next(group for group, declared in made.items() if not declared)
+            raise UserError(
+                f"{one}={_option(settings, one)} is for {says}, and {other}={_option(settings, other)} is not; "
+                f"{takes} {', '.join(f'{group}={name}' for group, name in groups.items())}"
+            )
+        if all(made.values()) and settings["replicas"] > 1:
+            raise UserError(
+                f"replicas={settings['replicas']} does not go with dataset={_option(settings, 'dataset')}, whose "
+                f"sentences differ in length; train them one by one with -m seed=range({settings['replicas']})"
+            )
 
 
 def _check_replicas(settings: Mapping[str, Any]) -> None:

@@ -31,6 +31,7 @@ GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
 CAPABILITIES = {
     "sequential": "a data set has sequences, an architecture reads them",
     "pairs": "a data set has pairs of sentences, an architecture and a task translate",
+    "captions": "a data set has images with captions, an architecture and a task describe them",
     "carries_state": "an architecture has a state that goes from one step of time to the next",
     "draws_noise": "an activation's values are random in training",
     "by_batch": "a normalization takes statistics over a batch",
@@ -133,13 +134,13 @@ def limit(settings: dict[str, Any]) -> None:
     """Set the groups that the run's procedure does not take to null, in place.
 
     Raises:
-        UserError: one of them was given.
+        UserError: one of them was given, and by no experiment, whose other variants may take it.
     """
-    takes = taken(settings)
+    takes, free = taken(settings), settings["choices"].get("experiment")
     for group in (*COMPONENTS, "trainer", "diagnostics"):
         if group not in takes and settings[group] is not None:
             name = settings["choices"].get("procedure", "")
-            if word := next(given(group, settings), ""):
+            if not free and (word := next(given(group, settings), "")):
                 raise UserError(f"procedure={name} takes no {group}, so that {word} has no meaning; leave it out")
             settings[group] = None
             settings["choices"].pop(group, None)

@@ -46,6 +46,7 @@ class DiagnosticsConfig:
     histogram: int = 30
     quantities: list[str] = field(default_factory=list)
     predictions: list[str] | None = None
+    predictions_throughout: bool | None = None
 
 
 @dataclass

@@ -32,6 +32,35 @@ class Language(Protocol):
         """The same in the source language."""
 
 
+Colour = tuple[int, int, int]
+"""Red, green and blue, 0 to 255."""
+
+
+class Gallery(Protocol):
+    """What a data set of images with captions knows of those to be evaluated.
+
+    Attributes:
+        references: captions of each image, by its line, lower case with a blank between words.
+        images: names of their files, likewise.
+        splits: lines of each split.
+    """
+
+    @property
+    def references(self) -> Sequence[Sequence[str]]: ...
+
+    @property
+    def images(self) -> Sequence[str]: ...
+
+    @property
+    def splits(self) -> Mapping[str, range]: ...
+
+    def words(self, tokens: Sequence[int]) -> list[str]:
+        """Words of the numbers of a caption's tokens."""
+
+    def colours(self, line: int) -> list[Colour]:
+        """Mean colour of each place of an image that attention can look at, row by row."""
+
+
 @dataclass(frozen=True)
 class About:
     """Names and units behind the numbers of a data set.
@@ -47,6 +76,7 @@ class About:
         uneven: whether some classes have many more samples than others.
         baselines: scores of what predicts without a net; takes its time.
         language: of pairs of sentences: what reads the numbers that they are made of.
+        gallery: of images with captions, likewise.
     """
 
     target: str
@@ -59,6 +89,7 @@ class About:
     uneven: bool
     baselines: Callable[[], Scores] = field(default=dict)
     language: Language | None = None
+    gallery: Gallery | None = None
 
     @property
     def heading(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from repro.datasets.features import check_features, extended
 from repro.datasets.images import Augmentation, Images, Normalization
 from repro.datasets.memory import Data, Split
 from repro.datasets.preprocessing import Affine, Floats, check_preprocessing, fit
@@ -31,6 +32,8 @@ class Options:
         noisy_labels: share of the training samples whose class is replaced by another one, at random; None = none.
         permuted_labels: whether the training samples' targets change places at random, so that each is as frequent as
             before and says nothing of its input; None = no.
+        features: computed from the inputs and put behind them, before the preprocessing, by their names in
+            `repro.datasets.features`; inputs have shape (d,) then. None = none.
     """
 
     preprocessing: str
@@ -40,12 +43,14 @@ class Options:
     augmentation: Augmentation | None = None
     noisy_labels: float | None = None
     permuted_labels: bool | None = None
+    features: list[str] | None = None
 
     def check(self) -> None:
         """Raise a `UserError` for a value that no data set can take; called before files are read."""
         check_preprocessing(self.preprocessing, self.components)
         check_subset(self.subset)
         check_seed(self.seed)
+        check_features(self.features)
         if self.augmentation is not None:
             self.augmentation.check(self.preprocessing)
         if self.noisy_labels is not None:
@@ -120,6 +125,9 @@ def finish(name: str, raw: Raw, outputs: int, options: Options, source: str = ""
         UserError: an option is not allowed or does not fit the data.
     """
     options.check()
+    if options.features:
+        more = ((extended(x, options.features), y) for x, y in (raw.train, raw.valid, raw.test))
+        raw = Raw(next(more), next(more), next(more), raw.unit)
     x, y = raw.train
     kept = keep(y, options.subset, options.seed, stratified=_classes(y))
     floats = _scaled(x[kept] if options.subset is not None else x, raw.unit)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from repro.datasets.memory import Shuffled, Split
+from repro.datasets.memory import CHUNK, Shuffled, Split
 from repro.datasets.preprocessing import ROTATIONS, Affine
 from repro.datasets.protocol import Batch, Feed, Order, Stateless
 from repro.datasets.splits import check_count
@@ -166,3 +167,38 @@ class Pictures(Stateless):
         """See `Feed`."""
         batch = self.plain.probe(samples)
         return Batch(self.normalize(batch.x), batch.y)
+
+
+def check_side(side: int | None, pixels: int) -> None:
+    """Raise a `UserError` unless `side` is None or a whole number from 1 to what images have a side."""
+    if side is None:
+        return
+    check_count("side", side)
+    if side > pixels:
+        raise UserError(f"side={side} is more than the {pixels} pixels that images have a side; lower it, or null")
+
+
+def shrunk(x: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """Smaller images: each pixel is the mean of the area that it covers, what it covers in part counting in part.
+
+    Args:
+        x: (n, channels, height, width).
+        side: pixels of the new height and width.
+
+    Returns:
+        (n, channels, side, side), rounded to whole bytes.
+    """
+    rows, columns = (_areas(length, side) for length in x.shape[2:])
+    out = np.empty((*x.shape[:2], side, side), dtype=np.uint8)
+    for first in range(0, len(x), CHUNK):
+        part = slice(first, first + CHUNK)
+        out[part] = np.rint(rows @ x[part].astype(np.float32) @ columns.T)
+    return out
+
+
+def _areas(length: int, side: int) -> NDArray[np.float32]:
+    """Of each new pixel the share of its area that each old one has, (side, length), rows summing to 1."""
+    edges = np.arange(side + 1) * length / side
+    low, high = np.maximum(edges[:-1, None], np.arange(length)), np.minimum(edges[1:, None], np.arange(1, length + 1))
+    shares: NDArray[np.float32] = (np.maximum(high - low, 0) * side / length).astype(np.float32)
+    return shares

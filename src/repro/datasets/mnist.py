@@ -5,13 +5,14 @@ import struct
 import numpy as np
 from numpy.typing import NDArray
 
-from repro.datasets.from_arrays import Options, Raw, divide, finish
-from repro.datasets.images import Augmentation
+from repro.datasets.from_arrays import Options, Pair, Raw, divide, finish
+from repro.datasets.images import Augmentation, check_side, shrunk
 from repro.datasets.memory import Data
 from repro.datasets.splits import check_size
 from repro.datasets.store.files import contents
 from repro.errors import UserError
 
+SIDE = 28  # pixels
 UNSIGNED_BYTE = 8  # the idx format's code for this type
 
 
@@ -20,19 +21,24 @@ def mnist(
     preprocessing: str,
     components: int | None,
     subset: int | None,
+    digits: list[int] | None,
+    side: int | None,
     permuted_labels: bool | None,
     seed: int,
     crop: int | None,
     flip: bool | None,
     data_dir: str | None,
 ) -> Data:
-    """Images of shape (1, 28, 28), in [0, 1] before preprocessing; the test split is the official one.
+    """Images of shape (1, 28, 28), or (1, side, side), in [0, 1] before preprocessing; official test split.
 
     Args:
         valid_size: number of samples taken from the 60,000 of training, or their share of them.
         preprocessing: none, center, standardize, channels, pca or whiten.
         components: coordinates kept by pca and whiten; None keeps all and the shape.
         subset: number of training samples kept; None keeps all.
+        digits: those that there are, in all splits; the first named is class 0, the next class 1, and so on. None keeps
+            all ten.
+        side: pixels a side that images are averaged down to, each over the area that it covers; None leaves them.
         permuted_labels: whether the training images' classes change places at random; None = no.
         seed: of split, subset and permutation.
         crop: training images are padded with so many black pixels on every side and cut back to their size at a
@@ -48,10 +54,36 @@ def mnist(
     )
     options.check()
     check_size("valid_size", valid_size)
+    check_digits(digits)
+    check_side(side, SIDE)
     edition, (train_x, train_y, test_x, test_y) = contents("mnist", data_dir)
-    official = divide(*samples(train_x, train_y), valid_size, 0, seed, unit=255.0)
-    raw = Raw(official.train, official.valid, samples(test_x, test_y), unit=255.0)
-    return finish("mnist", raw, 10, options, f"mnist: {edition.label}")
+    training, test = (of_digits(*samples(*pair), digits) for pair in ((train_x, train_y), (test_x, test_y)))
+    if side is not None:
+        training, test = ((shrunk(x, side), y) for x, y in (training, test))
+    official = divide(*training, valid_size, 0, seed, unit=255.0)
+    raw = Raw(official.train, official.valid, test, unit=255.0)
+    return finish("mnist", raw, len(digits or range(10)), options, f"mnist: {edition.label}")
+
+
+def check_digits(digits: list[int] | None) -> None:
+    """Raise a `UserError` unless `digits` is None or lists at least two of 0 ... 9, each once."""
+    if digits is None:
+        return
+    known = all(type(digit) is int and 0 <= digit <= 9 for digit in digits)
+    if not known or len(digits) < 2 or len(set(digits)) < len(digits):
+        raise UserError(
+            f"digits must list two or more of 0 to 9, each once, e.g. [0, 1], not {digits}; null keeps all ten"
+        )
+
+
+def of_digits(x: NDArray[np.uint8], y: NDArray[np.int64], digits: list[int] | None) -> Pair:
+    """The samples of some digits, whose classes are their places in the list; all samples where it is None."""
+    if digits is None:
+        return x, y
+    places = np.full(10, -1)
+    places[digits] = np.arange(len(digits))
+    classes = places[y]
+    return x[classes >= 0], classes[classes >= 0]
 
 
 def samples(images: bytes, labels: bytes) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

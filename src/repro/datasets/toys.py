@@ -49,6 +49,7 @@ def circles(
     test_size: int,
     inner: float,
     noise: float,
+    features: list[str] | None,
     preprocessing: str,
     subset: int | None,
     seed: int,
@@ -59,6 +60,7 @@ def circles(
         train_size, valid_size, test_size: samples drawn for each split.
         inner: radius of the inner circle, 0 or above and below 1.
         noise: standard deviation added to both coordinates.
+        features: inputs computed from the two besides, of products, squares and sines; None = none.
         preprocessing: none, center, standardize, pca or whiten.
         subset: number of training samples kept; None keeps all.
         seed: of the draw.
@@ -75,7 +77,7 @@ def circles(
         return ring + noise * rng.standard_normal((n, 2)), y
 
     raw = generate(sample, (train_size, valid_size, test_size), seed)
-    return finish("circles", raw, 2, Options(preprocessing, subset, seed))
+    return finish("circles", raw, 2, Options(preprocessing, subset, seed, features=features))
 
 
 def spiral(
@@ -85,6 +87,7 @@ def spiral(
     classes: int,
     turn: float,
     noise: float,
+    features: list[str] | None,
     preprocessing: str,
     subset: int | None,
     seed: int,
@@ -98,6 +101,7 @@ def spiral(
         classes: number of arms, 2 or more.
         turn: angle an arm sweeps, in radians.
         noise: standard deviation of the angle, in radians.
+        features: inputs computed from the two besides, of products, squares and sines; None = none.
         preprocessing: none, center, standardize, pca or whiten.
         subset: number of training samples kept; None keeps all.
         seed: of the draw.
@@ -114,17 +118,25 @@ def spiral(
         return (along[:, None] * np.stack([np.sin(angle), np.cos(angle)], axis=1))[order], y[order]
 
     raw = generate(sample, (train_size, valid_size, test_size), seed)
-    return finish("spiral", raw, classes, Options(preprocessing, subset, seed))
+    return finish("spiral", raw, classes, Options(preprocessing, subset, seed, features=features))
 
 
 def xor(
-    train_size: int, valid_size: int, test_size: int, noise: float, preprocessing: str, subset: int | None, seed: int
+    train_size: int,
+    valid_size: int,
+    test_size: int,
+    noise: float,
+    features: list[str] | None,
+    preprocessing: str,
+    subset: int | None,
+    seed: int,
 ) -> Data:
     """Clouds around the corners (±1, ±1) of a square; class 1 where the corner's signs differ.
 
     Args:
         train_size, valid_size, test_size: samples drawn for each split.
         noise: standard deviation of each cloud; 0 gives the bare corners.
+        features: inputs computed from the two besides, of products, squares and sines; None = none.
         preprocessing: none, center, standardize, pca or whiten.
         subset: number of training samples kept; None keeps all.
         seed: of the draw.
@@ -137,7 +149,7 @@ def xor(
         return signs + noise * rng.standard_normal((n, 2)), (corner % 2) ^ (corner // 2)
 
     raw = generate(sample, (train_size, valid_size, test_size), seed)
-    return finish("xor", raw, 2, Options(preprocessing, subset, seed))
+    return finish("xor", raw, 2, Options(preprocessing, subset, seed, features=features))
 
 
 def gaussian_noise(

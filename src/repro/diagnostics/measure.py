@@ -87,8 +87,10 @@ def _seen(
         "weight_gradient": traces.weight_gradient.get(layer.weight or ""),
         "single_sign": traces.single_sign.get(layer.weight or ""),
         "weight": parameters.get(layer.weight or ""),
+        "bias": parameters.get(f"{(layer.weight or '').removesuffix('weight')}bias"),
         "p": parameters.get(layer.p or ""),
         "beta": parameters.get(layer.beta or ""),
+        "knots": parameters.get(layer.knots or ""),
         "through_time": traces.through_time.get(layer.through_time or ""),
     }
     if layer.nonlinearity is not None:

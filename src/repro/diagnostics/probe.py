@@ -37,6 +37,7 @@ class Layer:
         p: name of that nonlinearity's p among the parameters; None where it has none.
         beta: name of its β likewise.
         through_time: name of the place where its hidden state passes at each step; None where it has none.
+        knots: name of the knots of its splines among the buffers; None where it has none.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Layer:
     p: str | None = None
     beta: str | None = None
     through_time: str | None = None
+    knots: str | None = None
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,7 @@ def layers_of(module: nn.Module, order: Sequence[str] | None = None) -> list[Lay
         order: of the layers, from `call_order`, those that are never called left out; None = as the net holds them.
 
     A module that holds one weighted layer and at most one nonlinearity is one layer; of one that holds more (an LSTM
-    layer) every part counts separately, at the same depth.
+    layer) every part counts separately, at the same depth, and so do weights of a module that says `side_by_side`.
     """
     weights: dict[str, list[str]] = defaultdict(list)
     nonlinearities: dict[str, list[str]] = defaultdict(list)
@@ -136,7 +138,7 @@ def layers_of(module: nn.Module, order: Sequence[str] | None = None) -> list[Lay
     held = [name for name, part in module.named_modules() if _weighted(part)]
     for name in held if order is None else order:
         weights[_holder(name)].append(name)
-    parameters = {name for name, _ in module.named_parameters()}
+    parameters = {name for named in (module.named_parameters(), module.named_buffers()) for name, _ in named}
     layers: list[Layer] = []
     depth = 0
     for holder, names in weights.items():
@@ -148,8 +150,9 @@ def layers_of(module: nn.Module, order: Sequence[str] | None = None) -> list[Lay
             if isinstance(getattr(module.get_submodule(holder), "hidden", None), nn.Identity):
                 layers.append(Layer(f"{holder}.hidden", depth, through_time=f"{holder}.hidden"))
             continue
+        together = getattr(module.get_submodule(holder), "side_by_side", False)
         for i, name in enumerate(names):
-            depth += 1
+            depth += not (together and i)
             shown = holder if holder and len(names) == 1 else name
             layers.append(_layer(shown, depth, parameters, weight=name, nonlinearity=own[0] if own and not i else None))
     outermost = [name for name, part in module.named_modules() if isinstance(part, Nonlinearity) and not _holder(name)]
@@ -168,7 +171,8 @@ def _layer(
     name: str, depth: int, parameters: set[str], weight: str | None = None, nonlinearity: str | None = None
 ) -> Layer:
     p, beta = (own if (own := f"{nonlinearity}.function.{symbol}") in parameters else None for symbol in ("p", "beta"))
-    return Layer(name, depth, weight and f"{weight}.weight", nonlinearity, p, beta)
+    knots = own if (own := f"{weight}.knots") in parameters else None
+    return Layer(name, depth, weight and f"{weight}.weight", nonlinearity, p, beta, knots=knots)
 
 
 def _holder(name: str) -> str:

@@ -4,77 +4,16 @@ Each measures tensors with a leading replica axis and gives one number a replica
 headings of tables and the table in `docs/quantities.md` come from `REGISTRY`; the tests hold each against a slow twin.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from repro.diagnostics import information, pictures
-from repro.storage.metrics import ANY, POSITIVE, SHARE, Range
+from repro.diagnostics import information, pictures, separation
+from repro.diagnostics.quantity import REGISTRY, Quantity, quantity
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-
-BOTH_ENDS: dict[str, Range] = {"0…1": SHARE, "−1…1": (-1.0, 1.0)}  # units of what has two ends
-
-Measure = TypeVar("Measure", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """Something that is measured in a layer.
-
-    Attributes:
-        name: as in `diagnostics.quantities`.
-        heading: of its column in the table of a run's layers; None where it has none.
-        reads: what it is measured from: activations, units (activations, steps of time among the samples), saturated,
-            gradient, noise, weight_gradient, single_sign, weight, p, beta, through_time of a layer (see `Traces`);
-            classes, inputs (all that a layer says of each sample, and the samples' classes, or inputs);
-            update (its weight before and after one), both_gradients (under the backward rule and exact), model.
-        measure: from that to the values (replicas,), or to several of them by name.
-        writes: the names in the table, in words.
-        unit: unit and range, in words.
-        says: its definition, in the notation of `docs/quantities.md`.
-    """
-
-    name: str
-    heading: str | None
-    reads: str
-    measure: Callable[..., Any]
-    writes: str
-    unit: str
-    says: str
-
-    @property
-    def within(self) -> Range:
-        """The least and the greatest value there can be, as `unit` says; infinite where there is no bound."""
-        return BOTH_ENDS.get(self.unit, POSITIVE if "≥ 0" in self.unit else ANY)
-
-    @property
-    def column(self) -> str:
-        """The quantity in the table that stands under the heading."""
-        return self.name if f"`{self.name}`" in self.writes else self.writes.split("`")[1]
-
-    def rows(self, *values: "Tensor") -> Iterator[tuple[str, "Tensor"]]:
-        """Names and values, each (replicas,)."""
-        measured = self.measure(*values)
-        yield from measured.items() if isinstance(measured, dict) else [(self.name, measured)]
-
-
-REGISTRY: dict[str, Quantity] = {}
-"""All quantities, in the order in which a layer's rows are written."""
-
-
-def quantity(
-    name: str, reads: str, unit: str, says: str, heading: str | None = None, writes: str = ""
-) -> Callable[[Measure], Measure]:
-    """Register a function as a quantity; arguments as in `Quantity`. It writes its name, or what `writes` lists."""
-
-    def register(measure: Measure) -> Measure:
-        REGISTRY[name] = Quantity(name, heading, reads, measure, writes or f"`{name}`", unit, says)
-        return measure
-
-    return register
+__all__ = ["REGISTRY", "Quantity", "quantity"]
 
 
 def _mean(values: "Tensor") -> "Tensor":
@@ -168,6 +107,18 @@ def gradient_norm(gradient: "Tensor") -> "Tensor":
     return norms.mean(1) * gradient.shape[1]
 
 
+@quantity(
+    "mean_gradient_norm",
+    "gradient",
+    unit="loss / *a*, ≥ 0",
+    says="‖(1/B) Σᵢ ∂ℓᵢ/∂*a*ᵢ‖₂, the norm of the mean over samples, in which they may cancel; with batch norm as above",
+)
+def mean_gradient_norm(gradient: "Tensor") -> "Tensor":
+    """L2 norm of ∂(mean loss)/∂(pre-activation) summed over samples, which is that of a bias at each unit and place."""
+    norm: Tensor = gradient.double().sum(1).flatten(1).norm(dim=1)
+    return norm
+
+
 quantity(
     "noise_std",
     "noise",
@@ -259,7 +210,19 @@ quantity(
 )(_entries("weight_entry"))
 
 
+quantity(
+    "bias_entries",
+    "bias",
+    unit="as *a*",
+    writes="`bias_entry_000` …",
+    says="every entry of the layer's bias; parameters' values",
+)(_entries("bias_entry"))
+
+
 quantity("neighbour_correlation", "weight", "−1…1", pictures.SAYS)(pictures.neighbour_correlation)
+
+
+quantity("probe_accuracy", "classes", "0…1", separation.SAYS)(separation.probe_accuracy)
 
 
 @quantity(
@@ -300,6 +263,15 @@ def _beta(beta: "Tensor") -> dict[str, "Tensor"]:
         "beta_min": beta.amin(1),
         "beta_max": beta.amax(1),
     }
+
+
+quantity(
+    "knots",
+    "knots",
+    unit="as inputs",
+    writes="`knot_000` …",
+    says="every knot of a layer's splines, input by input; a state of the net, not measured on the probe",
+)(_entries("knot"))
 
 
 quantity("beta_units", "beta", unit="1 / *a*", writes="`beta_000` …", says="β of each unit")(_entries("beta"))

@@ -1,4 +1,4 @@
-"""From what was gathered to HTML, and to the README's section. Everything is escaped unless it is `Markup`."""
+"""From what was gathered to HTML, and to the ledger. Everything is escaped unless it is `Markup`."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from repro.claims import summary
 from repro.claims.words import DIRECTION_ONLY, DOES_NOT_HOLD, HOLDS, INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, VERDICTS
-from repro.study.gather import Claim, Paper, count
+from repro.study.gather import Claim, Paper, beside, count
 from repro.text import tables
 
 # A number, perhaps with an interval or the number of seeds; nothing at all; or the word for what is no number.
@@ -20,11 +20,17 @@ _NUMBER = re.compile(r"(?:[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: [±\[(].*)?
 SIGNS = {REPRODUCED: "✓", DIRECTION_ONLY: "↗", NOT_REPRODUCED: "✗", HOLDS: "✓", DOES_NOT_HOLD: "✗", INCONCLUSIVE: "?"}
 
 
-def page(template: str, **shown: Any) -> str:
-    """A page that needs no other file: style and script are inside, and nothing else may run or load.
+INSIDE = "data:"
+BESIDE = "data: 'self' file:"  # files of the same server, or of the same disk where there is none
+
+
+def page(template: str, images: str = INSIDE, script: str = "filter.js", **shown: Any) -> str:
+    """A page with style and script inside; nothing else may run, and nothing but figures may load.
 
     Args:
         template: its name in `templates/`.
+        images: where figures may come from: `data:` holds them in the page itself.
+        script: file name of the one that may run, in `templates/` too.
         shown: what it is about.
     """
     environment = Environment(
@@ -37,11 +43,17 @@ def page(template: str, **shown: Any) -> str:
     )
     environment.filters["slug"] = lambda words: str(words).replace(" ", "-")
     environment.filters["numeric"] = numeric
-    style, script = (_file(environment, name) for name in ("page.css", "filter.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    style, code = (_file(environment, name) for name in ("page.css", script))
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     # The digest allows this one script; a handler or script that got past all escaping would not run.
     return environment.get_template(template).render(
-        style=Markup(style), script=Markup(script), script_digest=digest, verdicts=VERDICTS, signs=SIGNS, **shown
+        style=Markup(style),
+        script=Markup(code),
+        script_digest=digest,
+        images=images,
+        verdicts=VERDICTS,
+        signs=SIGNS,
+        **shown,
     )
 
 
@@ -56,7 +68,7 @@ def numeric(rows: Sequence[Sequence[Any]]) -> list[bool]:
 
 
 def report_pages(papers: Sequence[Paper], index: str) -> dict[str, str]:
-    """The report by file name: the page on all papers, and a page a paper beside it.
+    """The report by file name: the page on all papers, and beside it the ledger and a page a paper.
 
     Args:
         index: name of the file that is on all papers.
@@ -64,19 +76,24 @@ def report_pages(papers: Sequence[Paper], index: str) -> dict[str, str]:
     claims = [claim for paper in papers for claim in paper.claims]
     rows, stands = statement_rows(papers), summary.sentence([paper.standing for paper in papers])
     diverged = [(paper, section) for paper in papers for section in paper.sections if section.diverged[0]]
-    shared = {"papers": papers, "index": index}
-    found = {"total": len(claims), "counts": count(claims), "rows": rows, "standing": stands, "diverged": diverged}
-    whole = page("report.html", **found, **shared)
-    return {index: whole} | {paper.file: page("paper.html", paper=paper, **shared) for paper in papers}
+    ledger = beside(index, "ledger")
+    shared: dict[str, Any] = {"papers": papers, "index": index, "ledger_file": ledger, "total": len(claims)}
+    found: dict[str, Any] = {"counts": count(claims), "rows": rows, "standing": stands, "diverged": diverged}
+    refuted = any(paper.surprises for paper in papers)
+    return {
+        index: page("report.html", BESIDE, refuted=refuted, **found, **shared),
+        ledger: page("ledger.html", INSIDE, **shared),
+        **{paper.file: page("paper.html", BESIDE, paper=paper, **shared) for paper in papers},
+    }
 
 
 def what_held(papers: Sequence[Paper]) -> str:
-    """The README's section: what the statements of each paper came to, and the ledger folded away by paper."""
+    """The ledger: what the statements of each paper came to, and the ledger folded away by paper."""
     counted = pd.DataFrame(statement_rows(papers), columns=["paper", "whose", *VERDICTS, "statements"])
     parts = [tables.table(counted, "markdown"), summary.sentence([paper.standing for paper in papers])]
     for paper in papers:
-        # GitHub takes Markdown inside <details> only after an empty line.
-        parts += [f"<details>\n<summary>{escape(paper.page.title)}: {len(paper.claims)} claims</summary>"]
+        # GitHub takes Markdown inside <details> only after an empty line, MkDocs only with the attribute.
+        parts += [f"<details markdown>\n<summary>{escape(paper.page.title)}: {len(paper.claims)} claims</summary>"]
         parts += [_ledger(section.title, section.claims) for section in paper.sections if section.claims]
         untested = [section.title for section in paper.sections if not section.claims]
         parts += [f"No verdicts yet: {', '.join(untested)}."] if untested else []

@@ -66,6 +66,19 @@ def clipped(function: Function, a: Tensor, bound: float) -> Tensor:
     return with_gradient_of(a.clamp(-bound, bound), function, a)
 
 
+def surrogate(function: Function, a: Tensor, sharpness: float) -> Tensor:
+    """Surrogate gradient of spiking nets (Zenke & Ganguli 2018): multiplied by 1 / (1 + sharpness · |a|)².
+
+    It is largest at the threshold and falls off on both sides, so that steps, whose slope is 0, can be learnt through.
+
+    Args:
+        function, a: as in `exact`.
+        sharpness: above 0.
+    """
+    sharpness = number("backward.sharpness", sharpness, 0, ends="(]")
+    return with_gradient_of(a / (1 + sharpness * a.abs()), function, a)
+
+
 def with_gradient_of(carrier: Tensor, function: Function, a: Tensor) -> Tensor:
     """function(a), and towards `a` the gradient of `carrier`."""
     # The difference is exactly zero and only carries the gradient; adding it last leaves every

@@ -11,6 +11,7 @@ from repro.errors import UserError
 from repro.model.activations.modules import PerUnit
 from repro.model.activations.nonlinearity import Nonlinearity
 from repro.model.backward import Rule
+from repro.model.recurrent import WithActivations
 
 ACTIVATIONS: tuple[type[nn.Module], ...] = (
     *(nn.CELU, nn.ELU, nn.GELU, nn.Hardsigmoid, nn.Hardshrink, nn.Hardswish, nn.Hardtanh, nn.LeakyReLU, nn.LogSigmoid),
@@ -21,17 +22,20 @@ ACTIVATIONS: tuple[type[nn.Module], ...] = (
 
 ACTING: tuple[type[nn.Module], ...] = (*ACTIVATIONS, Nonlinearity)
 
+WITHIN: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
+"""The activations within an `nn.LSTM` or `nn.GRU`, of its candidate and of its gates."""
+
+Replacement = nn.Module | Callable[[], nn.Module]
+
 SIZES = ("out_features", "out_channels", "num_features")  # of the layer in front of an activation
 
 
-def replace(
-    model: nn.Module, replacements: Mapping[str, nn.Module | Callable[[], nn.Module]], example: Tensor | None = None
-) -> nn.Module:
+def replace(model: nn.Module, replacements: Mapping[str, Replacement], example: Tensor | None = None) -> nn.Module:
     """Put other activations into a net, in place.
 
     Args:
-        model: its activation modules are exchanged. What `forward` calls as a function, and the gates within an
-            `nn.LSTM`, are no modules and stay.
+        model: its activation modules are exchanged, and the tanh and sigmoid within each `nn.LSTM` and `nn.GRU`, which
+            become `WithActivations`, with its weights under other names. What `forward` calls as a function stays.
         replacements: by class name in lower case ("tanh", "relu", "gelu"), a module, of which every place gets a copy
             of its own, or a function that makes one.
         example: a batch; it tells an activation with parameters how many units its layer has. Without it the last
@@ -44,7 +48,8 @@ def replace(
         UserError: the net has no such module, or an activation cannot be told its number of units.
     """
     places = [(name, m) for name, m in model.named_modules() if isinstance(m, ACTIVATIONS) and name]
-    there = sorted({type(m).__name__.lower() for _, m in places})
+    recurrent = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.LSTM | nn.GRU) and name]
+    there = sorted({type(m).__name__.lower() for _, m in places} | ({*WITHIN} if recurrent else set()))
     for wanted in replacements:
         if wanted not in there:
             has = ", ".join(there) or "none at all"
@@ -53,6 +58,9 @@ def replace(
     units = _units_in_front(model) if example is None else _units_seen(model, [name for name, _ in chosen], example)
     for name, what in chosen:
         model.set_submodule(name, _fitting(name, what, units.get(name)))
+    unit, gate = (_maker(replacements.get(key, usual)) for key, usual in WITHIN.items())
+    for name, layer in recurrent if WITHIN.keys() & replacements.keys() else ():
+        model.set_submodule(name, WithActivations(layer, unit, gate))
     return model
 
 
@@ -80,7 +88,18 @@ def under_rule(model: nn.Module, rule: Rule) -> nn.Module:
     return model
 
 
-def _fitting(name: str, what: nn.Module | Callable[[], nn.Module], units: int | None) -> nn.Module:
+def _maker(what: Replacement) -> Callable[[int], nn.Module]:
+    """From a number of units to a function for them."""
+
+    def make(units: int) -> nn.Module:
+        module = _fitting("", what, units)
+        known = module.function if isinstance(module, PerUnit) else None
+        return known or module  # the function itself, which the layers' kernels know
+
+    return make
+
+
+def _fitting(name: str, what: Replacement, units: int | None) -> nn.Module:
     module = copy.deepcopy(what) if isinstance(what, nn.Module) else what()
     if isinstance(module, PerUnit) and module.units is None:
         if units is None:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.scale import SymmetricalLogScale
 from matplotlib.ticker import FixedLocator
 
-from repro.plots import attention, blocks, heat_maps, legends, scales
+from repro.plots import attention, blocks, heat_maps, legends, looks, scales
 from repro.plots.histograms import read_histograms
 from repro.plots.overview import SPLITS, activation_color, activations, depth_axis, healthy, one_a_row, training
 from repro.plots.style import BLUE, QUIET, TEXT, figure, rendered, styled
@@ -62,7 +62,7 @@ def draw(folder: Path, summary: Mapping[str, Any]) -> list[Drawing]:
     with styled():
         for name, maker in MAKERS.items():
             named = ("target", "predicted") if name == "predictions" and summary.get("classes") else ()
-            named = attention.WORDS if name == "attention" else named
+            named = {"attention": attention.WORDS, "looks": looks.WORDS}.get(name, named)
             table = _table(folder / f"{TABLES.get(name, name)}.csv", named)
             for caption, fig in maker(table, summary) if len(table) else ():
                 drawings.append(Drawing(name, caption, rendered(fig, "svg").decode()))
@@ -291,5 +291,6 @@ MAKERS: dict[str, Callable[[pd.DataFrame, Mapping[str, Any]], Made]] = {
     "spectrum": _spectrum,
     "predictions": _predictions,
     "attention": attention.pictures,
+    "looks": looks.drawn,
 }
 TABLES = {"settings": "curves", "profiles": "layers", "histograms": "layers"}

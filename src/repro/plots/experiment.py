@@ -53,6 +53,11 @@ class Tables:
         return read(self.folder / "texts.csv.gz")
 
     @cached_property
+    def looks(self) -> pd.DataFrame:
+        """looks.csv.gz: one row a run, image, word said and place, of the runs that wrote theirs."""
+        return _numbers(read(self.folder / "looks.csv.gz"))
+
+    @cached_property
     def spectrum(self) -> pd.DataFrame:
         """spectrum.csv.gz: one row a run, seed, step and eigenvalue, of the runs that wrote theirs."""
         return _numbers(read(self.folder / "spectrum.csv.gz"))
@@ -98,6 +103,16 @@ def further_tables(script: Path, tables: Tables) -> dict[str, pd.DataFrame]:
     """
     make = getattr(_load(script), "further_tables", None)
     return make(tables) if callable(make) else {}
+
+
+def further_columns(script: Path, tables: Tables) -> pd.DataFrame | None:
+    """What follows from a run's tables and is claimed of, though no run has measured it; None where there is nothing.
+
+    Scripts that have such columns have a function `further_columns(tables) -> DataFrame`: run, seed, and a number in
+    each further column. Claims look at these as at the columns of runs.csv.
+    """
+    make = getattr(_load(script), "further_columns", None)
+    return make(tables) if callable(make) else None
 
 
 def _load(script: Path) -> ModuleType:

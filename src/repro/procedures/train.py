@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from torch.optim import Optimizer
+
 from repro.errors import UserError, unknown
 from repro.schedules.rate import Plateau
 from repro.storage.metrics import SPLITS, better
@@ -9,6 +11,7 @@ from repro.training.curvature import Curvature
 from repro.training.loop import Loop
 from repro.training.optimization import make_optimizer
 from repro.training.prepare import Prepared, explained
+from repro.training.replicas import Learner
 
 
 class Train:
@@ -21,9 +24,7 @@ class Train:
             UserError: the optimizer refuses an option, or a metric is watched that does not exist.
         """
         run, parts, learner = prepared.run, prepared.components, prepared.learner()
-        rest = [p for name, p in learner.parameters.items() if name not in learner.weights]
-        with explained("optimizer"):
-            optimizer = make_optimizer(parts.optimizer, list(learner.weights.values()), rest, prepared.device)
+        optimizer = new_optimizer(prepared, learner)
         _check_monitor(prepared)
         curvature = None if parts.hessian is None else Curvature(parts.hessian, learner, prepared.feed)
         return Loop(
@@ -37,6 +38,17 @@ class Train:
             curvature,
             prepared.data.sizes,
         )
+
+
+def new_optimizer(prepared: Prepared, learner: Learner) -> Optimizer:
+    """The run's optimizer over a learner's parameters.
+
+    Raises:
+        UserError: it refuses an option.
+    """
+    rest = [p for name, p in learner.parameters.items() if name not in learner.weights]
+    with explained("optimizer"):
+        return make_optimizer(prepared.components.optimizer, list(learner.weights.values()), rest, prepared.device)
 
 
 def _check_monitor(prepared: Prepared) -> None:

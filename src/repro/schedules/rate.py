@@ -55,6 +55,12 @@ def linear(epoch: int, epochs: int, floor: float) -> float:
     return 1 - (1 - _share("floor", floor)) * epoch / max(epochs, 1)
 
 
+def warm_up(epoch: int, epochs: int, epochs_up: int, floor: float) -> float:
+    """In equal steps to 1, which epoch `epochs_up` is the first to have, then to `floor` along a straight line."""
+    up = _epochs("epochs_up", epochs_up, 0)
+    return (epoch + 1) / (up + 1) if epoch < up else linear(epoch - up, epochs - up, floor)
+
+
 def decay_after(epoch: int, epochs: int, after: int, factor: float) -> float:
     """1 for `after` epochs, then one more `factor` each epoch: factor^max(epoch + 1 - after, 0)."""
     del epochs

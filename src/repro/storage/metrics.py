@@ -15,6 +15,8 @@ TIMED = frozenset(
     for name in ("backward_milliseconds", "backward_ratio", "step_milliseconds", "step_ratio", "trained_ratio")
 )
 """Columns of what a clock measured: another machine, or another moment, gives other numbers."""
+TIMED_ENDINGS = ("milliseconds", "time_ratio")
+"""Ends of the names of others such."""
 
 LOWER_ENDINGS = ("loss", "perplexity", "error")
 """Ends of the names of undeclared metrics that are better when lower; of all others, higher is better."""
@@ -61,6 +63,11 @@ REGISTRY = {m.name: m for m in (LOSS, ACCURACY, BALANCED, PERPLEXITY, BLEU, RMSE
 
 KEPT = "kept_"
 """In front of a metric of the net that `trainer.keep_best` keeps."""
+
+
+def is_timed(column: str) -> bool:
+    """Whether a column, or a curve by its split and metric, has what a clock measured."""
+    return column in TIMED or column.endswith(TIMED_ENDINGS)
 
 
 def main_metric(names: Iterable[str]) -> str | None:

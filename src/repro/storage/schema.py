@@ -8,8 +8,17 @@ PREDICTIONS = ("run", "seed", "step", "split", "sample", "input_0", "input_1", "
 TEXTS = ("run", "seed", "step", "split", "sample", "target", "predicted")
 # Not collected: where a translation of a few sentences looked.
 ATTENTION = ("run", "seed", "sample", "target_place", "target_word", "source_place", "source_word", "value")
-SERIES = {"curves": CURVES, "layers": LAYERS, "predictions": PREDICTIONS, "spectrum": SPECTRUM, "texts": TEXTS}
-WHERE_ASKED_FOR = frozenset({"predictions", "spectrum", "texts"})
+# The same of captions of a few images: words said, and of each place of the image its mean colour, 0 to 255.
+LOOKS = ("run", "seed", "sample", "word_place", "word", "place", "image", "red", "green", "blue", "value")
+SERIES = {
+    "curves": CURVES,
+    "layers": LAYERS,
+    "predictions": PREDICTIONS,
+    "spectrum": SPECTRUM,
+    "texts": TEXTS,
+    "looks": LOOKS,
+}
+WHERE_ASKED_FOR = frozenset({"predictions", "spectrum", "texts", "looks"})
 FLOATS = frozenset({"epoch", "value", "error", "input_0", "input_1"})
 
 # Of a study, collected: the runs' columns before and behind settings and metrics.

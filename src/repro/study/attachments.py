@@ -22,7 +22,7 @@ class Figure:
     Attributes:
         name: the file's, without its suffix.
         caption: what it shows.
-        image: the drawing's address, which holds it whole; None where the file is missing.
+        image: the drawing's address, of its file or one that holds it whole; None where the file is missing.
         files: (suffix, link) of the files beside it.
         captioned: whether the paper's page shows it, with an alternative text.
         shaded: whether its colours are those of a colour map, which a dark page must not turn round.
@@ -60,7 +60,7 @@ def figures(experiment: Experiment, page: Page, folder: Path, out: Path) -> Iter
         caption = captions.get(figure) or from_name(figure)
         path = folder / f"{figure}.svg"
         svg = path.read_bytes() if figure in drawn else b""
-        image = address(svg) if svg else None
+        image = link(path, out) if svg else None
         files = [(suffix, folder / f"{figure}.{suffix}") for suffix in ("svg", "png")]
         links = tuple((suffix, link(file, out)) for suffix, file in files if file.is_file())
         yield Figure(figure, caption, image, links, bool(captions.get(figure)), shaded(svg))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from repro.storage.metrics import SPLITS, TIMED
+from repro.storage.metrics import SPLITS, is_timed
 from repro.storage.schema import HEAD, MACHINE, TAIL, collected
 from repro.storage.tables import is_number, read, whole_lines
 
@@ -62,7 +62,7 @@ def differences(committed: Path, now: Path, run: str, tolerance: Tolerance) -> l
 
     Numbers are compared relative to the larger of the two; those of layers relative to the largest of the same
     quantity in the same layer, since means and gradients cross zero. Words, settings, steps and epochs are to be equal.
-    What a clock or the machine says is left out (`MACHINE`, `TIMED`).
+    What a clock or the machine says is left out (`MACHINE`, `is_timed`).
 
     Args:
         committed, now: folders of collected tables.
@@ -93,7 +93,7 @@ def _in_runs(committed: Path, now: Path, run: str, tolerance: Tolerance) -> Iter
     columns = dict.fromkeys(name for rows in (before, after) for row in rows.values() for name in row)
     exact = {*HEAD, *TAIL}
     for column in columns:
-        if column in MACHINE | TIMED | {"run", "seed"}:
+        if column in MACHINE | {"run", "seed"} or is_timed(column):
             continue
         cells = [
             (seed, before.get(seed, {}).get(column), after.get(seed, {}).get(column)) for seed in {**before, **after}
@@ -146,7 +146,7 @@ def _in_series(name: str, committed: Path, now: Path, run: str, tolerance: Toler
     if rows.empty:
         return
     rows["metric"] = rows["split"] + "_" + rows["metric"] if name == "curves" else rows["quantity"]
-    rows = rows[~rows["metric"].isin(TIMED)]
+    rows = rows[~rows["metric"].map(is_timed).astype(bool)]
     size = None
     if name == "layers":
         largest = rows[["value", "value_now"]].abs().max(axis=1)

@@ -109,6 +109,11 @@ class Section:
     besides: tuple[Besides, ...]
 
     @property
+    def short(self) -> str:
+        """The experiment's name without its paper's."""
+        return self.name.partition("/")[2]
+
+    @property
     def counts(self) -> dict[str, int]:
         """Claims by verdict."""
         return count(self.claims)
@@ -159,7 +164,10 @@ class Paper:
 
     @property
     def telling(self) -> tuple[Section, Figure] | None:
-        """The first figure of the experiment in which most claims are refuted."""
+        """The figure below the paper's finding, else the first of the experiment in which most claims are refuted."""
+        named = [(s, f) for s in self.sections for f in s.figures if f"{s.short}/{f.name}" == self.page.figure]
+        if named:
+            return named[0]
         drawn = [(s, f) for s in self.sections for f in s.figures[:1] if f.image]
         return max(drawn, key=lambda pair: sum(pair[0].counts[word] for word in REFUTED), default=None)
 
@@ -193,13 +201,14 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
             folder = results_folder(results_dir, experiment, "published")
             claims = judged[judged["experiment"] == experiment.name.partition("/")[2]]
             sections.append(_section(experiment, page, folder, out, Path(results_dir) if drawings else None, claims))
-        papers.append(Paper(name, _page_name(name, out), page, tuple(sections)))
+        papers.append(Paper(name, beside(out.name, name), page, tuple(sections)))
     return papers
 
 
-def _page_name(paper: str, out: Path) -> str:
-    """The file of a paper's page, beside the one on all papers and never the same."""
-    return f"{paper}.html" if out.stem == "index" != paper else f"{out.stem}-{paper}.html"
+def beside(index: str, name: str) -> str:
+    """The file of a page (a paper's, or the ledger) beside the one on all papers, and never the same."""
+    stem = Path(index).stem
+    return f"{name}.html" if stem == "index" != name else f"{stem}-{name}.html"
 
 
 def _place(experiment: Experiment, order: Sequence[str]) -> tuple[int, str]:

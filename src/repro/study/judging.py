@@ -53,9 +53,22 @@ def _looked_at(
     experiment: Experiment, folder: Path, claims: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame | None]:
     """The tables that claims look at: runs, layers, curves."""
-    quantities, with_curves = looked_at(claims, list(experiment.variants))
-    layers = _layers(folder / "layers.csv.gz", quantities) if quantities else None
-    return read(folder / "runs.csv"), layers, read(folder / "curves.csv.gz") if with_curves else None
+    wanted = looked_at(claims, list(experiment.variants))
+    layers = _layers(folder / "layers.csv.gz", wanted.quantities) if wanted.quantities else None
+    runs = read(folder / "runs.csv")
+    if not wanted.columns <= set(runs.columns):
+        runs = _with_further_columns(experiment, folder, runs)
+    return runs, layers, read(folder / "curves.csv.gz") if wanted.curves else None
+
+
+def _with_further_columns(experiment: Experiment, folder: Path, runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs with what the experiment's script makes of the tables; as they are where it makes nothing."""
+    if not experiment.script.is_file():
+        return runs
+    from repro.plots.experiment import Tables, further_columns  # matplotlib takes its time
+
+    made = further_columns(experiment.script, Tables(folder))
+    return runs if made is None else runs.merge(made, on=["run", "seed"], how="left", validate="one_to_one")
 
 
 def _layers(path: Path, quantities: set[str]) -> pd.DataFrame:

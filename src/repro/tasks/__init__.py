@@ -12,12 +12,15 @@ from repro.datasets.about import About
 from repro.datasets.protocol import Batch
 from repro.errors import UserError
 from repro.model.architectures.recurrence import State
-from repro.model.trees import Tree, samples
+from repro.model.trees import Tree, leaves, samples
 from repro.storage.metrics import ACCURACY, BALANCED, LOSS, PERPLEXITY, R2, RMSE, Metric
 from repro.tasks.cross_entropy import SummedCrossEntropy
 
 Call = Callable[[Tree, State], tuple[Tensor, State]]
 """One net in evaluation mode: inputs and a state to outputs and the state after them."""
+
+Place = tuple[str | int, ...]
+"""What is written down of a place that attention can look at: a word, or the image, red, green and blue."""
 
 COUNT = "count"
 """The name of the predictions among the sums of a split."""
@@ -35,6 +38,11 @@ class Task:
 
     metrics: tuple[Metric, ...] = (LOSS,)
     targets: Literal["classes", "numbers"] = "classes"
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines that are to be read before anything is trained."""
+        return []
 
     def suited(self, about: About | None) -> "Task":
         """This task for a data set whose classes or units are known; itself where it makes no difference."""
@@ -83,7 +91,7 @@ class Task:
         output, state = call(batch.x, state)
         scores, count = self.measure(output, batch.y), self.count(batch.y)
         sums = {name: value.double() * count for name, value in scores.items()}
-        return sums | {COUNT: torch.as_tensor(count, device=output.device)}, state
+        return sums | {COUNT: torch.as_tensor(count, device=leaves(output)[0].device)}, state
 
     def finish(self, sums: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Metrics of a split, each (replicas,), out of its sums (replicas, ...); none where nothing was predicted.
@@ -108,8 +116,11 @@ class Task:
         """What is wanted and what the net says, of every sample of a batch, by a task that declares `writes_text`."""
         raise NotImplementedError
 
-    def attention(self, call: Call, batch: Batch) -> Iterator[tuple[list[str], list[str], Tensor]]:
-        """Words of source and translation, and where it looked, of every sentence, by a task that declares `pairs`."""
+    def attention(self, call: Call, batch: Batch) -> Iterator[tuple[list[Place], list[str], Tensor]]:
+        """Places it could look at, words said and weights (words, places), of every sample of a batch.
+
+        By a task that declares `pairs`, whose places are words of the source, or `captions`, whose are an image's.
+        """
         raise NotImplementedError
 
     def last(self, output: Tensor, target: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from repro.errors import UserError, number, whole
 from repro.model.architectures.recurrence import State
 from repro.model.trees import Tree
 from repro.storage.metrics import BLEU, PERPLEXITY, Metric
-from repro.tasks import IGNORED, Call, Task
+from repro.tasks import IGNORED, Call, Place, Task
 from repro.tasks import Sequence as SequenceTask
 from repro.tasks.search import NONE, Beam, translations
 
@@ -126,7 +126,7 @@ class Translation(Task):
         memory, state = read(call, source)
         return translations(lambda *x: step(call, *x), memory, state, self.beam)
 
-    def attention(self, call: Call, batch: Batch) -> Iterator[tuple[list[str], list[str], Tensor]]:
+    def attention(self, call: Call, batch: Batch) -> Iterator[tuple[list[Place], list[str], Tensor]]:
         """Of every sentence its words, those of its translation, and weights (target words, source words)."""
         assert self.language is not None
         source = batch.x["source"]
@@ -139,7 +139,7 @@ class Translation(Task):
                 _, state, weights = step(call, memory, state, torch.tensor([word], device=source.device))
                 rows.append(weights[0])
             yield (
-                self.language.source_words(own.tolist()),
+                [(word,) for word in self.language.source_words(own.tolist())],
                 [*self.language.words(tokens), self.language.words([0])[0]],
                 torch.stack(rows),
             )

@@ -14,6 +14,7 @@ MARKDOWN = MarkdownIt("commonmark", {"html": False})  # HTML in a page is shown 
 for _rule in ("link_open", "link_close"):
     MARKDOWN.add_render_rule(_rule, lambda *_: "")
 MARKDOWN.add_render_rule("image", lambda _, tokens, i, *__: escape(tokens[i].content))
+RESULTS = "Results"  # ends the heading of a page's fourth part
 MARKERS = MarkdownIt("commonmark")  # where comments are blocks of their own
 
 
@@ -27,6 +28,8 @@ class Page:
         captions: alternative texts of its figures, by "<experiment>/<figure>", in the page's order.
         headings: of the experiments' sections, by experiment.
         findings: the paragraph that says what came out, by experiment.
+        finding: the one above all experiments' sections, of the whole paper; empty where there is none.
+        figure: the figure below it, as "<experiment>/<figure>"; empty likewise.
     """
 
     title: str
@@ -34,6 +37,8 @@ class Page:
     captions: dict[str, str]
     headings: dict[str, str]
     findings: dict[str, Markup]
+    finding: Markup
+    figure: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ def read_page(path: Path) -> Page:
     blocks = MARKERS.parse(path.read_text(encoding="utf-8") if path.is_file() else f"# {paper}\n")
     captions = dict(_captions(blocks, paper))
     title, intro, heading, experiment = "", "", "", ""
+    finding, figure = "", ""
     headings: dict[str, str] = {}
     prose: dict[str, list[str]] = {}
     for opening, block in pairwise(blocks):
@@ -65,9 +71,14 @@ def read_page(path: Path) -> Page:
             headings[experiment], prose[experiment] = heading, []
         elif opening.type == "paragraph_open" and opening.level == 0:
             intro = intro or block.content
+            if not headings and not finding and block.content.startswith("**") and heading.endswith(RESULTS):
+                finding = block.content
+            elif finding and not headings and not figure:
+                figure = next((name for name, _ in _captions([block], paper)), "")
             if experiment and block.content[0] not in "!|":
                 prose[experiment].append(block.content)
-    return Page(title or paper, markup(intro), captions, headings, {name: _finding(own) for name, own in prose.items()})
+    findings = {name: _finding(own) for name, own in prose.items()}
+    return Page(title or paper, markup(intro), captions, headings, findings, markup(finding), figure)
 
 
 def _captions(blocks: list[Token], paper: str) -> Iterator[tuple[str, str]]:

@@ -15,7 +15,7 @@ from repro.diagnostics.schedule import evaluation_due, measured_steps
 from repro.errors import UserError
 from repro.storage.files import read_json, read_regular, write_atomic
 from repro.storage.run_files import read_summary
-from repro.storage.schema import CURVES, LAYERS
+from repro.storage.schema import CURVES, LAYERS, PREDICTIONS
 from repro.storage.tables import Table
 from repro.training import checkpoint
 from repro.training.work import Work
@@ -48,6 +48,8 @@ def go_on(run: Run, work: Work) -> dict[str, Any] | None:
 
     Says in a line which run it continues, or why it starts anew although there is a shorter one.
     """
+    if run.settings["trainer"] is None:
+        return None  # a procedure that takes no trainer is not shorter or longer than another
     found = sorted(_shorter(run, work), key=lambda one: one.step, reverse=True)
     refused = ""
     for one in found:
@@ -148,10 +150,12 @@ def _taken_over(run: Run, work: Work, shorter: Shorter) -> dict[str, Any]:
     if state is None or state["step"] != shorter.step:
         raise UserError("its last checkpoint is gone")
     passed = shorter.step < shorter.planned or shorter.step in _measured(run, work.total)
+    throughout = run.diagnostics.predictions_throughout
     sizes = {}
     for name, columns, leave in (
         ("curves.csv", CURVES, None),
         ("layers.csv", LAYERS, None if passed else shorter.step),
+        *([("predictions.csv", PREDICTIONS, None if passed else shorter.step)] if throughout else []),
     ):
         path, table = shorter.folder / name, run.folder / name
         lines = read_regular(path)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from operator import itemgetter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -30,8 +30,24 @@ from repro.training.optimization import add_penalties, clip, clip_weights, load_
 from repro.training.replicas import Learner
 from repro.training.work import Rows, Scored
 
-PICTURES = 3  # sentences whose attention is written down
+PICTURES = 5  # samples whose attention is written down, at most
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
+
+
+class Growth(Protocol):
+    """Changes the size of nets on the way."""
+
+    def due(self, step: int) -> bool:
+        """Whether it does so after so many updates."""
+
+    def grown(self, learner: Learner, step: int) -> tuple[Learner, torch.optim.Optimizer]:
+        """The nets as they are from this update on, and an optimizer that knows nothing of what was before."""
+
+    def blank(self, learner: Learner, step: int) -> tuple[Learner, torch.optim.Optimizer]:
+        """Nets of the size that they have after so many updates, whose numbers are still to be loaded."""
+
+    def notes(self, step: int) -> dict[str, float]:
+        """What is written down of the size that nets have until this update."""
 
 
 class Loop:
@@ -62,6 +78,7 @@ class Loop:
         sizes: Mapping[str, int | None] | None = None,
     ) -> None:
         self.sizes = sizes or {}
+        self.growth: Growth | None = None
         self.learner, self.feed, self.optimizer = learner, feed, optimizer
         self.seeds, self.metrics = learner.seeds, learner.task.metrics
         self.parameters = sum(p.numel() for p in learner.parameters.values()) // len(self.seeds)
@@ -97,6 +114,8 @@ class Loop:
     def advance(self) -> Scored | None:
         """One update and whatever is due after it; the scores, when that was an evaluation."""
         began = time.perf_counter()
+        if self.growth is not None and self.growth.due(self.step):
+            self._resize(*self.growth.grown(self.learner, self.step))
         self._update(self.feed.batch(self.step))
         measuring = self.step in self.measured and bool(self.diagnostics.quantities or self.curvature)
         if measuring or self.step % CHECK_EVERY == 0:
@@ -104,11 +123,18 @@ class Loop:
         if measuring:
             self._measure()
         due = self.step == self.total or evaluation_due(self.step, self.per_epoch, self.trainer)
+        due |= self.growth is not None and self.growth.due(self.step)
         scored = self._evaluate() if due else None
         if scored is not None and self.finished and self.kept.step is not None:
             self._evaluate_kept()
         self.seconds += time.perf_counter() - began
         return scored
+
+    def _resize(self, learner: Learner, optimizer: torch.optim.Optimizer) -> None:
+        self.learner, self.optimizer = learner, optimizer
+        self.parameters = sum(p.numel() for p in learner.parameters.values()) // len(self.seeds)
+        if self.curvature is not None:
+            self.curvature = Curvature(self.curvature.method, learner, self.feed)
 
     def _anneal(self) -> None:
         if self.annealing is not None:
@@ -183,6 +209,7 @@ class Loop:
         rate = np.full(len(self.learner.seeds), self.optimizer.param_groups[0]["lr"])
         self._note_curve("train", "learning_rate", rate)
         notes = self.feed.notes() | ({} if self.annealing is None else {"c": self.annealing(self.step)})
+        notes |= {} if self.growth is None else self.growth.notes(self.step) | {"parameters": float(self.parameters)}
         for name, value in notes.items():
             self._note_curve(SCHEDULE, name, np.full(len(rate), value))
         self.feed.observe({f"{split}_{metric}": float(values[0]) for (split, metric), values in scored.items()})
@@ -227,13 +254,18 @@ class Loop:
             self.schedule.watch(self.plateau, value)
 
     def _measure(self) -> None:
+        if self.diagnostics.predictions_throughout:
+            self.rows.predictions += [
+                row for split in self.diagnostics.predictions or () for row in self.predictions(split)
+            ]
         if self.curvature is not None:
             self.measure_curvature()
         if not self.diagnostics.quantities:
             return
         traces = self.learner.probe(self.probe.x, self.probe.y)
         learner, wanted, bins = self.learner, self.diagnostics.quantities, self.diagnostics.histogram
-        parameters = learner.parameters if learner.stacked else {k: v[None] for k, v in learner.parameters.items()}
+        parameters = {**learner.parameters, **learner.buffers}
+        parameters = parameters if learner.stacked else {k: v[None] for k, v in parameters.items()}
         x, y = self.probe.x, self.probe.y
         self._note_layers(of_layers(learner.layers, traces, parameters, wanted, bins, x, y))
         if set(wanted) & set(COMPARED):
@@ -266,15 +298,18 @@ class Loop:
                 first += len(batch)
 
     def attention(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Seed, sample, place and word of translation and source, weight: of a few sentences, spread over a split."""
+        """Seed, sample, place and word said, place looked at with what is known of it, weight: of a few samples.
+
+        They are spread evenly over a split, which goes from short to long.
+        """
         size = self.sizes.get(split) or 0
         samples = iter(i * size // PICTURES for i in range(PICTURES)) if size > PICTURES else iter(range(size))
         with self.kept.loaded(self.learner):
             for batch in some(self.feed.batches(split), size, PICTURES):
-                for source, said, weights in self.learner.attention(batch):
+                for places, said, weights in self.learner.attention(batch):
                     sample, values = next(samples), weights.tolist()
-                    for t, s in product(range(len(said)), range(len(source))):
-                        yield self.seeds[0], sample, t, said[t], s, source[s], values[t][s]
+                    for t, s in product(range(len(said)), range(len(places))):
+                        yield self.seeds[0], sample, t, said[t], s, *places[s], values[t][s]
 
     def _alive(self) -> Iterator[tuple[int, int]]:
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)
@@ -328,6 +363,8 @@ class Loop:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go back to where `state()` was taken."""
         self.step, self.seconds, self.stopped = state["step"], state["seconds"], state["stopped"]
+        if self.growth is not None:
+            self._resize(*self.growth.blank(self.learner, self.step))
         self.diverged = dict(state["diverged"])
         self.stopping, self.plateau = Patience(**state["stopping"]), Patience(**state["plateau"])
         if isinstance(self.schedule, Plateau):

@@ -71,6 +71,12 @@ class Prepared:
         found: About | None = getattr(self.data, "about", None)
         return found
 
+    @property
+    def notes(self) -> list[str]:
+        """Lines on data and task that are to be read before anything is trained."""
+        task = self.components.task
+        return [*(self.about.notes if self.about else ()), *(task.notes if task is not None else ())]
+
     def learner(self) -> Learner:
         """The nets of the run's seeds, initialized.
 
@@ -104,6 +110,7 @@ class Prepared:
         there = {
             "beta": any(layer.beta for layer in layers),
             "p": any(layer.p for layer in layers),
+            "knots": any(layer.knots for layer in layers),
             "through_time": any(layer.through_time for layer in layers),
             "noise": declares(settings, "activation", "draws_noise"),
             "classes": single_classes(self.feed.probe(2).y) is not None,

@@ -18,7 +18,7 @@ from repro.model.activations.noise import NoiseSource, attach_noise
 from repro.model.architectures.recurrence import State, call_functional, initial_state, is_recurrent, unfuse
 from repro.model.trees import Tree, leaves
 from repro.seeds import generator
-from repro.tasks import Task
+from repro.tasks import Place, Task
 from repro.training.captured import TensorFunction, record, recordable
 from repro.training.forward import PLAIN, Execution, forward
 
@@ -82,8 +82,8 @@ class Learner(Protocol):
     def texts(self, batch: Batch) -> list[list[tuple[str, str]]]:
         """The task's texts of a batch shared by all, in evaluation mode, a list for each replica."""
 
-    def attention(self, batch: Batch) -> Iterator[tuple[list[str], list[str], Tensor]]:
-        """Of a batch, in evaluation mode, what `repro.tasks.translation.Translation.attention` gives."""
+    def attention(self, batch: Batch) -> Iterator[tuple[list[Place], list[str], Tensor]]:
+        """Of a batch, in evaluation mode, what `repro.tasks.Task.attention` gives."""
 
     def set_noise(self, c: float) -> None:
         """Set the scale of every noisy unit's noise."""
@@ -228,7 +228,7 @@ class Single(_Net):
         with _for_evaluation(self.module):
             return [self.task.texts(self.call, batch)]
 
-    def attention(self, batch: Batch) -> Iterator[tuple[list[str], list[str], Tensor]]:
+    def attention(self, batch: Batch) -> Iterator[tuple[list[Place], list[str], Tensor]]:
         """See `Learner`."""
         with _for_evaluation(self.module):
             return iter([*self.task.attention(self.call, batch)])
@@ -361,7 +361,7 @@ class Stacked(_Net):
         with _for_evaluation(self.module):
             return [self.task.texts(partial(call_functional, self.module, own), batch) for own in tensors]
 
-    def attention(self, batch: Batch) -> Iterator[tuple[list[str], list[str], Tensor]]:
+    def attention(self, batch: Batch) -> Iterator[tuple[list[Place], list[str], Tensor]]:
         """See `Learner`; nets that look at pairs of sentences are never stacked."""
         raise NotImplementedError
 

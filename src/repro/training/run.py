@@ -20,7 +20,7 @@ from repro.config.run import Run
 from repro.errors import UserError
 from repro.storage.files import read_json, write_atomic, write_json
 from repro.storage.locks import LOCK, locked
-from repro.storage.schema import ATTENTION, CURVES, LAYERS, SERIES, SPECTRUM
+from repro.storage.schema import ATTENTION, LOOKS, SERIES
 from repro.storage.tables import Log, Table, write
 from repro.storage.tensorboard import Events, check_installed
 from repro.training import checkpoint, continuing
@@ -32,6 +32,8 @@ from repro.training.summary import summarize
 from repro.training.work import Work
 
 MOVE = 0.5  # seconds between two looks at the bar
+# What a task declares whose nets look at places of their input, and the table of where they looked.
+LOOKED_AT = {"pairs": ("attention", ATTENTION), "captions": ("looks", LOOKS)}
 
 
 class Interrupted(KeyboardInterrupt):
@@ -74,7 +76,7 @@ def train(run: Run, words: Sequence[str] = (), say: Callable[[str], None] | None
     keep_freed_memory()
     prepared = prepare(run)
     if say is not None:
-        for line in prepared.about.notes if prepared.about else ():
+        for line in prepared.notes:
             say(line)
     work: Work = prepared.components.procedure(prepared)
     with locked(run.folder), flushed_denormals():
@@ -107,13 +109,11 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     own = continuing.kept(state)
     if state is not None:
         work.restore(state)
-    tables = [Table(run.folder / "curves.csv", CURVES), Table(run.folder / "layers.csv", LAYERS)]
-    if run.settings["hessian"] is not None:
-        tables.append(Table(run.folder / "spectrum.csv", SPECTRUM))
-    for table in tables:
+    tables = {name: Table(run.folder / f"{name}.csv", SERIES[name]) for name in _growing(run)}
+    for table in tables.values():
         _check_size(table, state)
     copies = _copies(run, tables)
-    for log in (*tables, *copies):
+    for log in (*tables.values(), *copies.values()):
         log.truncate_after(work.step if state is not None else -1)
     (run.folder / "failed.json").unlink(missing_ok=True)
     write_atomic(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.settings)))
@@ -124,7 +124,7 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     except Exception as error:
         write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
-    if splits := run.diagnostics.predictions:
+    if (splits := run.diagnostics.predictions) and "predictions" not in tables:
         name = "texts" if declares(run.settings, "task", "writes_text") else "predictions"
         lines = work.texts if name == "texts" else work.predictions
         rows, about = (row for split in splits for row in lines(split)), prepared.about
@@ -132,9 +132,10 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
             write(run.folder / f"{name}.csv", about.heading, ((run.id, *row) for row in about.named(rows)))
         else:
             write(run.folder / f"{name}.csv", SERIES[name], ((run.id, *row) for row in rows))
-        if declares(run.settings, "task", "pairs"):
-            looks = (row for split in splits[:1] for row in work.attention(split))
-            write(run.folder / "attention.csv", ATTENTION, ((run.id, *row) for row in looks))
+        for kind, (file, columns) in LOOKED_AT.items():
+            if declares(run.settings, "task", kind):
+                looks = (row for split in splits[:1] for row in work.attention(split))
+                write(run.folder / f"{file}.csv", columns, ((run.id, *row) for row in looks))
     write_json(run.folder / "provenance.json", began | own | {"finished": now()})
     summary = summarize(run, run.folder, work, prepared.data, describe(device))
     write_json(run.folder / "summary.json", summary)
@@ -142,19 +143,26 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     return Outcome(summary["status"], run.folder, trained=True)
 
 
-def _copies(run: Run, tables: list[Table]) -> list[Log]:
-    """Where the rows of the first tables go besides, in the order of the tables."""
+def _growing(run: Run) -> list[str]:
+    """The tables that grow while a run trains."""
+    names = ["curves", "layers"]
+    names += ["spectrum"] if run.settings["hessian"] is not None else []
+    return names + (["predictions"] if run.diagnostics.predictions_throughout else [])
+
+
+def _copies(run: Run, tables: Mapping[str, Table]) -> dict[str, Log]:
+    """Where the rows of some tables go besides, by the table's name."""
     if not run.settings["tensorboard"]:
-        return []
-    folder, (curves, layers) = run.folder / "tensorboard", tables[:2]
-    return [
-        Events(folder / "curves", curves, ("split", "metric"), run.seeds),
-        Events(folder / "layers", layers, ("quantity", "layer"), run.seeds),
-    ]
+        return {}
+    folder = run.folder / "tensorboard"
+    return {
+        "curves": Events(folder / "curves", tables["curves"], ("split", "metric"), run.seeds),
+        "layers": Events(folder / "layers", tables["layers"], ("quantity", "layer"), run.seeds),
+    }
 
 
 def _advance_to_end(
-    run: Run, work: Work, tables: list[Table], copies: list[Log], kept: Mapping[str, Any] | None
+    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, Log], kept: Mapping[str, Any] | None
 ) -> None:
     """All steps that are left; `kept` goes into every checkpoint besides, and is None for a run that only begins."""
     progress = Progress(work.total, work.step)
@@ -186,10 +194,12 @@ def _advance_to_end(
         progress.close()
 
 
-def _save(run: Run, work: Work, tables: list[Table], copies: list[Log], kept: Mapping[str, Any]) -> None:
+def _save(
+    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, Log], kept: Mapping[str, Any]
+) -> None:
     # Tables first: a checkpoint must never be ahead of the rows that led to it.
     _flush(run, work, tables, copies)
-    sizes = {table.path.name: table.size for table in tables}
+    sizes = {table.path.name: table.size for table in tables.values()}
     checkpoint.save(run.folder, run.id, {**work.state(), **kept, "sizes": sizes})
 
 
@@ -203,10 +213,10 @@ def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:
         )
 
 
-def _flush(run: Run, work: Work, tables: list[Table], copies: list[Log]) -> None:
-    for i, rows in enumerate((work.rows.curves, work.rows.layers, work.rows.spectrum)):
-        logs: list[Log] = [*tables[i : i + 1], *copies[i : i + 1]]
-        for log in logs:
+def _flush(run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, Log]) -> None:
+    for name, table in tables.items():
+        rows = getattr(work.rows, name)
+        for log in filter(None, (table, copies.get(name))):
             log.append([(run.id, *row) for row in rows])
         rows.clear()
 

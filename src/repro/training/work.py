@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, overload
 
 import numpy as np
+import torch
 
 from repro.bars import tracked
 from repro.seeds import generator
@@ -26,6 +27,7 @@ class Rows:
     curves: list[tuple[Any, ...]] = field(default_factory=list)
     layers: list[tuple[Any, ...]] = field(default_factory=list)
     spectrum: list[tuple[Any, ...]] = field(default_factory=list)
+    predictions: list[tuple[Any, ...]] = field(default_factory=list)
 
 
 class Work(Protocol):
@@ -86,24 +88,53 @@ class Measured(NamedTuple):
 
     Attributes:
         metric: its name.
-        value: the number.
-        step: where on the way it was found; 0 where there is no way.
+        value: the number; of a stacked procedure an array of them, one a seed, or one number for all.
+        step: where on the way it was found, or its place in a series; 0 where there is neither.
     """
 
     metric: str
-    value: float
+    value: Any
     step: int = 0
 
 
-def from_rows(function: Callable[..., Iterator[Measured]]) -> Callable[..., Any]:
+Function = Callable[..., Iterator[Measured]]
+
+
+@overload
+def from_rows(function: Function) -> Callable[..., Any]: ...
+
+
+@overload
+def from_rows(
+    *, check: Callable[..., None] | None = None, stacked: bool = False
+) -> Callable[[Function], Callable[..., Any]]: ...
+
+
+def from_rows(
+    function: Function | None = None, *, check: Callable[..., None] | None = None, stacked: bool = False
+) -> Callable[..., Any]:
     """Make a procedure of a function `(data, rng, *, settings ...) -> rows`, called once a seed.
 
     `data` is what `dataset=` builds, or None where the procedure takes none, and `rng` a `torch.Generator` of the seed.
-    Its rows go into curves.csv under the function's name as their split: `dice_mean` is the metric mean of dice.
-    """
+    Its rows go into curves.csv under the function's name as their split: `dice_mean` is the metric mean of dice, and
+    of a series the last value stands in runs.csv.
 
+    Args:
+        function: the function; as a decorator it stands alone or with what follows.
+        check: is called with all settings before anything is read or written, and raises `UserError` or nothing.
+        stacked: the function does all seeds at once: `rng` is a list of generators and values are arrays, one a seed.
+            A seed must come out as it would alone, so that each draws from its own generator only.
+    """
+    if function is None:
+        return lambda function: _procedure(function, check, stacked)
+    return _procedure(function, check, stacked)
+
+
+def _procedure(function: Function, check: Callable[..., None] | None, stacked: bool) -> Callable[..., Any]:
     def procedure(**settings: Any) -> Callable[[Any], "Once"]:
-        return lambda prepared: Once(function.__name__, prepared, partial(function, **settings))
+        if check is not None:
+            check(**settings)
+        return lambda prepared: Once(function.__name__, prepared, partial(function, **settings), stacked)
 
     # What a configuration may set, for the checks of its names and types.
     options = [p for p in inspect.signature(function).parameters.values() if p.kind is p.KEYWORD_ONLY]
@@ -128,10 +159,11 @@ class Untrained:
 
 
 class Once(Untrained):
-    """The work of a function that finds all its rows in one go, seed by seed; interrupted, it starts anew."""
+    """The work of a function that finds all its rows in one go; interrupted, it starts anew."""
 
-    def __init__(self, name: str, prepared: Any, function: Callable[..., Iterator[Measured]]) -> None:
+    def __init__(self, name: str, prepared: Any, function: Function, stacked: bool = False) -> None:
         self.name, self.seeds, self.data, self.function = name, prepared.run.seeds, prepared.data, function
+        self.stacked = stacked
         self.total, self.step, self.seconds, self.stopped, self.finished = 1, 0, 0.0, False, False
         self.diverged: dict[int, int] = {}
         self.rows = Rows()
@@ -144,17 +176,27 @@ class Once(Untrained):
         """Everything; the last value of each metric."""
         began = time.perf_counter()
         last: dict[tuple[str, str], list[float]] = {}
-        for seed in tracked(self.seeds, self.name, "seed"):
-            rows = [Measured(*one) for one in self.function(self.data, generator(seed, "noise"))]
-            self.rows.curves += [
-                (seed, one.step, float(one.step), self.name, one.metric, float(one.value)) for one in rows
-            ]
-            for name, value in {one.metric: float(one.value) for one in rows}.items():
+        for seed, rows in self._found():
+            self.rows.curves += [(seed, one.step, float(one.step), self.name, one.metric, one.value) for one in rows]
+            for name, value in {one.metric: one.value for one in rows}.items():
                 last.setdefault((self.name, name), []).append(value)
         # Rows later than the step of a checkpoint count as not yet found.
         self.total = self.step = max([1, *(row[1] for row in self.rows.curves)])
         self.seconds, self.finished = time.perf_counter() - began, True
         return {name: np.array(values) for name, values in last.items()}
+
+    def _found(self) -> Iterator[tuple[int, list[Measured]]]:
+        """The rows of each seed, values as plain numbers."""
+        rngs = [generator(seed, "noise") for seed in self.seeds]
+        if not self.stacked:
+            for seed, rng in tracked(zip(self.seeds, rngs, strict=True), self.name, "seed", len(rngs)):
+                rows = (Measured(*one) for one in self.function(self.data, rng))
+                yield seed, [one._replace(value=float(one.value)) for one in rows]
+            return
+        all_rows = [Measured(*one) for one in self.function(self.data, rngs)]
+        values = [np.broadcast_to(_array(one.value), len(rngs)) for one in all_rows]
+        for place, seed in enumerate(self.seeds):
+            yield seed, [one._replace(value=float(own[place])) for one, own in zip(all_rows, values, strict=True)]
 
     def state(self) -> dict[str, Any]:
         """See `Work`."""
@@ -164,3 +206,7 @@ class Once(Untrained):
         """See `Work`."""
         self.step = self.total = state["step"]
         self.finished, self.seconds = state["finished"], state["seconds"]
+
+
+def _array(value: Any) -> np.ndarray:
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value, dtype=float)

@@ -13,6 +13,7 @@ VERBS = {
     "table": "published number | ours ± interval (n) | verdict, for a paper or an experiment",
     "claims": "which claims were worded before their runs, by the order of commits",
     "report": "every claim, figure and setting of the committed tables: results/index.html and a page a paper",
+    "playground": "a page for a lecture: small nets watched while they learn, from the committed tables",
     "status": "how many runs of each experiment are done, failed, missing, stale",
     "list": "components and experiments, each with a line on what it is",
     "data": "list, fetch or verify data files",

@@ -8,7 +8,7 @@ from repro.verbs.parser import parser
 EXAMPLES = """\
   repro report
   repro report --results-dir elsewhere --out report.html
-  repro report --readme README.md
+  repro report --readme results/README.md
   repro report --pages
 """
 

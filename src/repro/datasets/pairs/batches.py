@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ class Split:
         end, none = torch.tensor([END]), torch.tensor([NO_TOKEN])
         sources, targets = ([side[i] for i in chosen.tolist()] for side in (self.source, self.target))
         source, before, after = (
-            _filled(rows, device)
+            filled(rows, device)
             for rows in (
                 [torch.cat([row, end]) for row in sources],
                 [torch.cat([none, row]) for row in targets],
@@ -75,12 +76,18 @@ class Split:
         line = torch.full_like(chosen, NO_TOKEN) if self.first is None else chosen + self.first
         return Batch({"source": source, "target": before}, {"tokens": after, "line": line.to(device)})
 
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each target."""
+        return self.target.lengths
+
 
 def _alone(v: Tensor) -> Tensor:
     return v.unsqueeze(0)
 
 
-def _filled(rows: list[Tensor], device: torch.device) -> Tensor:
+def filled(rows: list[Tensor], device: torch.device) -> Tensor:
+    """Rows of numbers, (rows, steps), with `NO_TOKEN` behind the shorter ones."""
     return pad_sequence(rows, batch_first=True, padding_value=NO_TOKEN).to(device)
 
 
@@ -110,25 +117,44 @@ class Pairs:
     def feed(self, order: Order) -> Feed:
         """Batches of pairs whose targets have about the same length."""
         order.without_curriculum(self.name)
-        if len(order.seeds) > 1:
-            raise UserError(
-                f"dataset={self.name} has sentences of different lengths, which stacked seeds cannot share; "
-                f"train them one by one with -m seed=range({len(order.seeds)})"
-            )
-        return Bunches(self, order)
+        return Bunches(self.name, self.splits, order)
+
+
+class Texts(Protocol):
+    """A split whose samples end in texts of different lengths."""
+
+    @property
+    def lengths(self) -> Tensor:
+        """Tokens of each sample's text, (samples,)."""
+
+    def batch(self, chosen: Tensor, device: torch.device) -> Batch:
+        """Some of the samples."""
 
 
 class Bunches(Stateless):
-    """Training pairs in an order of their own in every epoch, sorted by the target's length within 20 batches.
+    """Training texts in an order of their own in every epoch, sorted by length within 20 batches.
 
-    Every pair comes once an epoch; batches of one pool come in random order. Evaluation goes from short to long.
+    Every text comes once an epoch; batches of one pool come in random order. Evaluation goes from short to long.
+
+    Args:
+        name: of the data set.
+        splits: train, valid and test.
+        order: what the run asks for.
+
+    Raises:
+        UserError: several seeds are stacked.
     """
 
-    def __init__(self, data: Pairs, order: Order) -> None:
-        self.data, self.seed, self.device = data, order.seeds[0], order.device
-        pairs = len(data.splits["train"].source)
-        self.size = min(order.batch_size or pairs, pairs)
-        self.per_epoch = -(-pairs // self.size)
+    def __init__(self, name: str, splits: Mapping[str, Texts], order: Order) -> None:
+        if len(order.seeds) > 1:
+            raise UserError(
+                f"dataset={name} has sentences of different lengths, which stacked seeds cannot share; "
+                f"train them one by one with -m seed=range({len(order.seeds)})"
+            )
+        self.splits, self.seed, self.device = splits, order.seeds[0], order.device
+        samples = len(splits["train"].lengths)
+        self.size = min(order.batch_size or samples, samples)
+        self.per_epoch = -(-samples // self.size)
         self._known: tuple[int, list[Tensor]] = (-1, [])
 
     def batch(self, step: int) -> Batch:
@@ -136,12 +162,12 @@ class Bunches(Stateless):
         epoch, place = divmod(step, self.per_epoch)
         if self._known[0] != epoch:
             self._known = epoch, self._batches(epoch)
-        own = self.data.splits["train"].batch(self._known[1][place], self.device)
+        own = self.splits["train"].batch(self._known[1][place], self.device)
         return Batch(mapped(_alone, own.x), mapped(_alone, own.y))
 
     def _batches(self, epoch: int) -> list[Tensor]:
-        """Which pairs each batch of an epoch has."""
-        rng, lengths = generator(self.seed, "order", epoch), self.data.splits["train"].target.lengths
+        """Which texts each batch of an epoch has."""
+        rng, lengths = generator(self.seed, "order", epoch), self.splits["train"].lengths
         found: list[Tensor] = []
         for pool in torch.split(torch.randperm(len(lengths), generator=rng), POOL * self.size):
             batches = torch.split(pool[lengths[pool].argsort(stable=True)], self.size)
@@ -149,14 +175,14 @@ class Bunches(Stateless):
         return found
 
     def batches(self, split: str) -> Iterator[Batch]:
-        """See `Feed`; the training pairs are too many to be read for nothing."""
-        pairs = self.data.splits[split]
-        if split == "train" or not len(pairs.source):
+        """See `Feed`; the training texts are too many to be read for nothing."""
+        lengths = self.splits[split].lengths
+        if split == "train" or not len(lengths):
             return
-        for chosen in torch.split(pairs.target.lengths.argsort(stable=True), EVALUATED):
-            yield pairs.batch(chosen, self.device)
+        for chosen in torch.split(lengths.argsort(stable=True), EVALUATED):
+            yield self.splits[split].batch(chosen, self.device)
 
     def probe(self, samples: int) -> Batch:
         """See `Feed`."""
-        pairs = self.data.splits["train"]
-        return pairs.batch(torch.arange(min(samples, len(pairs.source))), self.device)
+        train = self.splits["train"]
+        return train.batch(torch.arange(min(samples, len(train.lengths))), self.device)

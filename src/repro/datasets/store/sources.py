@@ -205,6 +205,32 @@ EUROPARL_SAMPLE = Edition(
     ),
 )
 
+# Texts are the official ones; no more than this copy of the images can be had, and not by download.
+FLICKR8K = Edition(
+    "official texts; images stretched and reduced to 128 x 128, not the official files",
+    (
+        SourceFile(
+            "Flickr8k_text/Flickr8k.token.txt",
+            content="1e1f3a371ba1a1bf742e6930521c037e046b2bf3fcc2390ba8405e0301ed7689",
+        ),
+        SourceFile(
+            "Flickr8k_text/Flickr_8k.trainImages.txt",
+            content="e330ddd5156a4c2d2e2b67bc587e70e588f2d132bd8a10dc54dcb71e58115d8e",
+        ),
+        SourceFile(
+            "Flickr8k_text/Flickr_8k.devImages.txt",
+            content="18ba829f47f6df1cb830bf7f0506e2ddf333818925299babbd1bbcaf50fdc504",
+        ),
+        SourceFile(
+            "Flickr8k_text/Flickr_8k.testImages.txt",
+            content="c0924146c131458ceba45da59670fe9520eadce1e5cafffa16a817672a9b1f17",
+        ),
+        SourceFile(
+            "Flicker8k_Dataset_128px.zip", {"": "024a299b5a04fb600152a40c44c5fd6057cee5ee68cc62d0ec82cde034c9b08a"}
+        ),
+    ),
+)
+
 # Data set to its editions; the first is the official one, the one that is downloaded.
 REGISTRY: dict[str, tuple[Edition, ...]] = {
     "mnist": (MNIST,),
@@ -214,6 +240,7 @@ REGISTRY: dict[str, tuple[Edition, ...]] = {
     "multi30k": (MULTI30K,),
     "europarl": (EUROPARL,),
     "europarl_sample": (EUROPARL_SAMPLE,),
+    "flickr8k": (FLICKR8K,),
 }
 
 # The folder of a data set in a mirror or the cache, where it is not its name.

@@ -1,0 +1,1 @@
+"""Images with captions: what a net learns to describe images from."""
