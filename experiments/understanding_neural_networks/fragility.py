@@ -71,8 +71,8 @@ def _by_size(ax: Axes, runs: pd.DataFrame, kind: str, label: str, color: str) ->
     known = {size: runs[name].dropna().tolist() for size, name in names.items()}
     at = [size for size, values in known.items() if values]
     means = [estimate(known[size]) for size in at]
-    look = {"fmt": "o--" if kind == "universal" else "o-", "markersize": 3}
-    error_bars(ax, at, means, label=label or "_one", color=color, within=SHARE, **look)
+    marks = "o--" if kind == "universal" else "o-"
+    error_bars(ax, at, means, label=label or "_one", color=color, within=SHARE, fmt=marks, markersize=3)
 
 
 def _settings(runs: pd.DataFrame) -> Figure:
@@ -105,5 +105,5 @@ def _point(ax: Axes, place: int, values: list[float], setting: tuple[float, str,
     named = f"{'ReLU' if activation == 'relu' else activation}, {depth:g} hidden"
     label = named if named not in ax.get_legend_handles_labels()[1] else f"_{named}"
     color = activation_look(activation).color
-    look = {"fmt": MARKS[depth], "markersize": 4}
-    error_bars(ax, [place], [estimate(values)], label=label, color=color, within=SHARE, **look)
+    marks = MARKS[depth]
+    error_bars(ax, [place], [estimate(values)], label=label, color=color, within=SHARE, fmt=marks, markersize=4)

@@ -44,4 +44,4 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 
 def _line(ax: Axes, rows: pd.DataFrame, label: str, color: str, dashes: str) -> None:
-    profile(ax, rows, label=label, color=color, spread="interval", linestyle=dashes, markersize=3)
+    profile(ax, rows, label=label, color=color, spread="mean", linestyle=dashes, markersize=3)

@@ -13,6 +13,7 @@ from repro.storage.metrics import SHARE
 from repro.storage.statistics import estimate
 
 NAMES = {"prune": ("deleting units", BLUE), "grow": ("adding units", VERMILLION), "fresh": ("a new net each", GREEN)}
+ON_THE_WAY = ("prune", "grow")
 TUNED, CHANGED = "prune_and_grow_test_accuracy_of_", "prune_and_grow_changed_accuracy_of_"
 
 
@@ -31,12 +32,14 @@ def figures(tables: Tables) -> dict[str, Figure]:
     _line(left, before, CHANGED, at, "deleting, before the rest is tuned", QUIET, "x:")
     scales.name_ticks(left.xaxis, range(len(at)), [str(size) for size in at])
     left.set(xlabel="hidden units", ylabel="test accuracy", ylim=(0, 1.03))
-    for place, (name, (label, color)) in enumerate(NAMES.items()):
+    # New nets were made of fewer sizes, among which another one would be chosen.
+    for place, name in enumerate(ON_THE_WAY):
+        label, color = NAMES[name]
         values = runs.loc[runs["variant"] == name, "prune_and_grow_chosen_size"].dropna().tolist()
         seed_dots(right, place, values, color)
         error_bars(right, [place], [estimate(values)], label=label, color=color)
-    scales.name_ticks(right.xaxis, range(len(NAMES)), ["delete", "add", "new"])
-    right.set(ylabel="chosen size", xlim=(-0.5, len(NAMES) - 0.5))
+    scales.name_ticks(right.xaxis, range(len(ON_THE_WAY)), ["deleting", "adding"])
+    right.set(ylabel="chosen size", xlim=(-0.5, len(ON_THE_WAY) - 0.5))
     right.set_ylim(bottom=0)
     legends.outside(fig, [left], loc="outside upper left", ncols=2, fontsize="small")
     footnote(fig, runs)

@@ -144,10 +144,10 @@ def tune(net: Net, split: Split, steps: int, batch_size: int, lr: float, rng: to
     for _ in range(steps):
         chosen = torch.randint(len(x), (batch_size,), generator=rng)
         optimizer.zero_grad()
-        functional.cross_entropy(net.outputs(x[chosen]), split.y[chosen]).backward()
+        torch.autograd.backward(functional.cross_entropy(net.outputs(x[chosen]), split.y[chosen]))
         optimizer.step()
     for parameter in parameters:
-        parameter.requires_grad_(requires_grad=False)
+        parameter.requires_grad = False
 
 
 def accuracy(net: Net, split: Split) -> float:

@@ -97,9 +97,9 @@ class Perturbed(Classification):
         random = torch.as_tensor(signs, dtype=x.dtype, device=x.device)
         yield from ((f"noise_{100 * size:g}", [told(x + size * random)]) for size in self.noise)
         for size in self.universal:
-            answers = [told(x + universal(net, x[half::2], y[half::2], size)) for half in (0, 1)]
+            from_even, from_odd = (told(x + universal(net, x[half::2], y[half::2], size)) for half in (0, 1))
             odd = torch.arange(len(y), device=y.device) % 2 == 1  # what was found on even images is asked of odd ones
-            yield f"universal_{100 * size:g}", [torch.where(odd, *answers)]
+            yield f"universal_{100 * size:g}", [torch.where(odd, from_even, from_odd)]
         for size in self.shift:
             yield f"shift_{size}", [told(moved(x, size * down, size * right)) for down, right in SIDES]
         for degrees in self.rotation:

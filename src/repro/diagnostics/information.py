@@ -84,11 +84,12 @@ def _told(features: "Tensor", wanted: "Tensor") -> "Tensor":
     penalty = PENALTY * x.square().sum((1, 2)) / size
     penalty = penalty + (penalty == 0)  # features that never change say nothing, whatever the penalty
     # The smaller of the two systems that have the same solution.
+    ridge = penalty[:, None, None] * torch.eye(min(size, samples), dtype=x.dtype, device=x.device)
     if size <= samples:
-        system = x.mT @ x + penalty[:, None, None] * torch.eye(size, dtype=x.dtype, device=x.device)
-        return usual + asked @ torch.linalg.solve(system, x.mT @ y)
-    system = x @ x.mT + penalty[:, None, None] * torch.eye(samples, dtype=x.dtype, device=x.device)
-    return usual + asked @ (x.mT @ torch.linalg.solve(system, y.expand(len(x), *y.shape)))
+        learnt: Tensor = torch.linalg.solve(x.mT @ x + ridge, x.mT @ y)
+    else:
+        learnt = x.mT @ torch.linalg.solve(x @ x.mT + ridge, y.expand(len(x), *y.shape))
+    return usual + asked @ learnt
 
 
 QUANTITIES = (
