@@ -122,6 +122,6 @@ def _by_width(ax: Axes, runs: pd.DataFrame, setting: str, metric: str, color: st
     groups = [runs[runs[setting] == n][metric].dropna().tolist() for n in at]
     for n, values in zip(at, groups, strict=True):
         seed_dots(ax, n, values, color)
-    look = {"fmt": "o-", "markersize": 3.5, "within": scales.range_of("accuracy")}
-    error_bars(ax, at, [estimate(values) for values in groups], label=label, color=color, **look)
+    means, within = [estimate(values) for values in groups], scales.range_of("accuracy")
+    error_bars(ax, at, means, label=label, color=color, within=within, fmt="o-", markersize=3.5)
     scales.log_axis(ax.xaxis, at)
