@@ -95,7 +95,7 @@ def _rules(runs: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 3.0)
     left, right = fig.subplots(1, 2, width_ratios=[1.15, 1])
     _by_width(left, runs[runs["variant"] == "sizes"], WIDTH, "test_accuracy", BLUE, "trained")
-    for (rule, units), height in zip(rules(N, INPUTS, OUTPUTS).items(), (0.42, 0.3, 0.42), strict=True):
+    for (rule, units), height in zip(rules(N, INPUTS, OUTPUTS).items(), (0.62, 0.5, 0.62), strict=True):
         left.axvline(units, color=ORANGE, linewidth=1, linestyle="--", zorder=0)
         left.annotate(f" {rule}\n = {units:.1f}".replace(".0", ""), (units, height), fontsize=6.5, color=QUIET)
     linear = runs[runs["variant"] == "linear"]["test_accuracy"].mean()
@@ -108,7 +108,7 @@ def _rules(runs: pd.DataFrame) -> Figure:
         right, fitted, "procedure.width", "random_features_test_accuracy", VERMILLION, "random units, least squares"
     )
     right.axvline(SAMPLES, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
-    right.set(title=f"{SAMPLES} digits", xlabel="hidden units", ylim=(0, 1.02))
+    right.set(title=f"{SAMPLES} digits", xlabel="hidden units", xlim=(1.7, 1200), ylim=(0, 1.02))
     legends.inside(left, loc="lower right", fontsize=6.5)
     legends.inside(right, loc="lower left", fontsize=6.5)
     n = runs[runs["variant"].isin(["sizes", "hundred"])].groupby(["variant", WIDTH])["seed"].nunique().max()
@@ -122,6 +122,6 @@ def _by_width(ax: Axes, runs: pd.DataFrame, setting: str, metric: str, color: st
     groups = [runs[runs[setting] == n][metric].dropna().tolist() for n in at]
     for n, values in zip(at, groups, strict=True):
         seed_dots(ax, n, values, color)
-    look = {"fmt": "o-", "markersize": 3.5, "within": scales.range_of("accuracy")}
-    error_bars(ax, at, [estimate(values) for values in groups], label=label, color=color, **look)
+    means, within = [estimate(values) for values in groups], scales.range_of("accuracy")
+    error_bars(ax, at, means, label=label, color=color, within=within, fmt="o-", markersize=3.5)
     scales.log_axis(ax.xaxis, at)

@@ -13,7 +13,7 @@ from repro.plots.regions import unit_map, warped_grid
 from repro.plots.style import BLUE, GREEN, PURPLE, TEXT, VERMILLION, explain, figure
 
 CLASSES = (VERMILLION, BLUE)
-EDGE, LINES, SIDE = 5.5, 45, 111  # of the plane that is folded; lines of its grid each way; points a side of a map
+EDGE, LINES, SIDE = 5.5, 41, 111  # of the plane that is folded; lines of its grid each way; points a side of a map
 PICTURED = {"pictured_circle": "circle", "pictured_spiral": "spiral"}
 NETS = {
     "circle": ("circle, 6-4-2", BLUE),
@@ -21,7 +21,7 @@ NETS = {
     "spiral": ("spiral, 6-4-2", VERMILLION),
     "spiral_adam": ("spiral, 20-20-2, Adam", PURPLE),
 }
-ASKED = {"probe_accuracy": "accuracy of a linear probe", "separation_ratio": "variance between over within classes"}
+ASKED = {"probe_accuracy": "accuracy of a linear probe", "separation_ratio": "variance between / within"}
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -61,7 +61,7 @@ def _folding(net: list[tuple[Array, Array]], points: pd.DataFrame) -> Figure:
     right = np.mean(points["target"] == points["predicted"])
     explain(
         fig,
-        f"seed {points['seed'].iloc[0]}, after training: {right:.0%} of the points shown are told rightly",
+        f"seed {points['seed'].iloc[0]}, after training: {100 * right:.0f} % of the points shown are told rightly",
         "small dots: the class told at the grid's crossings; more than two units: their two principal components",
     )
     return fig

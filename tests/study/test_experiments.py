@@ -123,6 +123,7 @@ def check_tables(experiment: Experiment, folder: Path, rows: int) -> None:
     assert runs["run"].str.fullmatch("[0-9a-f]{10}").all()
     for share in {"test_accuracy", "valid_bit_error"} & set(runs.columns):
         assert runs[runs["status"] == "done"][share].dropna().between(0, 1).all()  # not all have it
+        assert runs[runs["status"] == "done"][share].dropna().between(0, 1).all()  # what trains nothing has none
     assert set(runs["variant"]) <= set(experiment.variants)
     assert not runs.duplicated(["run", "seed"]).any()
     layers = pd.read_csv(folder / "layers.csv.gz", dtype={"run": str})

@@ -1,6 +1,6 @@
 """What units have learnt of half-planes, and a net whose weights are set by hand."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from repro.errors import UserError
 from repro.procedures.train import Train
 from repro.training.loop import Loop
 from repro.training.prepare import Prepared
-from repro.training.work import Measured, Rows, Scored, from_rows
+from repro.training.work import Measured, Scored, from_rows
 
 from ..datasets.half_planes import normals
 
@@ -53,11 +53,6 @@ class Compared:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.loop, name)
 
-    @property
-    def rows(self) -> Rows:
-        """See `Work`."""
-        return self.loop.rows
-
     def advance(self) -> Scored | None:
         """See `Work`."""
         scored = self.loop.advance()
@@ -75,10 +70,6 @@ class Compared:
             if i not in self.loop.diverged
         ]
         return (scored or {}) | {(SPLIT, "cosine"): found}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """See `Work`."""
-        self.loop.restore(state)
 
 
 def cosine(weights: np.ndarray, normals: np.ndarray) -> float:

@@ -210,13 +210,9 @@ quantity(
 )(_entries("weight_entry"))
 
 
-quantity(
-    "bias_entries",
-    "bias",
-    unit="as *a*",
-    writes="`bias_entry_000` …",
-    says="every entry of the layer's bias; parameters' values",
-)(_entries("bias_entry"))
+quantity("bias_entries", "bias", "as *a*", "every entry of the layer's bias; its values", writes="`bias_entry_000` …")(
+    _entries("bias_entry")
+)
 
 
 quantity("neighbour_correlation", "weight", "−1…1", pictures.SAYS)(pictures.neighbour_correlation)

@@ -89,10 +89,10 @@ def warped_grid(ax: Axes, places: np.ndarray, said: np.ndarray, colors: Sequence
     side = math.isqrt(len(places))
     lattice = places.reshape(side, side, 2)
     for lines in (lattice, lattice.swapaxes(0, 1)):
-        ax.add_collection(LineCollection([*lines], colors=QUIET, linewidths=0.35, alpha=0.7))
+        ax.add_collection(LineCollection([*lines], colors=QUIET, linewidths=0.35, alpha=0.7, rasterized=True))
     for name, color in enumerate(colors):
         own = places[said == name]
-        ax.plot(own[:, 0], own[:, 1], ".", color=color, markersize=1.5, alpha=0.35)
+        ax.plot(own[:, 0], own[:, 1], ".", color=color, markersize=1.5, alpha=0.35, rasterized=True)
     ax.set(xticks=[], yticks=[])
     ax.grid(visible=False)
     ax.margins(0.05)
