@@ -156,8 +156,9 @@ def look(group: str, made: Any) -> None:
         raise AssertionError(f"group {group} is new: say here what its options are for")
 
 
+OF_MNIST = ("digits_and_noise", "held_batches")  # a paper's, made of MNIST
 # Those from files are built where they train a step: reading them takes long.
-FROM_FILES = {f"dataset/{name}" for name in (*REGISTRY, "digits_and_noise")}
+FROM_FILES = {f"dataset/{name}" for name in (*REGISTRY, *OF_MNIST)}
 
 
 @pytest.mark.parametrize("name", [name for name in COMPONENTS if name not in FROM_FILES])
@@ -179,8 +180,8 @@ def test_every_group_has_options_and_every_folder_is_a_group() -> None:
 @pytest.mark.parametrize("name", [name for name in FILES if name.partition("/")[0] != "procedure"])
 def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     group, option = name.split("/")
-    if option in ("mnist", "cifar10", "penn_treebank", "multi30k", "europarl_sample", "digits_and_noise"):
-        need_mirror(FOLDERS.get(option, "mnist" if option == "digits_and_noise" else option))
+    if option in ("mnist", "cifar10", "penn_treebank", "multi30k", "europarl_sample", *OF_MNIST):
+        need_mirror(FOLDERS.get(option, "mnist" if option in OF_MNIST else option))
     if option == "europarl":
         pytest.skip("700 MB, in no mirror; what is made of its archives is tested in tests/datasets/test_pairs.py")
     monkeypatch.chdir(tmp_path)
@@ -193,7 +194,7 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
         run = trained_from_default([*words[:3], *SEQUENCES[name], words[3]], tmp_path)
     elif group == "architecture" and name not in EXTRA and not {"depth", "width"} <= OmegaConf.load(FILES[name]).keys():
         run = trained_from_default([*words, "dataset=xor", *POINTS], tmp_path)
-    elif option in ("five_points", "boundary", "authors_digits", "digits_and_noise", "few_points"):
+    elif option in ("five_points", "boundary", "authors_digits", "few_points", *OF_MNIST):
         run = trained_from_default([*words, "architecture.width=8"], tmp_path)
     elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table"):
         words += ["architecture.width=8"] if "cnn" not in option else []
