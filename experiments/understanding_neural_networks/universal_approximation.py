@@ -75,7 +75,7 @@ def _fits(runs: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
     axes = fig.subplots(1, max(len(widths), 1), sharey=True, squeeze=False)[0]
     for ax, width in zip(axes, widths, strict=False):
         own = nets[nets[WIDTH] == width]
-        best = own.loc[own["test_rmse"].idxmin(), "seed"]
+        best = own.sort_values("test_rmse")["seed"].iloc[0]
         rows = predictions[predictions["run"].isin(own["run"]) & (predictions["split"] == "test")]
         for seed, line in rows.sort_values("input_0").groupby("seed"):
             told = {"color": PURPLE, "linewidth": 1.6, "label": "the best of the seeds"}
@@ -120,7 +120,7 @@ def _regions(runs: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 3.1)
     for ax, name in zip(fig.subplots(1, len(there), squeeze=False)[0], there, strict=True):
         own = runs[runs["variant"] == name]
-        best = own.loc[own["train_accuracy"].idxmax()]
+        best = own.sort_values("train_accuracy", ascending=False, kind="stable").iloc[0]
         rows = predictions[(predictions["run"] == best["run"]) & (predictions["seed"] == best["seed"])]
         _panel(ax, rows[rows["split"] == "test"])
         layers = "blocks" if name == "residual" else "layers"

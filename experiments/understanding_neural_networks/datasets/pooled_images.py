@@ -41,7 +41,8 @@ def pooled_images(
     raw, source = _mnist(valid_size, seed, data_dir) if images == "mnist" else (_digits(valid_size, seed), "")
     if side > (whole := raw.test[0].shape[-1]):
         raise UserError(f"side must be at most {whole}, that of images={images}, not {side}")
-    return finish("pooled_images", Raw(*(pooled(pair, side, raw.unit) for pair in _splits(raw))), 10, options, source)
+    train, valid, test = (pooled(pair, side, raw.unit) for pair in (raw.train, raw.valid, raw.test))
+    return finish("pooled_images", Raw(train, valid, test), 10, options, source)
 
 
 def pooled(pair: Pair, side: int, unit: float) -> Pair:
@@ -51,10 +52,6 @@ def pooled(pair: Pair, side: int, unit: float) -> Pair:
         torch.from_numpy(x / unit), side
     )  # patches overlap where side does not divide
     return small.float().numpy(), y
-
-
-def _splits(raw: Raw) -> tuple[Pair, Pair, Pair]:
-    return raw.train, raw.valid, raw.test
 
 
 def _mnist(valid_size: int, seed: int, data_dir: str | None) -> tuple[Raw, str]:

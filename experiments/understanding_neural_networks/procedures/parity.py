@@ -1,6 +1,7 @@
 """Parity of bits: by one layer of threshold units, by a tree of exclusive ors, by a decision tree."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,12 +50,12 @@ def parity(data: None, rng: torch.Generator, *, bits: list[int]) -> Iterator[Mea
         yield Measured("cuts", tree.get_depth(), d)
 
 
-def step(z: NDArray[np.float64]) -> Bits:
+def step(z: NDArray[Any]) -> NDArray[Any]:
     """A threshold unit: 1 above 0."""
     return (z > 0).astype(np.int64)
 
 
-def one_layer(x: Bits) -> Bits:
+def one_layer(x: Bits) -> NDArray[Any]:
     """Unit k fires from k ones on; their sum with signs in turn is the parity: (n, d) to (n,)."""
     d = x.shape[1]
     units = step(x.sum(1, keepdims=True) - np.arange(1, d + 1) + 0.5)  # (n, d)
