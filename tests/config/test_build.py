@@ -184,8 +184,7 @@ OWN_SIZES = {
     "bivariate_tree",
 }
 # Those from files are built where they train a step: reading them takes long.
-OF_MNIST = ("digits_and_noise", "drawn_images", "pooled_images")
-OF_MNIST = ("digits_and_noise", "held_batches")  # a paper's, made of MNIST
+OF_MNIST = ("digits_and_noise", "drawn_images", "held_batches", "pooled_images")
 # Those from files are built where they train a step: reading them takes long.
 FROM_FILES = {f"dataset/{name}" for name in (*REGISTRY, *OF_MNIST)}
 
@@ -227,7 +226,6 @@ def test_trains_one_step(name: str, tmp_path: Path, trained: Callable, monkeypat
     elif group == "architecture" and name not in EXTRA and not {"depth", "width"} <= OmegaConf.load(FILES[name]).keys():
         run = trained_from_default([*words, "dataset=xor", *POINTS], tmp_path)
     elif option in {*OWN_SIZES, *OF_MNIST}:
-    elif option in ("five_points", "boundary", "authors_digits", "few_points", *OF_MNIST):
         run = trained_from_default([*words, "architecture.width=8"], tmp_path)
     elif chosen in ("dataset=digits", "dataset=mnist", "dataset=cifar10", "dataset=table", "dataset=wave"):
         words += ["architecture.width=8"] if "cnn" not in option else []
