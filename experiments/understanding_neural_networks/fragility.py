@@ -77,7 +77,8 @@ def _by_size(ax: Axes, runs: pd.DataFrame, kind: str, label: str, color: str) ->
 
 def _settings(runs: pd.DataFrame) -> Figure:
     means = {name: own.groupby(SETTINGS)["test_accuracy"].mean() for name, own in runs.groupby("variant")}
-    digits, spiral = means["grid"].sort_values(ascending=False), means["grid_spiral"]
+    digits = means["grid"].sort_values(ascending=False)
+    spiral = means["grid_spiral"].reindex(digits.index)  # some may be to come
     fig = figure(TEXT, 3.1)
     left, right = fig.subplots(1, 2, width_ratios=(3, 2))
     for place, setting in enumerate(digits.index):
@@ -92,8 +93,9 @@ def _settings(runs: pd.DataFrame) -> Figure:
     rates = [f"{-np.log10(float(setting[0])):.0f}" for setting in digits.index]
     scales.name_ticks(left.xaxis, range(len(digits)), rates)
     right.set(xlabel="accuracy on digits", ylabel="accuracy on the spiral", xlim=(0, 1.03), ylim=(0, 1.03))
-    rho = spearmanr(digits, spiral[digits.index]).statistic if len(digits) > 2 else np.nan
-    right.set_title(f"rank correlation {rho:.2f}", fontsize=8)
+    if spiral.count() > 2:
+        rho = spearmanr(digits, spiral, nan_policy="omit").statistic
+        right.set_title(f"rank correlation {rho:.2f}", fontsize=8)
     legends.outside(fig, [left], loc="outside upper left", ncols=3, fontsize="small")
     seeds = runs[runs["variant"] == "grid"].groupby(SETTINGS)["seed"].nunique()
     explain(fig, f"mean of n={seeds.max()} seeds, left with its 95 % interval")
