@@ -124,6 +124,9 @@ def check_tables(experiment: Experiment, folder: Path, rows: int) -> None:
     for share in {"test_accuracy", "valid_bit_error"} & set(runs.columns):
         assert runs[runs["status"] == "done"][share].dropna().between(0, 1).all()  # not all have it
         assert runs[runs["status"] == "done"][share].dropna().between(0, 1).all()  # what trains nothing has none
+        found = runs[runs["status"] == "done"][share].dropna()  # runs of another task or procedure have none
+        assert len(found)
+        assert found.between(0, 1).all()
     assert set(runs["variant"]) <= set(experiment.variants)
     assert not runs.duplicated(["run", "seed"]).any()
     layers = pd.read_csv(folder / "layers.csv.gz", dtype={"run": str})
