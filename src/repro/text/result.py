@@ -31,7 +31,8 @@ def brief(folder: Path) -> str:
         UserError: one of the files is missing or damaged.
     """
     summary = read_summary(folder)
-    said = [*score_lines(summary)]
+    # What is at the end, and what it is to be held against, before what was better on the way.
+    said = sorted(score_lines(summary), key=lambda one: " at best " in one)
     if len(said) > MOST_SCORES:
         said = [*said[: MOST_SCORES - 1], line("", f"and {len(said) - MOST_SCORES + 1} more: repro show {folder.name}")]
     wrong = _diagnosis(folder, summary)

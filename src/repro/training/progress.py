@@ -35,7 +35,7 @@ class Progress:
         if self.bar.disable and step < self._due:
             return
         if self.bar.disable:
-            share = self.total / (LINES - 1)
+            share = max(self.total, 1) / (LINES - 1)
             self._due = min(self.total, math.ceil((step // share + 1) * share))
             text = "  ".join(f"{split} {metric} {_mean(values):.4f}" for (split, metric), values in scores.items())
             say(f"epoch {epoch:g}  step {step}/{self.total}  {text}")
