@@ -21,7 +21,7 @@ NETS = {
     "spiral": ("spiral, 6-4-2", VERMILLION),
     "spiral_adam": ("spiral, 20-20-2, Adam", PURPLE),
 }
-ASKED = {"probe_accuracy": "accuracy of a linear probe", "separation_ratio": "variance between / within"}
+ASKED = {"probe_accuracy": "accuracy of a linear probe", "class_separation": "variance between / within"}
 
 
 def figures(tables: Tables) -> dict[str, Figure]:

@@ -1,7 +1,5 @@
 """Hidden units by number: exact facts, both ways to compute, held batches, random units."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -112,15 +110,6 @@ def test_times_are_measured_of_every_width():
     assert {metric: value for metric, value, _ in found}["ratio"] == pytest.approx(times[2] / times[150])
 
 
-def test_random_units_fit_as_many_images_as_they_are():
-    """With as many units as samples, and no two alike, targets are met exactly; with fewer they are not."""
-    data = prepare(resolve(compose(["dataset=digits", "dataset.subset=60", "dataset.preprocessing=none"]))).data
-    few, many = ({m: v for m, v, _ in rows(hidden_units.random_features, data, width=w)} for w in (8, 90))
-    assert many["train_accuracy"] == 1 > few["train_accuracy"]
-    assert 0.1 < many["test_accuracy"] < 1
-    assert math.isfinite(many["norm"])
-
-
 def test_batches_are_held():
     data = held_batches(**USUAL)
     assert (data.shape, data.outputs, data.sizes["valid"]) == ((1, 4, 4), 2, 0)
@@ -149,7 +138,6 @@ def test_batches_are_held():
             lambda: rows(hidden_units.timing, None, back_end="vectorised", widths=[2, 3], iterations=1, repeats=1),
             r"procedure.widths must have 2, 150 and another one from 20 on, not \[2, 3\]",
         ),
-        (lambda: rows(hidden_units.random_features, None, width=0), "procedure.width must be a whole number of 1"),
     ],
 )
 def test_wrong_options(make, says):

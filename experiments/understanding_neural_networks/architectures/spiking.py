@@ -10,6 +10,14 @@ from repro.model.activations.noise import NoiseSource, required
 from repro.model.layer_factory import LayerFactory
 
 
+class Hidden(nn.Module):
+    """Weights and what fires."""
+
+    def __init__(self, linear: nn.Linear, activation: nn.Module) -> None:
+        super().__init__()
+        self.linear, self.activation = linear, activation
+
+
 class Spiking(nn.Module):
     """Pixels as spikes, leaky integrate-and-fire neurons, and as outputs the mean potentials of leaky integrators.
 
@@ -51,9 +59,7 @@ class Spiking(nn.Module):
         self.decay = number("architecture.decay", decay, 0, 1)
         self.threshold = number("architecture.threshold", threshold, 0, ends="(]")
         inputs = math.prod(shape)
-        self.hidden = nn.Module()
-        self.hidden.linear = make.weights.linear(inputs, width, bias)
-        self.hidden.activation = make.gate(width)
+        self.hidden = Hidden(make.weights.linear(inputs, width, bias), make.gate(width))
         self.output = make.weights.linear(width, outputs, bias)
         self.noise: NoiseSource | None = None
         self.register_buffer("drawn", torch.full((self.steps, 1, inputs), 0.5))

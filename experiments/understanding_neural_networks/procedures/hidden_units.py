@@ -114,29 +114,3 @@ BACK_ENDS: dict[str, Callable[[Array, Array, Array, Array, int], tuple[Array, Ar
     "vectorised": vectorised,
     "per_neuron": per_neuron,
 }
-
-
-@from_rows
-def random_features(data: Any, rng: torch.Generator, *, width: int) -> Iterator[Measured]:
-    """Accuracies of a layer of sigmoid units that stay as they are drawn, with outputs by least squares.
-
-    Weights and biases are N(0, 1); outputs are the least-squares fit to one-hot targets, of all that fit equally well
-    the one of least norm, and the greatest tells the class.
-
-    Args:
-        width: hidden units.
-    """
-    whole("procedure.width", width, 1)
-    inputs = data.train.x.flatten(1).shape[1]
-    weight = torch.randn(width, inputs, generator=rng, dtype=torch.float64)
-    bias = torch.randn(width, generator=rng, dtype=torch.float64)
-    hidden = {
-        name: torch.sigmoid(split.x.flatten(1).double() @ weight.T + bias).numpy()
-        for name, split in (("train", data.train), ("test", data.test))
-    }
-    wanted = np.eye(data.outputs)[data.train.y.numpy()]
-    output = np.linalg.lstsq(hidden["train"], wanted, rcond=None)[0]
-    for name, split in (("train", data.train), ("test", data.test)):
-        right = (hidden[name] @ output).argmax(1) == split.y.numpy()
-        yield Measured(f"{name}_accuracy", float(right.mean()))
-    yield Measured("norm", float(np.linalg.norm(output)))
