@@ -52,7 +52,7 @@ def test_it_is_whole_and_asks_for_nothing(show: Callable[..., Any], address: str
     assert page.wrong == []
     assert page.asked == [address]
     assert page.get_by_role("radio").count() >= 10
-    assert "of the training points are told rightly" in page.locator("#says").inner_text()
+    assert "of the test points are told rightly" in page.locator("#says").inner_text()
 
 
 def test_every_state_has_an_address_and_a_command(show: Callable[..., Any]) -> None:

@@ -17,6 +17,7 @@ from repro.study.experiment import Experiment
 
 EDGE = 6.0  # the grid covers [-6, 6]²
 UNIT = "activation"  # the variants differ in it
+POINTS = "points"  # but for the one that has the training points
 SHOWN = {"activation_std": "std", "saturated_share": "saturated", "dead_share": "dead", "gradient_norm": "gradient"}
 TITLES = {
     UNIT: "Unit",
@@ -46,28 +47,37 @@ def playground_page(experiment: Experiment, folder: Path) -> str:
 
 def states(experiment: Experiment, folder: Path) -> dict[str, Any]:
     """Everything that the page shows, in plain lists: choices, points, and by the choices' words each net's states."""
-    runs = read(folder / "runs.csv").rename(columns={"variant": UNIT})
+    every = read(folder / "runs.csv").rename(columns={"variant": UNIT})
+    runs = every[every[UNIT] != POINTS]
     axes = [UNIT, *(axis for axis in TITLES if axis in runs.columns and axis != UNIT)]
-    runs = runs.assign(**{axis: runs[axis].astype(object).where(runs[axis].notna(), "none") for axis in axes})
+    runs = runs.assign(**{axis: [_word(value) for value in runs[axis]] for axis in axes})
     predictions = read(folder / "predictions.csv.gz")
     layers = read(folder / "layers.csv.gz").astype({"value": float})
-    by_run = {name: dict(list(table.groupby("run"))) for name, table in (("said", predictions), ("layers", layers))}
-    steps = sorted(int(step) for step in predictions["step"].unique())
+    curves = read(folder / "curves.csv.gz")
+    scores = curves[(curves["split"] == "test") & (curves["metric"] == "accuracy")]
+    grids = predictions[predictions["split"] == "valid"]
+    tables = {"said": grids, "layers": layers, "scores": scores}
+    by_run = {name: {str(run): own for run, own in table.groupby("run")} for name, table in tables.items()}
+    steps = sorted(int(step) for step in grids["step"].unique())
     nets = {}
     for row in runs.drop_duplicates("run")[["run", *axes]].itertuples(index=False):
         run, *words = map(str, row)
         if run in by_run["said"]:
-            nets["|".join(words)] = _net(by_run["said"][run], by_run["layers"].get(run), steps)
-    first = predictions[(predictions["run"] == predictions["run"].iloc[0]) & (predictions["split"] == "train")]
-    first = first[first["step"] == first["step"].min()]
+            nets["|".join(words)] = _net(steps, by_run["said"][run], by_run["layers"][run], by_run["scores"][run])
+    points = predictions[predictions["split"] == "train"]
     return {
         "experiment": experiment.name,
         "edge": EDGE,
         "steps": steps,
-        "points": first[["input_0", "input_1", "target"]].round(2).to_numpy().tolist(),
+        "points": points[["input_0", "input_1", "target"]].round(2).to_numpy().tolist(),
         "choices": [_choice(axis, list(dict.fromkeys(runs[axis].astype(str)))) for axis in axes],
         "nets": nets,
     }
+
+
+def _word(value: Any) -> str:
+    """As on the command line: a column that lacks a number somewhere holds 2.0 for 2."""
+    return "none" if pd.isna(value) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _choice(axis: str, values: list[str]) -> dict[str, Any]:
@@ -75,20 +85,19 @@ def _choice(axis: str, values: list[str]) -> dict[str, Any]:
     return {"name": axis, "title": TITLES[axis], "values": words}
 
 
-def _net(said: pd.DataFrame, layers: pd.DataFrame | None, steps: list[int]) -> dict[str, Any]:
-    """A net's states by step: share of training points told rightly, the grid as bits, layers' quantities."""
+def _net(steps: list[int], said: pd.DataFrame, layers: pd.DataFrame, scores: pd.DataFrame) -> dict[str, Any]:
+    """A net's states by step: share of test points told rightly, the grid as bits, layers' quantities."""
     found: dict[str, Any] = {"accuracy": [], "regions": [], **{short: [] for short in SHOWN.values()}}
     for step in steps:
-        now = said[said["step"] == step]
-        train, grid = now[now["split"] == "train"], now[now["split"] == "valid"].sort_values("sample")
-        if grid.empty:
+        grid, score = said[said["step"] == step].sort_values("sample"), scores[scores["step"] == step]["value"]
+        if grid.empty or score.empty:
             break  # it diverged
-        found["accuracy"].append(round(float((train["target"] == train["predicted"]).mean()), 3))
+        found["accuracy"].append(round(float(score.iloc[0]), 3))
         bits = np.packbits(grid["predicted"].to_numpy(dtype=np.uint8) > 0)
         found["regions"].append(base64.b64encode(bits.tobytes()).decode())
-        own = layers[layers["step"] == step] if layers is not None else None
+        own = layers[layers["step"] == step]
         for quantity, short in SHOWN.items():
-            values = [] if own is None else own[own["quantity"] == quantity].sort_values("depth")["value"].tolist()
+            values = own[own["quantity"] == quantity].sort_values("depth")["value"]
             found[short].append([_short(value) for value in values])
     return found
 

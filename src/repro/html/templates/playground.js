@@ -78,7 +78,7 @@ const percent = (share) => `${Math.round(100 * share)} %`;
 const power = (ratio) => (ratio >= 0.1 ? ratio.toPrecision(2) : ratio.toExponential(0));
 
 function sentence(shown, at, ratios) {
-  const said = [`${percent(shown.accuracy[at])} of the training points are told rightly.`];
+  const said = [`${percent(shown.accuracy[at])} of the test points are told rightly.`];
   const saturated = shown.saturated[at], dead = shown.dead[at];
   if (ratios.length > 1) said.push(`The gradient of the first layer is ${power(ratios[0])} of the last one's.`);
   const most = Math.max(...saturated, 0), gone = Math.max(...dead, 0);
