@@ -341,7 +341,6 @@ UNDER_WAY = (
     "noisy_activations/unique_numbers",
     "understanding_neural_networks/data_and_capacity",
     "understanding_neural_networks/digit_net",
-    "understanding_neural_networks/fragility",
 )
 
 
