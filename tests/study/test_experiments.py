@@ -347,6 +347,7 @@ UNDER_WAY = (
     "understanding_neural_networks/data_and_capacity",
     "understanding_neural_networks/compositionality",
     "understanding_neural_networks/fragility",
+    "understanding_neural_networks/digit_net",
 )
 
 
