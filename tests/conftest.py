@@ -125,7 +125,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leaves out the table and figure at the end of `repro train`, which take longer than a tiny run."""
-    monkeypatch.setattr("repro.verbs.show.present", lambda folder: print(folder))
+    monkeypatch.setattr("repro.verbs.show.present", lambda folder, **_: print(folder))
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_a_plain_launcher_of_one_s_own_will_do(cli: Callable[..., Said], tmp_pat
 @pytest.fixture
 def run(cli: Callable[..., Said], tmp_path: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("repro.verbs.show.present", print)
+        patch.setattr("repro.verbs.show.present", lambda folder, **_: print(folder))
         assert cli("train", *SMALL).status == 0
     (done,) = tmp_path.rglob("done.json")
     return done.parent

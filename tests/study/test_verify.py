@@ -30,7 +30,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr("repro.plots.experiment.draw", lambda *_: [])
-        patch.setattr("repro.verbs.show.present", lambda _: None)
+        patch.setattr("repro.verbs.show.present", lambda *_, **__: None)
         for experiment, runs in ((EXPERIMENT, 3), ("linear_backprop/cost", 1)):
             for job in load(experiment).jobs("smoke")[:runs]:
                 assert main(["train", *job.overrides]) == 0

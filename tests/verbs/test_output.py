@@ -68,7 +68,7 @@ def test_a_full_disk_behind_the_output_is_said(tmp_path: Path) -> None:
 def test_what_cannot_be_shown_is_done_all_the_same(
     cli: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(folder: Path) -> None:
+    def fail(folder: Path, **_: bool) -> None:
         raise RuntimeError(f"no table\nof {folder.name}")
 
     monkeypatch.setattr("repro.verbs.show.present", fail)
