@@ -346,8 +346,6 @@ UNDER_WAY = (
     "noisy_activations/unique_numbers",
     "understanding_neural_networks/data_and_capacity",
     "understanding_neural_networks/compositionality",
-    "understanding_neural_networks/fragility",
-    "understanding_neural_networks/digit_net",
 )
 
 
