@@ -345,13 +345,6 @@ UNDER_WAY = (
     "noisy_activations/penn_treebank",
     "noisy_activations/unique_numbers",
     "understanding_neural_networks/data_and_capacity",
-    "understanding_neural_networks/compositionality",
-    "understanding_neural_networks/batch_size",
-    "understanding_neural_networks/digit_net",
-    "understanding_neural_networks/minima_by_size",
-    "understanding_neural_networks/overfitting",
-    "understanding_neural_networks/random_labels",
-    "understanding_neural_networks/saturation",
 )
 
 
