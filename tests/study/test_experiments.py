@@ -344,7 +344,6 @@ UNDER_WAY = (
     "noisy_activations/captions",
     "noisy_activations/penn_treebank",
     "noisy_activations/unique_numbers",
-    "understanding_neural_networks/digit_net",
 )
 
 
