@@ -87,9 +87,9 @@ def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixt
             words += ["dataset.subset=200", "dataset.held_out=4", "architecture.width=8", "task.longest=5"]
     elif verb == "reproduce":
         words = [verb, words[1], "--help"]  # run at smoke scale in test_experiments
-    elif verb in ("status", "table", "figures", "report"):
+    elif verb in ("status", "table", "figures", "report", "playground"):
         words += ["--results-dir", str(CLONE / "results")]
-        words += ["--out", str(workplace / verb)] if verb in ("figures", "report") else []
+        words += ["--out", str(workplace / verb)] if verb in ("figures", "report", "playground") else []
     elif verb in ("show", "compare", "diagnose") or (verb == "data" and words[1] == "fetch"):
         words = [verb, "--help"]
     if "hydra/launcher=joblib" in words:  # whose pool and idle workers stay for as long as their process lives

@@ -29,7 +29,7 @@ def _accuracy(runs: pd.DataFrame) -> Figure:
         shares = [[own.get((*row, depth), np.nan) for depth in depths] for row in rows.itertuples(index=False)]
         image = ax.imshow(shares, vmin=0.5, vmax=1, cmap="viridis", aspect="auto")
         ax.set(title=NAMES[name], xlabel="layers")
-        ax.set_xticks(range(len(depths)), [str(depth) for depth in depths])
+        ax.set_xticks(range(len(depths)), [f"{depth:g}" for depth in depths])
         ax.grid(visible=False)
     axes[0].set_yticks(range(len(rows)), [", ".join(map(str, row)) for row in rows.itertuples(index=False)])
     fig.colorbar(image, ax=axes, label="test accuracy", shrink=0.8)

@@ -37,6 +37,7 @@ VERBS = {
     "status": (["linear_backprop/toy"], ["--runs"], "linear_backprop/toy"),
     "figures": (["linear_backprop/toy"], ["--scale", "quick"], "no tables in nowhere"),
     "report": ([], ["--out", "page.html"], "no tables in nowhere"),
+    "playground": ([], ["--out", "page.html"], "no tables of nets to watch in nowhere"),
     "runs": (["activation=tanh", "lr=0.1"], ["--last", "2"], "no runs in nowhere"),
     "reproduce": (["linear_backprop/toy", "scale=smoke", "train=false"], [], "0 of 6 runs there"),
 }
