@@ -75,7 +75,7 @@ def test_every_state_has_an_address_and_a_command(show: Callable[..., Any]) -> N
 def test_it_moves_by_keys(show: Callable[..., Any]) -> None:
     page = show("#activation=tanh&architecture.depth=2&initialization=xavier&normalization=none&backward=exact&step=0")
     before = pixels(page)
-    page.get_by_label("After").focus()
+    page.get_by_role("slider").focus()
     for _ in range(20):
         page.keyboard.press("ArrowRight")
     assert page.locator("#step").inner_text() == "400"
