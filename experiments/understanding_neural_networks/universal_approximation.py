@@ -11,11 +11,23 @@ from matplotlib.patches import Circle
 from repro.plots import legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.regions import regions
-from repro.plots.style import BLACK, BLUE, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
+from repro.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    QUIET,
+    TEXT,
+    VERMILLION,
+    activation_look,
+    explain,
+    figure,
+)
 
 WIDTH, DEPTH, UNITS = "architecture.width", "architecture.depth", "procedure.width"
 KINDS = {
-    "tanh": ("tanh, trained", WIDTH, "test_rmse", PURPLE),
+    "tanh": ("tanh, trained", WIDTH, "test_rmse", activation_look("tanh").color),
     "identity": ("linear, trained", WIDTH, "test_rmse", QUIET),
     "square": ("square, trained", WIDTH, "test_rmse", ORANGE),
     "features": ("sigmoid, random, least squares", UNITS, "random_features_test_rmse", BLUE),

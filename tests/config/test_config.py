@@ -19,6 +19,8 @@ from repro.paths import PACKAGE
 # Everything a user can change that moves no number, written out: a new key must be put here by hand.
 WITHOUT_NUMBERS = {
     "device",
+    "mlflow",
+    "wandb",
     "threads",
     "results_dir",
     "data_dir",

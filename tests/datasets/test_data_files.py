@@ -279,7 +279,7 @@ def test_status_and_verify(home):
     assert sha(PACKED) in check.note
 
 
-NOWHERE = ("boundary", "europarl_sample")  # to be had in a mirror only
+NOWHERE = ("boundary", "europarl_sample", "flickr8k")  # to be had in a mirror only
 
 
 def test_registry_is_complete():

@@ -64,11 +64,12 @@ def check_data(name, data):
         assert split.x.dtype == (torch.uint8 if name in REGISTRY else torch.float32)
         assert split.x.is_contiguous()
         assert split.x.shape[1:] == data.train.x.shape[1:]
-        assert split.y.dtype == torch.int64
-        assert split.y.shape == (len(split),)
-        assert len(split) > 0
+        numbers = split.y.is_floating_point()
+        assert split.y.dtype == (torch.float32 if numbers else torch.int64)
+        assert split.y.shape == ((len(split), data.outputs) if numbers else (len(split),))
+        assert len(split) > 0 or split is data.valid
         assert torch.isfinite(split.x).all()
-    assert set(data.train.y.tolist()) == set(range(data.outputs))
+    assert data.train.y.is_floating_point() or set(data.train.y.tolist()) == set(range(data.outputs))
 
 
 @pytest.mark.parametrize("name", ALL)

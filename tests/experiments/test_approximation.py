@@ -116,7 +116,7 @@ def test_least_squares_on_random_features_against_a_loop():
 
 
 def test_as_many_random_features_as_samples_fit_every_class():
-    data = xor(30, 0, 40, 0.3, "none", None, 0)
+    data = xor(30, 0, 40, 0.3, None, "none", None, 0)
     settings = {"unit": "sigmoid", "weight_std": 5.0, "bias_std": 5.0}
     found = rows(random_features, data, width=200, **settings)
     assert found["train_accuracy"] == 1

@@ -280,7 +280,7 @@ def test_figures_from_tables(tmp_path: Path) -> None:
 
 def test_learnt_p_are_those_of_the_last_step(tmp_path: Path) -> None:
     made = tables(tmp_path, {"nan": True, "nan_alpha101": True})
-    learnt = script._learnt(made.layers, "nan_alpha101")
+    learnt = script._learnt(script._of_variant(made.layers, "nan_alpha101"))
     assert {depth: len(p) for depth, p in learnt.items()} == {1: 16, 2: 16, 3: 16}
     last = made.layers.query("variant == 'nan_alpha101' and step == 9 and depth == 2 and quantity != 'noise_p'")
     assert sorted(learnt[2]) == sorted(last["value"])

@@ -73,11 +73,12 @@ def test_ranges_are_those_that_metrics_and_quantities_declare(name: str, within:
 
 
 def test_every_quantity_is_without_a_bound_or_known_to_have_one() -> None:
-    shares = {"saturated_share", "dead_share", "single_sign_share"}
+    shares = {"saturated_share", "dead_share", "single_sign_share", "probe_accuracy", "linear_probe_accuracy"}
     free = {
         "activation_mean",
         "histogram",
         "weight_entries",
+        "bias_entries",
         "noise_p_units",
         "beta",
         "beta_units",
@@ -164,7 +165,22 @@ def test_zeros_stand_at_the_edge_of_a_logarithmic_axis() -> None:
 
 def test_no_drawing_has_an_axis_rule_of_its_own() -> None:
     """A logarithmic axis is made in scales.py; a drawing that sets its own has reasons, and is named here."""
-    own = {"mnist.py", "toy.py", "unique_numbers.py", "preprocessing.py"}
+    own = {
+        "exact_gradients.py",
+        "gradient_descent.py",
+        "hidden_units.py",
+        "hilbert13.py",
+        "hopfield.py",
+        "kan_or_mlp.py",
+        "mnist.py",
+        "preprocessing.py",
+        "rates.py",
+        "space_folding.py",
+        "splines.py",
+        "toy.py",
+        "unique_numbers.py",
+        "vectorization.py",
+    }
     files = [*ROOT.glob("src/repro/plots/*.py"), *ROOT.glob("experiments/**/*.py")]
     found = {f.name for f in files for way in ('scale="log"', 'scale("log")') if way in f.read_text()}
     assert found == own
