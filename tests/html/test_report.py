@@ -14,11 +14,7 @@ from conftest import Said
 from fabricated import write_claims, write_csv
 from pages import Elements
 from repro.cli import main
-from repro.html.render import what_held
-from repro.paths import CLONE
 from repro.plots.style import figure, rendered, styled
-from repro.study.experiment import select
-from repro.study.gather import gather
 from repro.text.prose import markup, read_head, read_page
 
 SHARED = {"paper": "one_paper", "experiment": "first", "scale": "quick"}
@@ -361,29 +357,7 @@ def test_paper_without_a_page_has_its_name(tmp_path: Path) -> None:
     assert read_page(tmp_path / "some_paper/README.md").title == "some_paper"
 
 
-# What is committed
-
-
-def test_every_committed_figure_is_on_its_page() -> None:
-    titles: dict[str, list[str]] = {}
-    missing = []
-    for path in sorted((CLONE / "results").glob("*/*/*.svg")):
-        name = path.relative_to(CLONE / "results").with_suffix("").as_posix()
-        paper, _, figure = name.partition("/")
-        caption = read_page(CLONE / "experiments" / paper / "README.md").captions.get(figure)
-        titles.setdefault(f"{paper}: {caption}", []).append(name)
-        if not caption:
-            missing.append(name)
-    assert missing == [], "each needs a line ![what it shows](../../results/....svg) on its paper's page"
-    alike = [names for says, names in titles.items() if len(names) > 1 and not says.endswith(": None")]
-    assert alike == [], "each figure needs an alternative text of its own"
-
-
-def test_ledger_is_that_of_the_tables() -> None:
-    text = (CLONE / "results/README.md").read_text()
-    shown = text.partition("<!-- ledger -->\n")[2].partition("\n<!-- /ledger -->")[0]
-    papers = gather(select(None), CLONE / "results", CLONE / "results/README.md", drawings=False)
-    assert shown == what_held(papers), "the tables have changed since; mend it with: make ledger"
+# The ledger in a page
 
 
 def test_readme_ledger(study: Path, tmp_path: Path) -> None:
