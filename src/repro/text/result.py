@@ -14,6 +14,7 @@ from repro.text.words import plain
 RATIO = "vanishing_ratio"
 MOST_SCORES = 7  # lines, so that all of them fit into 20 with the overview's
 MOST_WRONG = 3
+COLUMN = 37  # characters for a name: "test accuracy at best valid accuracy" and a space
 # Components that are the rule; only others are worth a word in a headline.
 _USUAL = {"normalization": "none", "backward": "exact", "schedule": "constant"}
 
@@ -191,7 +192,7 @@ def _evaluated(summary: Mapping[str, Any]) -> list[str]:
 
 def line(name: str, value: str) -> str:
     """A name and what it is, in two columns."""
-    return f"{name:<28} {value}"
+    return f"{name:<{COLUMN}} {value}"
 
 
 def mean(values: Sequence[float]) -> str:

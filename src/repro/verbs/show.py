@@ -34,8 +34,9 @@ def main(words: Sequence[str]) -> int:
     present(folder)
     if asked.html:
         from repro.html.run import write
+        from repro.text.result import line
 
-        print(f"{'page':<28} {write(folder)}")
+        print(line("page", str(write(folder))))
     return 0
 
 
@@ -49,6 +50,8 @@ def present(folder: Path, short: bool = False) -> None:
         UserError: the run has not finished, or one of its files is damaged.
     """
     check_finished(folder)
+    from repro.text.result import line
+
     if short:
         from repro.text.result import brief as said
     else:
@@ -63,9 +66,9 @@ def present(folder: Path, short: bool = False) -> None:
     else:
         from repro.plots.rates import draw
     try:
-        print(f"{name:<28} {draw(folder)}")
+        print(line(name, str(draw(folder))))
     except UserError as error:  # the numbers are there to read, also where nothing can be written
-        print(f"{name:<28} not drawn: {error}")
+        print(line(name, f"not drawn: {error}"))
 
 
 def find(run: str, results_dir: Path) -> Path:
