@@ -126,10 +126,11 @@ def run(*words: str, results_dir: str | Path = "results") -> FinishedRun:
     from repro.config.quoting import quoted
     from repro.config.run import resolve
     from repro.config.short_keys import spelled_out
-    from repro.study.experiment import with_variant
+    from repro.study.experiment import refuse_ignored, with_variant
     from repro.training.run import train
 
     asked = [*spelled_out(with_variant(quoted(words))), f"results_dir={results_dir}"]
+    refuse_ignored(asked)
     settings = resolve(compose(asked))
     return FinishedRun(train(settings, asked).folder, settings.settings["trusted"])
 

@@ -26,7 +26,9 @@ COMPONENTS = (
     "hessian",
 )
 OPTIONAL = ("weight", "annealing", "curriculum", "hessian")  # null unless one is chosen
-GROUPS = (*COMPONENTS, "trainer", "diagnostics", "experiment")
+RUNS = (*COMPONENTS, "trainer", "diagnostics")
+"""The groups of which a procedure takes all or some."""
+GROUPS = (*RUNS, "experiment")
 
 CAPABILITIES = {
     "sequential": "a data set has sequences, an architecture reads them",
@@ -137,7 +139,7 @@ def limit(settings: dict[str, Any]) -> None:
         UserError: one of them was given, and by no experiment, whose other variants may take it.
     """
     takes, free = taken(settings), settings["choices"].get("experiment")
-    for group in (*COMPONENTS, "trainer", "diagnostics"):
+    for group in RUNS:
         if group not in takes and settings[group] is not None:
             name = settings["choices"].get("procedure", "")
             if not free and (word := next(given(group, settings), "")):

@@ -12,6 +12,7 @@ from typing import Any
 
 from repro.claims.evidence import POCOCK
 from repro.config import yaml_files
+from repro.config.groups import RUNS, default_options, own_option
 from repro.errors import UserError, unknown
 from repro.paths import experiments_dir
 
@@ -149,6 +150,13 @@ class Experiment:
         return [name for name in self.variants if any(fnmatchcase(name, pattern) for pattern in patterns)]
 
     @cached_property
+    def default_procedure(self) -> str:
+        """The procedure of variants that choose none."""
+        entries = yaml_files.read(experiments_dir() / f"{self.name}.yaml").get("defaults", [])
+        chosen = [entry["override /procedure"] for entry in entries if "override /procedure" in entry]
+        return str(chosen[-1] if chosen else default_options()["procedure"])
+
+    @cached_property
     def script(self) -> Path:
         """The script that draws the experiment's figures."""
         return experiments_dir() / f"{self.name}.py"
@@ -240,6 +248,38 @@ def with_variant(words: list[str]) -> list[str]:
     place = next(i for i, w in enumerate(words) if w.startswith("experiment="))
     # In place of the word `experiment=...`, so that flags around it stay where Hydra looks for them.
     return last_wins([*words[:place], *own, *(w for w in words[place + 1 :] if not w.startswith("variant="))])
+
+
+def refuse_ignored(words: Sequence[str]) -> None:
+    """Refuse a setting of a group that the procedure of an experiment's variant does not take.
+
+    Words of the experiment's file may be there for other variants of it, and are dropped for this one.
+
+    Args:
+        words: of one command, with the variant's and without short names.
+
+    Raises:
+        UserError: one of them, and no word of the file, would change nothing.
+    """
+    given = dict(word.split("=", 1) for word in words if "=" in word)
+    if given.get("experiment") in (None, "null", ""):
+        return
+    experiment = load(given["experiment"])
+    procedure = given.get("procedure", experiment.default_procedure)
+    takes = own_option("procedure", procedure).get("_takes_")
+    if takes is None:
+        return
+    scales = [dict(scale or {}) for scale in experiment.reproduction.get("scales", {}).values()]
+    swept = {key for one in [experiment.reproduction, *scales] for key in one.get("axes", {})}
+    lists = [*experiment.variants.values(), *(some for one in scales for some in one.get("overrides", {}).values())]
+    for word in {*words} - {str(own) for some in lists for own in some}:
+        key = word.partition("=")[0].lstrip("+~")
+        group = key.partition(".")[0]
+        if key not in swept and group in RUNS and group not in ("procedure", *takes):
+            raise UserError(
+                f"procedure={procedure} of {experiment.name} takes no {group}, so that {word} has no meaning; "
+                "leave it out"
+            )
 
 
 def last_wins(words: Sequence[str]) -> list[str]:

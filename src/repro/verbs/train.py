@@ -42,10 +42,12 @@ def main(words: Sequence[str]) -> int:
 
     plain = quoted(words)
     if any(word.startswith(("experiment=", "variant=")) for word in plain):
-        from repro.study.experiment import with_variant
+        from repro.study.experiment import refuse_ignored, with_variant
 
-        plain = with_variant(plain)
-    expanded = spelled_out(plain)
+        expanded = spelled_out(with_variant(plain))
+        refuse_ignored(expanded)
+    else:
+        expanded = spelled_out(plain)
     if "-m" not in words and "--multirun" not in words:
         single(expanded)
         return 0
