@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from repro.diagnostics.quantities import (
+    activation_mean,
+    activation_std,
     dead_share,
     gradient_norm,
     gradient_through_time,
@@ -50,8 +52,8 @@ class Seen:
         """What a part puts out, any shape."""
         self._place(part)
         units = units_last(part.module, out.detach()).double()  # once for all that need it
-        spread, mean = torch.var_mean(units, correction=0)
-        self._note(part, ("activation_mean", "activation_std"), torch.stack([mean, spread.sqrt()]))
+        self._note(part, "activation_mean", activation_mean(units[None]))
+        self._note(part, "activation_std", activation_std(units[None]))
         self._note(part, "unit_spread", unit_spread(units[None]))
         if part.acts:
             self._note(part, "dead_share", dead_share(units[None]))
