@@ -45,6 +45,14 @@ def test_every_page_is_there_and_can_be_searched(site: Path) -> None:
     assert (site / "search/search_index.js").is_file()  # what pages opened as files look into
 
 
+def test_papers_have_their_names_in_the_navigation(site: Path) -> None:
+    html = (site / "index.html").read_text()
+    assert ">Index<" not in re.sub(r"\s+", "", html)
+    for page in CLONE.glob("experiments/*/README.md"):
+        name = next(line for line in page.read_text().splitlines() if line.startswith("# "))
+        assert name.removeprefix("# ") in html
+
+
 def test_pages_are_whole_without_a_network(site: Path) -> None:
     for page in site.rglob("*.html"):
         html = page.read_text()

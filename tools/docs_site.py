@@ -16,8 +16,13 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     assert config.nav is not None
     for section in config.nav:
         if PAPERS in section:
-            section[PAPERS] += sorted(path.relative_to(CLONE).as_posix() for path in CLONE.glob(PAGES))
+            section[PAPERS] += [{title(p): p.relative_to(CLONE).as_posix()} for p in sorted(CLONE.glob(PAGES))]
     return config
+
+
+def title(page: Path) -> str:
+    """The first heading of a page; what stands above it would hide it from MkDocs."""
+    return next(line.removeprefix("# ") for line in page.read_text().splitlines() if line.startswith("# "))
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
