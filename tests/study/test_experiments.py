@@ -17,11 +17,12 @@ import pandas as pd
 import pytest
 import torch
 from hydra import initialize_config_dir
-from omegaconf import OmegaConf
 
 from conftest import Said
+from hydra_plugins.repro_plugin.sweeper import ReproductionSweeper
 from loading import need_mirror
 from repro.claims import verdicts
+from repro.config import yaml_files
 from repro.config.compose import Composer, compose
 from repro.config.run import resolve
 from repro.datasets.store.sources import FOLDERS, REGISTRY
@@ -33,7 +34,7 @@ from repro.study.experiment import SCALES, Experiment, load, names, results_fold
 from repro.study.publish import plan
 from repro.training.loop import Loop
 from repro.training.prepare import check_targets
-from repro.verbs.reproduce import sweeper
+from repro.verbs import reproduce
 
 
 @dataclass(frozen=True)
@@ -380,9 +381,14 @@ def test_joblib_launcher(tiny: tuple[str, ...], tmp_path: Path) -> None:
     assert {f.name for f in tmp_path.iterdir()} == {"results"}
 
 
-def test_a_job_s_references_are_to_its_own_settings() -> None:
+def test_a_job_s_references_are_to_its_own_settings(
+    tiny: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`dataset.seed=${seed}` means the job's seed, not that of the sweep which hands the job on."""
-    words = ["seed=3", "dataset.seed=${seed}"]
-    root = OmegaConf.create({"seed": 0, "sweeper": sweeper([words])})
-    assert OmegaConf.to_container(root, resolve=True)["sweeper"]["jobs"] == [words]
-    assert resolve(compose(["dataset=xor", *words])).settings["dataset"]["seed"] == 3
+    monkeypatch.chdir(tmp_path)
+    assert reproduce._train([[*tiny, "seed=3", "dataset.seed=${seed}"]], [], "results") == 0
+    (config,) = Path("results/runs").glob("*/*/config.yaml")
+    settings = yaml_files.read(config)
+    assert (settings["seed"], settings["dataset"]["seed"]) == (3, 3)
+    words = [["a=5%25$%", "b=${seed}"]]
+    assert ReproductionSweeper(reproduce.sweeper(words)["jobs"]).jobs == words

@@ -14,11 +14,11 @@ class ReproductionSweeper(Sweeper):
     """Launches lists of overrides instead of a product of values.
 
     Args:
-        jobs: a list of override words for each run.
+        jobs: a list of override words for each run, with %24 for $ and %25 for %.
     """
 
     def __init__(self, jobs: list[list[str]]) -> None:
-        self.jobs = jobs
+        self.jobs = [[word.replace("%24", "$").replace("%25", "%") for word in job] for job in jobs]
         self.launcher: Launcher | None = None
         self.config: DictConfig | None = None
 

@@ -154,6 +154,6 @@ def sweeper(jobs: Sequence[Sequence[str]]) -> dict[str, Any]:
     """The node that makes Hydra launch these jobs."""
     return {
         "_target_": "hydra_plugins.repro_plugin.sweeper.ReproductionSweeper",
-        # Escaped, or ${seed} would be looked up in the sweep's configuration instead of the job's.
-        "jobs": [[word.replace("${", "\\${") for word in job] for job in jobs],
+        # Hydra resolves this node more than once: a plain ${seed} would become the sweep's instead of the job's.
+        "jobs": [[word.replace("%", "%25").replace("$", "%24") for word in job] for job in jobs],
     }
