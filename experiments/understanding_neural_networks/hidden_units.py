@@ -81,7 +81,7 @@ def _classes(runs: pd.DataFrame) -> Figure:
     at = places(runs[runs["variant"].isin(there)], WIDTH)
     for name, color in there.items():
         sweep(ax, runs[runs["variant"] == name], WIDTH, "test_accuracy", at, label=f"{name[-1]} digits", color=color)
-    ax.axhline(0.9, color=QUIET, linewidth=0.8, linestyle=":", zorder=0)
+    ax.axhline(0.9, color=QUIET, linewidth=1.5, linestyle=":", zorder=1)
     ax.set(xlabel="hidden units", ylabel="test accuracy", ylim=(0.3, 1.02))
     legends.outside(fig, [ax], loc="outside upper center", ncols=4)
     explain(

@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 from repro.plots import legends, scales
 from repro.plots.blocks import curve, error_bars, in_words
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, activation_look, explain, figure
+from repro.plots.style import BLUE, GREEN, QUIET, TEXT, activation_look, explain, figure
 from repro.plots.sweeps import seed_dots
 from repro.storage.statistics import estimate
 
 SETS = {"circles": "circles", "xor": "exclusive or", "digits": "digits"}
 NETS = {
     "linear": ("one linear layer", BLUE, "-"),
-    "deep": ("five linear layers", VERMILLION, "--"),
+    "deep": ("five linear layers", GREEN, "--"),
     "relu": ("five layers, ReLU between", activation_look("relu").color, "-"),
 }
 APART = 0.2  # between the nets of a data set, on an axis on which data sets are 1 apart
