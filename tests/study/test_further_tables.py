@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from repro.claims.summary import AT_SCALE, OWN, SMALLER, group
 from repro.errors import UserError
 from repro.paths import CLONE
 from repro.plots.experiment import Tables, further_tables
@@ -45,3 +46,20 @@ def test_claims_see_columns_that_a_script_makes_of_the_tables(tmp_path: Path, mo
     assert made[["ours", "n"]].to_numpy().tolist() == [[3.5, 2]]
     with pytest.raises(UserError, match=r"unknown metric in claim total 'totl'; .*did you mean total"):
         judge(Experiment("paper/one", {"claims": {"total": claim | {"metric": "totl"}}}), tmp_path)
+
+
+def test_what_full_is_less_in_than_the_paper_is_said_of_its_claims(tmp_path: Path) -> None:
+    runs = ["run,variant,seed,status,scale,total", "a,base,0,done,full,1", "a,base,1,done,full,2"]
+    (tmp_path / "runs.csv").write_text("\n".join(runs) + "\n")
+    own = {"says": "Above 0.", "source": "ours", "kind": "above", "metric": "total", "bound": 0}
+    paper = own | {"source": "Table 1", "published": "much"}
+    claims = {"small": paper, "exact": paper, "small_own": own}
+    found = judge(Experiment("paper/one", {"claims": claims, "reduced": ["small*"]}), tmp_path)
+    assert dict(zip(found["claim"], found["scale"], strict=True)) == {
+        "small": "full, reduced",
+        "exact": "full",
+        "small_own": "full",
+    }
+    assert [group(*row) for row in found[["origin", "scale"]].to_numpy()] == [SMALLER, AT_SCALE, OWN]
+    with pytest.raises(UserError, match=r"unknown claim of paper/one, in `reduced`, 'smal'; .*small"):
+        judge(Experiment("paper/one", {"claims": claims, "reduced": ["smal"]}), tmp_path)

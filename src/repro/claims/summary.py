@@ -10,6 +10,8 @@ from repro.claims.words import OF_OURS, OF_PAPER, REPRODUCED, VERDICTS, together
 AT_SCALE = "the paper's, at its scale"
 SMALLER = "the paper's, smaller"
 OWN = "ours"
+REDUCED = ", reduced"
+"""Behind the scale of a claim whose experiment has less than the paper had at `full` too."""
 GROUPS = (AT_SCALE, SMALLER, OWN)
 WORDS = {AT_SCALE: OF_PAPER, SMALLER: OF_PAPER, OWN: OF_OURS}
 

@@ -83,6 +83,18 @@ class Experiment:
         """The claims by their id."""
         return dict(self.reproduction.get("claims") or {})
 
+    def reduced(self, claim: str) -> bool:
+        """Whether a claim of the paper is tried on less than the paper had at `full` too: `reduced`, patterns of ids.
+
+        Raises:
+            UserError: a pattern fits no claim.
+        """
+        patterns = self.reproduction.get("reduced", [])
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in self.claims):
+                raise unknown(f"claim of {self.name}, in `reduced`,", pattern, self.claims)
+        return any(fnmatchcase(claim, pattern) for pattern in patterns)
+
     def tolerance(self, name: str) -> float:
         """By what share a number may differ when its run is trained again: as the file says, or `TOLERANCE`.
 

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from repro.claims import verdicts
-from repro.claims.grammar import looked_at, parse
+from repro.claims.grammar import OURS, looked_at, parse
 from repro.claims.numbers import values
 from repro.claims.select import Measurements
+from repro.claims.summary import REDUCED
 from repro.errors import UserError
 from repro.storage.tables import read
 from repro.study.experiment import Experiment
@@ -31,6 +32,8 @@ def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
         entitled=all(map(experiment.judged_at, runs["scale"].astype("str").unique())),
         looks=experiment.looks,
     )
+    smaller = [row.origin != OURS and experiment.reduced(str(row.claim)) for row in claims.itertuples()]
+    claims["scale"] = claims["scale"].where(~pd.Series(smaller, dtype=bool), claims["scale"] + REDUCED)
     verdicts.write_claims(folder / "claims.csv", claims)
     return claims
 
