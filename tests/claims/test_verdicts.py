@@ -16,7 +16,7 @@ from repro.storage.tables import read
 from repro.study.judging import _layers
 
 VARIANTS = ("a", "b", "xavier")
-YES, NO, OPEN = "reproduced", "not reproduced", "inconclusive"
+YES, NO, OPEN, NO_RUNS = "reproduced", "not reproduced", "inconclusive", "no runs"
 
 
 def runs_of(columns: dict[str, list[float]], seeds: dict[str, list[int]] | None = None, **extra: Any) -> pd.DataFrame:
@@ -80,10 +80,15 @@ def test_equal_values_count_by_their_point() -> None:
     assert verdict({"kind": "within", "target": 0.9, "tolerance": 0.1}, runs)["verdict"] == YES
 
 
-def test_no_runs_yet_are_inconclusive_and_say_so() -> None:
+def test_no_runs_yet_have_no_verdict_and_say_so() -> None:
     for runs in (runs_of({"b": [0.5, 0.6]}), runs_of({"a": [], "b": []})):
         found = verdict({"kind": "above", "bound": 0.5}, runs)
-        assert (found["verdict"], found["n"], found["note"]) == (OPEN, 0, "no runs of test_accuracy of a")
+        assert (found["verdict"], found["n"], found["note"]) == (NO_RUNS, 0, "no runs of test_accuracy of a")
+    part = {"kind": "above", "bound": 0.5}
+    both = {"kind": "all", "claims": [part, part | {"variant": "b"}]}
+    assert verdict(both, runs_of({"b": [0.5, 0.6, 0.7]}))["verdict"] == NO_RUNS
+    share = {"kind": "share", "claim": part, "at_least": 0.6}
+    assert verdict(share, runs_of({"b": [0.5, 0.6]}))["verdict"] == NO_RUNS
 
 
 def test_same_seeds_are_paired_and_others_are_not() -> None:
@@ -315,7 +320,7 @@ def test_claims_csv_is_byte_stable_and_reads_back(tmp_path: Path) -> None:
     assert found["published"].tolist() == ["0.95", "about 0.9, by eye"]
     assert found["says"][1] == 'Says "so", twice.'
     assert found["metric"][0] == "test_accuracy of a [share]"
-    assert found["verdict"].tolist() == [YES, OPEN]
+    assert found["verdict"].tolist() == [YES, NO_RUNS]
     assert math.isnan(found["ours"][1])
     write_claims(tmp_path / "two.csv", made[1])
     write_claims(tmp_path / "three.csv", found)

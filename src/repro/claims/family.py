@@ -6,7 +6,7 @@ import pandas as pd
 
 from repro.claims.evidence import ERROR, NO, OPEN, YES
 from repro.claims.grammar import OURS
-from repro.claims.words import NO_VERDICT, verdict
+from repro.claims.words import UNJUDGED, verdict
 
 _QUESTIONS = ("direction", "size")
 
@@ -28,8 +28,8 @@ def adjusted(claims: pd.DataFrame) -> list[str]:
     tested = dict(zip(family, false_discovery_control(ps) if ps else [], strict=True))
     words = []
     for i, row in enumerate(claims.to_dict("records")):
-        if row["verdict"] == NO_VERDICT:
-            words.append(NO_VERDICT)
+        if row["verdict"] in UNJUDGED:
+            words.append(row["verdict"])
             continue
         answers = {}
         for q in _QUESTIONS:

@@ -28,7 +28,7 @@ from repro.claims.numbers import lacks, summary, values
 from repro.claims.parts import All, Claim, Share, Simple
 from repro.claims.select import Measurements, Value
 from repro.claims.size import Size
-from repro.claims.words import NO_VERDICT, NOT_HELD, verdict
+from repro.claims.words import NO_RUNS, NO_VERDICT, NOT_HELD, verdict
 from repro.errors import UserError
 from repro.storage import statistics
 from repro.storage.statistics import Interval
@@ -42,7 +42,7 @@ COLUMNS = ("paper", "experiment", "claim", "says", *_ASKED, *_MEASURED, *_JUDGED
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a claim came to."""
+    """What a claim came to; `trained` is false where a side of it has no run."""
 
     metric: str
     ours: float
@@ -52,6 +52,7 @@ class Outcome:
     size: Found
     band: str
     note: str
+    trained: bool = True
 
 
 NOTHING = Found(NONE)
@@ -110,7 +111,7 @@ def _row(name: str, claim: Mapping[str, Any], outcome: Outcome, scale: str, enti
     """A claim's cells after paper, experiment and id."""
     ours = claim["source"] == OURS
     answers = (outcome.direction.answer, outcome.size.answer)
-    word = verdict(*answers, ours) if entitled else NO_VERDICT
+    word = (verdict(*answers, ours) if outcome.trained else NO_RUNS) if entitled else NO_VERDICT
     low, high = outcome.interval or (math.nan, math.nan)
     metric = f"{outcome.metric} [{claim['unit']}]" if claim.get("unit") else outcome.metric
     asked = [OURS if ours else "paper", claim.get("statement", name), cell(claim.get("planned", True))]
@@ -163,7 +164,8 @@ class _Judging:
             note = list(filter(None, note))
             asked = NOTHING if claim.sized else Found(OPEN)
             size = Found(OPEN) if claim.size else NOTHING
-            return Outcome(_metric(claim), math.nan, None, 0, asked, size, band, "; ".join(note))
+            trained = all(side is None or bool(side) for side in (left, right))
+            return Outcome(_metric(claim), math.nan, None, 0, asked, size, band, "; ".join(note), trained)
         if right is not None:
             note.insert(0, " against ".join(f"{summary(own, claim):.4g}" for own in (left, right)))
         region = evidence.found(seen, lambda low, high: _inside(claim, low, high), _ends(claim), self.looks)
@@ -200,7 +202,7 @@ class _Judging:
         band = str(claim.size or "")
         if not trials:
             size = Found(OPEN) if claim.size else NOTHING
-            return Outcome(metric, math.nan, None, 0, Found(OPEN), size, band, "no runs")
+            return Outcome(metric, math.nan, None, 0, Found(OPEN), size, band, "no runs", trained=False)
         seen = evidence.shares(hits, len(trials))
         least = claim.at_least
         direction = evidence.found(seen, lambda low, _: low >= least, (least, math.inf), self.looks)
@@ -219,7 +221,9 @@ class _Judging:
         held = len(outcomes) - len(lacking)
         band = "; ".join(filter(None, (outcome.band for outcome in outcomes)))
         n = min(outcome.n for outcome in outcomes)
-        return Outcome(f"parts of {len(outcomes)}", float(held), None, n, direction, size, band, "; ".join(notes))
+        trained = all(outcome.trained for outcome in outcomes)
+        metric = f"parts of {len(outcomes)}"
+        return Outcome(metric, float(held), None, n, direction, size, band, "; ".join(notes), trained)
 
 
 def _answers(outcome: Outcome) -> list[str]:

@@ -21,6 +21,8 @@ OF_OURS = (HOLDS, DOES_NOT_HOLD, INCONCLUSIVE)
 VERDICTS = (REPRODUCED, DIRECTION_ONLY, NOT_REPRODUCED, HOLDS, DOES_NOT_HOLD, INCONCLUSIVE)
 REFUTED = (NOT_REPRODUCED, DOES_NOT_HOLD)
 NO_VERDICT = "no verdict at this scale"
+NO_RUNS = "no runs"
+UNJUDGED = (NO_VERDICT, NO_RUNS)
 NOT_HELD = "not judged"  # of a size: a number is printed that ours cannot be held against
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from repro.claims.family import adjusted
 from repro.claims.verdicts import COLUMNS
-from repro.claims.words import NO_VERDICT, VERDICTS
+from repro.claims.words import UNJUDGED, VERDICTS
 from repro.errors import UserError
 from repro.storage.tables import read
 from repro.study.experiment import Experiment, results_folder, select
@@ -23,7 +23,7 @@ def read_claims(path: Path) -> pd.DataFrame:
     """
     table = read(path, words=WORDS)
     lacking = [name for name in COLUMNS if name not in table.columns]
-    strange = [] if lacking else sorted(set(table["verdict"]) - {*VERDICTS, NO_VERDICT})
+    strange = [] if lacking else sorted(set(table["verdict"]) - {*VERDICTS, *UNJUDGED})
     if lacking or strange:
         what = f"the verdict {strange[0]!r}" if strange else f"no column {lacking[0]}"
         raise UserError(f"{path} has {what}; judge its claims again with: repro figures")
