@@ -43,7 +43,7 @@ ROWS = {
     "hard": Row("hard LSTM, no noise", "hard_tanh"),
 }
 COLUMNS = 4
-TITLE = 24  # letters of a line of a panel's title
+TITLE = 20  # letters of a line of a panel's title
 HALF = "_half"
 CHANCE = 55.79  # % error of always saying 10, exact for 11 values and length 26
 PER_CENT = (0.0, 100.0)
