@@ -17,6 +17,15 @@ ON_THE_WAY = ("prune", "grow")
 TUNED, CHANGED = "prune_and_grow_test_accuracy_of_", "prune_and_grow_changed_accuracy_of_"
 
 
+def further_columns(tables: Tables) -> pd.DataFrame:
+    """Test accuracy of each run's net of the size that the validation split chooses."""
+    runs = tables.runs.dropna(subset=["prune_and_grow_chosen_size"])
+    rows = [
+        (row["run"], row["seed"], row[f"{TUNED}{row['prune_and_grow_chosen_size']:.0f}"]) for _, row in runs.iterrows()
+    ]
+    return pd.DataFrame(rows, columns=["run", "seed", "test_accuracy_of_chosen_size"])
+
+
 def figures(tables: Tables) -> dict[str, Figure]:
     """Test accuracy against size, and which sizes the validation split chooses."""
     runs = tables.runs

@@ -1,5 +1,7 @@
 """Figures of random labels: how the training loss falls, and what of it carries over to test images."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -12,12 +14,29 @@ from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, explain, figure
 
 NETS = {"100": "784-100-10", "16_16": "784-16-16-10"}
 LABELS = {"true": ("true labels", BLUE), "random": ("labels at random", VERMILLION)}
+SECOND = 2  # epoch from which on the fall of a loss is told
 FIRST = 1  # epoch from which losses are drawn and lines are fitted: before, outputs are all near 1/2
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
     """Loss by epoch with how straight it is, and accuracy on training and test images."""
     return {"loss": _loss(tables.curves), "accuracy": _accuracy(tables.curves)}
+
+
+def further_columns(tables: Tables) -> pd.DataFrame:
+    """How much the training loss falls an epoch, from the second to the one halfway to the last, and from there on."""
+    curves = tables.curves
+    losses = curves[(curves["metric"] == "loss") & (curves["split"] == "train")]
+    rows: list[dict[str, Any]] = []
+    for (run, seed), own in losses.groupby(["run", "seed"]):
+        by_epoch = own.set_index("epoch")["value"]
+        last = int(by_epoch.index.max())
+        half = (SECOND + last) // 2
+        if half > SECOND and {SECOND, half} <= {*by_epoch.index}:
+            early = (by_epoch[SECOND] - by_epoch[half]) / (half - SECOND)
+            late = (by_epoch[half] - by_epoch[last]) / (last - half)
+            rows.append({"run": run, "seed": seed, "early_fall_per_epoch": early, "late_fall_per_epoch": late})
+    return pd.DataFrame(rows, columns=["run", "seed", "early_fall_per_epoch", "late_fall_per_epoch"])
 
 
 def straightness(rows: pd.DataFrame) -> float:
