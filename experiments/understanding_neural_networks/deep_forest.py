@@ -52,7 +52,7 @@ def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
         return {}
     chosen = {"all": both, "without the least rate": both[both.index > SLOWEST]}
     rows = [
-        {"settings": name, "n": len(own), "rank correlation": f"{own.corr('spearman').iloc[0, 1]:.2f}"}
+        {"settings": name, "n": len(own), "rank correlation": f"{_rank_correlation(own):.2f}"}
         for name, own in chosen.items()
     ]
     return {"transfer": pd.DataFrame(rows)}
@@ -123,6 +123,10 @@ def _on_both(means: pd.Series) -> pd.DataFrame | None:
     return pd.concat(sides, axis=1, keys=["digits", "cancer"]).dropna()
 
 
+def _rank_correlation(both: pd.DataFrame) -> float:
+    return both["digits"].corr(both["cancer"], method="spearman")
+
+
 def _transfer(ax: Axes, means: pd.Series) -> None:
     """The same 24 settings of a net on two data sets."""
     ax.set(xlabel="accuracy on digits", ylabel="accuracy on breast cancer", title="the same 24 settings")
@@ -130,7 +134,7 @@ def _transfer(ax: Axes, means: pd.Series) -> None:
     if both is None:
         return
     ax.plot(both["digits"], both["cancer"], "o", color=VERMILLION, markersize=3)
-    ax.set_title(f"the same {len(both)} settings: rank correlation {both.corr('spearman').iloc[0, 1]:.2f}", fontsize=8)
+    ax.set_title(f"the same {len(both)} settings: rank correlation {_rank_correlation(both):.2f}", fontsize=8)
 
 
 def _selection(runs: pd.DataFrame) -> Figure:

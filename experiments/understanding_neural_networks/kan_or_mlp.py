@@ -54,8 +54,8 @@ def further_columns(tables: Tables) -> pd.DataFrame:
                 row["slope"] = float(np.polyfit(np.log(used), np.log([errors[grid] for grid in used]), 1)[0])
         rows.append(row)
     timed = tables.runs.sort_values("seed").drop_duplicates("run").rename(columns={"seconds": "seconds_of_a_run"})
-    made = pd.DataFrame(rows, columns=keys if not rows else None)
-    return made.merge(timed[[*keys, "seconds_of_a_run"]], on=keys, how="outer")
+    timed = timed[[*keys, "seconds_of_a_run"]]
+    return pd.DataFrame(rows).merge(timed, on=keys, how="outer") if rows else timed
 
 
 def _stages(curves: pd.DataFrame) -> pd.DataFrame:
