@@ -25,6 +25,15 @@ def figures(tables: Tables) -> dict[str, Figure]:
     return {"digits": _digits(tables.runs, tables.curves), "bars": _bars(tables.curves)}
 
 
+def further_columns(tables: Tables) -> pd.DataFrame:
+    """By how much features gain more over pixels with few labels than with all."""
+    keys = [f"machine_{labels}_{kind}" for labels in ("few", "all") for kind in INPUTS]
+    runs = tables.runs.reindex(columns=["run", "seed", *keys])  # the bars alone have none of these
+    few = runs["machine_few_features"] - runs["machine_few_pixels"]
+    every = runs["machine_all_features"] - runs["machine_all_pixels"]
+    return runs[["run", "seed"]].assign(gain_few_less_gain_all=few - every)
+
+
 def _digits(runs: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 2.9)
     energies, labels, error = fig.subplots(1, 3)

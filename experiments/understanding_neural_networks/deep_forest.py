@@ -31,6 +31,7 @@ GRIDS = {
 }
 SELECTIONS = {"wrapper": "wrapper", "filter": "filter", "all": "all features"}
 SHARE = (0.0, 1.0)
+SLOWEST = 6  # settings of the grid of nets with the least rate, which come first
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -42,6 +43,19 @@ def figures(tables: Tables) -> dict[str, Figure]:
         "selection": _selection(tables.runs),
         "depth": _depth(tables.runs),
     }
+
+
+def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
+    """How the same settings of a net rank on two data sets: all of them, and without those of the least rate."""
+    both = _on_both(_by_setting(tables.curves))
+    if both is None:
+        return {}
+    chosen = {"all": both, "without the least rate": both[both.index > SLOWEST]}
+    rows = [
+        {"settings": name, "n": len(own), "rank correlation": f"{_rank_correlation(own):.2f}"}
+        for name, own in chosen.items()
+    ]
+    return {"transfer": pd.DataFrame(rows)}
 
 
 def _levels(rows: pd.DataFrame) -> Figure:
@@ -82,8 +96,7 @@ def _methods(runs: pd.DataFrame) -> Figure:
 def _settings(rows: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 2.8)
     sorted_ax, transfer = fig.subplots(1, 2)
-    own = rows[(rows["split"] == "tuning") & (rows["metric"] == "accuracy")]
-    means = own.groupby(["variant", "step"])["value"].mean()
+    means = _by_setting(rows)
     for variant, (label, color) in GRIDS.items():
         if variant in means.index:
             values = np.sort(means[variant].to_numpy())
@@ -96,14 +109,32 @@ def _settings(rows: pd.DataFrame) -> Figure:
     return fig
 
 
+def _by_setting(rows: pd.DataFrame) -> pd.Series:
+    """Accuracy by grid and setting, mean over splits."""
+    own = rows[(rows["split"] == "tuning") & (rows["metric"] == "accuracy")]
+    return own.groupby(["variant", "step"])["value"].mean()
+
+
+def _on_both(means: pd.Series) -> pd.DataFrame | None:
+    """Accuracy of the grid of nets on digits and on breast cancer, one row a setting; None where one is missing."""
+    if not {"digits_net_grid", "cancer_net_grid"} <= set(means.index.get_level_values("variant")):
+        return None
+    sides = [means["digits_net_grid"], means["cancer_net_grid"]]
+    return pd.concat(sides, axis=1, keys=["digits", "cancer"]).dropna()
+
+
+def _rank_correlation(both: pd.DataFrame) -> float:
+    return both["digits"].corr(both["cancer"], method="spearman")
+
+
 def _transfer(ax: Axes, means: pd.Series) -> None:
     """The same 24 settings of a net on two data sets."""
     ax.set(xlabel="accuracy on digits", ylabel="accuracy on breast cancer", title="the same 24 settings")
-    if not {"digits_net_grid", "cancer_net_grid"} <= set(means.index.get_level_values("variant")):
+    both = _on_both(means)
+    if both is None:
         return
-    both = pd.concat([means["digits_net_grid"], means["cancer_net_grid"]], axis=1, keys=["digits", "cancer"]).dropna()
     ax.plot(both["digits"], both["cancer"], "o", color=VERMILLION, markersize=3)
-    ax.set_title(f"the same {len(both)} settings: rank correlation {both.corr('spearman').iloc[0, 1]:.2f}", fontsize=8)
+    ax.set_title(f"the same {len(both)} settings: rank correlation {_rank_correlation(both):.2f}", fontsize=8)
 
 
 def _selection(runs: pd.DataFrame) -> Figure:

@@ -38,17 +38,24 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 
 def further_columns(tables: Tables) -> pd.DataFrame:
-    """The test error with each grid and the slope in the grid, of the starts that do not stick."""
+    """The test error with each grid, of all starts; also, and the slope in the grid, of those that do not stick.
+
+    And the seconds of each run, once where it trained several seeds together.
+    """
+    keys = ["run", "seed"]
     rows: list[dict[str, Any]] = []
-    for (run, seed), own in _stages(tables.curves).groupby(["run", "seed"]):
+    for (run, seed), own in _stages(tables.curves).groupby(keys):
         errors = dict(zip(own["grid"].astype(int), own["error"], strict=True))
+        row = {"run": run, "seed": seed} | {f"all_starts_error_{grid}": error for grid, error in errors.items()}
         if errors[min(errors)] < STUCK:
-            row = {"run": run, "seed": seed} | {f"error_{grid}": error for grid, error in errors.items()}
+            row |= {f"error_{grid}": error for grid, error in errors.items()}
             used = [grid for grid in SLOPED if grid in errors]
             if len(used) > 1:
                 row["slope"] = float(np.polyfit(np.log(used), np.log([errors[grid] for grid in used]), 1)[0])
-            rows.append(row)
-    return pd.DataFrame(rows, columns=["run", "seed"] if not rows else None)
+        rows.append(row)
+    timed = tables.runs.sort_values("seed").drop_duplicates("run").rename(columns={"seconds": "seconds_of_a_run"})
+    timed = timed[[*keys, "seconds_of_a_run"]]
+    return pd.DataFrame(rows).merge(timed, on=keys, how="outer") if rows else timed
 
 
 def _stages(curves: pd.DataFrame) -> pd.DataFrame:
