@@ -15,16 +15,19 @@ RATE = "optimizer.lr"
 UNITS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "tanh": "tanh"}
 ROWS = {"": "digits", "adam_": "digits, Adam", "mnist_": "MNIST"}
 CHANCE = 0.1
-LAYER = 3  # whose dead units the claims count
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
     """Dead share and accuracy by learning rate, and where in the net the dead units are."""
     if "test_accuracy" not in tables.runs.columns:
         return {}
-    layers = tables.layers[tables.layers["depth"] == LAYER]
-    runs = add_quantity(tables.runs, layers, "dead_share", lambda values: float(values.mean()))
-    return {"rates": _rates(runs), "layers": _layers(tables)}
+    return {"rates": _rates(tables.runs.merge(further_columns(tables), how="left")), "layers": _layers(tables)}
+
+
+def further_columns(tables: Tables) -> pd.DataFrame:
+    """The share of all units of a net that is dead after the last step; its layers are equally wide."""
+    dead = add_quantity(tables.runs[["run", "seed"]], tables.layers, "dead_share", lambda values: float(values.mean()))
+    return dead.rename(columns={"dead_share": "net_dead_share"})
 
 
 def _there(runs: pd.DataFrame) -> dict[str, str]:
@@ -40,9 +43,9 @@ def _rates(runs: pd.DataFrame) -> Figure:
         for unit, label in UNITS.items():
             own = runs[runs["variant"] == prefix + unit]
             color = activation_look(unit).color
-            sweep(left, own, RATE, "dead_share", at, label=label, color=color)
+            sweep(left, own, RATE, "net_dead_share", at, label=label, color=color)
             sweep(right, own, RATE, "test_accuracy", at, label=label, color=color)
-        left.set(title=f"{title}: dead units", ylabel=f"dead share of layer {LAYER}", ylim=(-0.03, 1.03))
+        left.set(title=f"{title}: dead units", ylabel="dead share of all units", ylim=(-0.03, 1.03))
         right.set(title=f"{title}: test accuracy", ylim=(-0.03, 1.03))
         right.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     for ax in axes[-1]:

@@ -138,7 +138,7 @@ def test_the_dead_share_drawn_is_that_of_the_claim() -> None:
     fig = drawn("training_deep_networks/activations")["rates"]
     ax = titled(fig, "digits, Adam: dead units")
     (relu,) = [bars for bars in ax.containers if bars.get_label() == "ReLU"]
-    place = sorted(study.runs.loc[study.runs["variant"] == "adam_relu", "optimizer.lr"].unique()).index(0.03)
+    place = sorted(study.runs.loc[study.runs["variant"] == "adam_relu", "optimizer.lr"].unique()).index(0.1)
     assert relu.lines[0].get_ydata()[place] == pytest.approx(float(claims.loc["adam_many_die_at_a_high_rate", "ours"]))
     diverged = study.runs[(study.runs["status"] == "diverged") & (study.runs["variant"] == "elu")]
     at = sorted(study.runs.loc[study.runs["variant"] == "relu", "optimizer.lr"].unique())
