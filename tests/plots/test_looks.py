@@ -31,13 +31,15 @@ def shown(summary: dict[str, str]):
 
 def test_each_word_is_as_bright_as_it_was_looked_at() -> None:
     caption, axes, images = shown({"data": "scenes"})
-    assert caption == f"Where the words said of {NAME} looked; weights from 0 (dark) to 0.8, the greatest here"
+    assert caption == f"Where the words said of {NAME} looked: {looks.SCALE}; an even look has 0.25 everywhere"
+    assert [ax.get_title(loc="right") for ax in axes] == ["", "0.4", "0.8", "0.25"]
     assert [ax.get_title(loc="left") or ax.get_title() for ax in axes] == ["", *WEIGHTS]
     picture, first, second, _ = images
     np.testing.assert_allclose(picture[1, 1], [150 / 255, 1, 0])
-    np.testing.assert_allclose(second[0, 0], picture[0, 0])  # the greatest weight of all
+    np.testing.assert_allclose(second[0, 0], picture[0, 0])  # the greatest weight of the word
     np.testing.assert_allclose(second[1, 1], 0.15 * picture[1, 1])  # nothing
-    np.testing.assert_allclose(first[1, 1], (0.15 + 0.85 * 0.5) * picture[1, 1])
+    np.testing.assert_allclose(first[1, 1], picture[1, 1])
+    np.testing.assert_allclose(first[0, 1], (0.15 + 0.85 * 0.5) * picture[0, 1])
 
 
 def test_photographs_are_shown_where_they_are_at_hand(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,11 +46,12 @@ def by_epoch(curves: pd.DataFrame, nets: Nets, metrics: Mapping[str, str], heigh
         for name in nets.there(curves):
             own = rows[rows["variant"] == name]
             style = "--" if name in nets.dashed else "-"
-            label = f"{nets.names[name]} (n={own['seed'].nunique()})"
+            n = own["seed"].nunique()
+            label = nets.names[name] + (f" (n={n})" if n > 1 else "")  # of one run the curve says so itself
             blocks.curve(ax, own, "epoch", label=label, color=nets.colors[name], linestyle=style)
         scales.whole_ticks(ax.xaxis)
         ax.set(xlabel="epoch", title=f"validation: {title}")
-    legends.inside(axes[-1], axes, fontsize="small")
+    legends.outside(fig, axes, loc="outside upper center", ncols=3, fontsize="small")
     note = f"median and range of the seeds; {nets.said} by greedy search"
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig

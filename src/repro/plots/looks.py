@@ -14,11 +14,12 @@ from repro.datasets.captions.images import SIDE, pictures
 from repro.datasets.store.checksums import read
 from repro.datasets.store.files import require
 from repro.errors import UserError
-from repro.plots.style import TEXT, figure
+from repro.plots.style import QUIET, TEXT, figure
 
 WORDS = ("word", "image")  # columns of text
 ACROSS = 8  # panels beside each other
 PANEL = TEXT / ACROSS  # inches
+SCALE = "dark is 0, and bright the word's greatest weight, the number beside it"
 DARK = 0.15  # of its brightness, what is left where nothing was looked at
 
 Pixels = NDArray[np.float64]
@@ -26,7 +27,7 @@ Pixels = NDArray[np.float64]
 
 
 def drawn(looks: pd.DataFrame, summary: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
-    """A figure an image: the image, then for each word of the caption the image as bright as it was looked at.
+    """A figure an image: the image, then for each word of the caption the image as bright as that word looked at it.
 
     Where the photographs of Flickr8k are at hand they are shown, otherwise the mean colours of the places.
     """
@@ -34,8 +35,8 @@ def drawn(looks: pd.DataFrame, summary: Mapping[str, Any]) -> Iterator[tuple[str
     photographs = _photographs(names) if str(summary.get("data", "")).startswith("flickr8k") else {}
     for image, rows in looks.groupby("image", sort=False):
         fig = panels([rows], [photographs.get(str(image), mosaic(rows))])
-        most = rows["value"].max()
-        yield (f"Where the words said of {image} looked; weights from 0 (dark) to {most:.2g}, the greatest here", fig)
+        even = f"{1 / rows['place'].nunique():.2g}"
+        yield (f"Where the words said of {image} looked: {SCALE}; an even look has {even} everywhere", fig)
 
 
 def panels(samples: Sequence[pd.DataFrame], images: Sequence[Pixels]) -> Figure:
@@ -70,11 +71,12 @@ def _sample(axes: list[Axes], rows: pd.DataFrame, image: Pixels) -> None:
     weights = rows.pivot(index="word_place", columns="place", values="value").to_numpy(dtype=float)
     said = rows.drop_duplicates("word_place").sort_values("word_place")["word"].tolist()
     across = round(weights.shape[1] ** 0.5)
-    for ax, word, looked in zip(axes[1:], said, weights / weights.max(), strict=False):
+    for ax, word, looked in zip(axes[1:], said, weights, strict=False):
         size = len(image) // across
-        bright = np.kron(looked.reshape(across, across), np.ones((size, size)))[..., np.newaxis]
+        bright = np.kron((looked / looked.max()).reshape(across, across), np.ones((size, size)))[..., np.newaxis]
         ax.imshow(image * (DARK + (1 - DARK) * bright), interpolation="nearest")
         ax.set_title(str(word).replace("$", r"\$"), fontsize="small", pad=2)
+        ax.set_title(f"{looked.max():.2g}", fontsize=5, pad=2, loc="right", color=QUIET, fontweight="normal")
 
 
 def _photographs(names: Sequence[str]) -> dict[str, Pixels]:
