@@ -86,6 +86,7 @@ def _attention(rows: pd.DataFrame, variants: list[str]) -> Figure:
     rows = rows[rows["seed"] == rows["seed"].min()]
     samples = [own for _, own in rows.groupby("sample")][1 : 1 + IMAGES]
     fig = looks.panels(samples, [looks.mosaic(own) for own in samples])
-    note = f"{NAMES[name]}; images as the mean colours of their places; {looks.SCALE} (even: 0.016)"
+    even = f"{1 / rows['place'].nunique():.2g}"
+    note = f"{NAMES[name]}; images as the mean colours of their places; {looks.SCALE} (even: {even})"
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig

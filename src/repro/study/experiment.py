@@ -284,10 +284,11 @@ def refuse_ignored(words: Sequence[str]) -> None:
     scales = [dict(scale or {}) for scale in experiment.reproduction.get("scales", {}).values()]
     swept = {key for one in [experiment.reproduction, *scales] for key in one.get("axes", {})}
     lists = [*experiment.variants.values(), *(some for one in scales for some in one.get("overrides", {}).values())]
-    for word in {*words} - {str(own) for some in lists for own in some}:
+    own = {str(word) for some in lists for word in some}
+    for word in words:
         key = word.partition("=")[0].lstrip("+~")
         group = key.partition(".")[0]
-        if key not in swept and group in RUNS and group not in ("procedure", *takes):
+        if word not in own and key not in swept and group in RUNS and group not in ("procedure", *takes):
             raise UserError(
                 f"procedure={procedure} of {experiment.name} takes no {group}, so that {word} has no meaning; "
                 "leave it out"
