@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from repro.plots import legends, scales
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
-from repro.plots.style import BLUE, GREEN, QUIET, TEXT, VERMILLION, activation_look, explain, figure
+from repro.plots.style import BLUE, GREEN, ORANGE, QUIET, TEXT, VERMILLION, activation_look, explain, figure
 from repro.storage.metrics import SHARE
 from repro.storage.statistics import estimate
 
@@ -17,7 +17,8 @@ NETS = {
     "linear": ("linear", QUIET),
     "mlp": ("784-128-128-10", BLUE),
     "mlp_moved": ("the same, moved images", GREEN),
-    "cnn": ("convolutional", VERMILLION),
+    "cnn": ("convolutional, pooled", VERMILLION),
+    "cnn_strided": ("convolutional, strided", ORANGE),
 }
 SIZES = ("fgsm", "noise", "universal")
 SETTINGS = ["optimizer.lr", "activation", "architecture.depth"]
@@ -32,7 +33,32 @@ def figures(tables: Tables) -> dict[str, Figure]:
         found["changed_images"] = _changed(runs)
     if {"grid", "grid_spiral"} <= set(runs["variant"]):
         found["settings"] = _settings(runs)
+    if (runs["variant"] == "strip").any():
+        found["fooled_digits"] = _strip(tables.curves[tables.curves["variant"] == "strip"])
     return found
+
+
+def _strip(curves: pd.DataFrame) -> Figure:
+    """Digits that are told rightly, above, and what they are taken for when changed, below; of the first seed."""
+    own = curves[curves["seed"] == curves["seed"].min()]
+    series = {name: rows.sort_values("step")["value"].to_numpy() for name, rows in own.groupby("metric")}
+    digits, told = series["class"], series["told"]
+    fig = figure(TEXT, 1.9)
+    axes = fig.subplots(2, len(digits), squeeze=False)
+    for row, (name, says) in enumerate((("original", digits), ("changed", told))):
+        images = series[name].reshape(len(digits), -1)
+        side = int(images.shape[1] ** 0.5)
+        for ax, image, digit in zip(axes[row], images, says, strict=True):
+            ax.imshow(image.reshape(side, side), cmap="gray_r", vmin=0, vmax=1)
+            ax.set_title(f"{digit:g}", fontsize=8)
+            ax.set_axis_off()
+    right, left = series["accuracy"][-1], series["fgsm_accuracy"][-1]
+    explain(
+        fig,
+        "above: digits and their class; below: every pixel changed by 0.1 against the net (FGSM), and its answer",
+        f"the first of the test images that this turns; of all, the net tells {right:.1%}, and changed {left:.1%}",
+    )
+    return fig
 
 
 def _changed(runs: pd.DataFrame) -> Figure:

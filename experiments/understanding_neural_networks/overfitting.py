@@ -20,6 +20,7 @@ NETS = {
     **{str(size): str(size) for size in (1, 2, 3, 6, 20, 100)},
     **{"l2_0001": "λ 1e-4", "l2_001": "λ 0.001", "l2_01": "λ 0.01", "l2_1": "λ 0.1"},
     **{"dropout_2": "drop 0.2", "dropout_5": "drop 0.5"},
+    **{"noise_3": "noise 0.3", "noise_6": "noise 0.6", "noise_10": "noise 1"},
 }
 CLASSES = (VERMILLION, BLUE)
 EDGE = 6.0
@@ -76,7 +77,7 @@ def _accuracy(runs: pd.DataFrame, there: list[str]) -> Figure:
             error_bars(ax, [*at], estimates, label=label, color=color, markersize=4, within=scales.range_of("accuracy"))
         ax.set(title=POINTS[points], ylabel="accuracy", xlim=(-0.6, len(NETS) - 0.4), ylim=(0, 1.03))
     scales.name_ticks(axes[-1].xaxis, range(len(NETS)), [*NETS.values()])
-    axes[-1].set_xlabel("hidden units, or 20 of them with a penalty or with dropout")
+    axes[-1].set_xlabel("hidden units, or 20 of them with a penalty, dropout or noise on the inputs")
     legends.outside(fig, [*axes], loc="outside upper center", ncols=2)
     explain(fig, f"dots: n={runs['seed'].nunique()} seeds, each with points of its own; bars: mean and 95 % interval")
     return fig

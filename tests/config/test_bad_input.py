@@ -97,6 +97,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "l2 nan": ("train trainer.l2=nan", ["trainer.l2 must be a finite number, 0 or above, not nan"]),
     "clip 0": ("train trainer.clip_norm=0", ["trainer.clip_norm must be a finite number above 0 or null"]),
     "dropout": ("train dataset=xor architecture.dropout=1", ["architecture.dropout", "at least 0 and below 1, not 1"]),
+    "input noise": ("train architecture.input_noise=-1", ["architecture.input_noise", "at least 0, not -1"]),
     "slope nan": ("train activation=leaky_relu activation.unit.negative_slope=nan", ["finite number, not nan"]),
     "noise": ("train activation=noisy_tanh activation.noise=nann", ["unknown noise", "known: nah, nan, "]),
     "noise scale": ("train activation=noisy_tanh activation.c=-1", ["activation.c must be a finite number of"]),
@@ -115,6 +116,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "no blocks": ("train architecture=resnet architecture.blocks=[3,0]", ["architecture.blocks must be whole numbers"]),
     "shortcut": ("train architecture=resnet architecture.shortcut=padd", ["known: pad, projection (did you mean pad"]),
     "kernel": ("train architecture=cnn architecture.kernel=2", ["kernel must be odd and 1 or more, not 2"]),
+    "stride": ("train architecture=cnn architecture.stride=0", ["architecture.stride must be a whole number of 1"]),
     "batch norm with batch 1": (
         "train normalization=batch trainer.batch_size=1",
         ["normalization=batch needs trainer.batch_size of 2 or more"],

@@ -90,7 +90,7 @@ def test_the_curve():
 
 
 def test_square_units_make_quadratic_functions_only():
-    net = MLP((1,), 1, factory(Square), 1, 50, True, 0.0, False, None, None, None).double()
+    net = MLP((1,), 1, factory(Square), 1, 50, True, 0.0, None, False, None, None, None).double()
     x = torch.linspace(-1, 1, 101, dtype=torch.float64)[:, None]
     with torch.no_grad():
         y = net(x)[:, 0].numpy()
@@ -211,7 +211,7 @@ def test_relu_nets_of_width_two_have_no_closed_region_in_the_plane(depth):
     """Johnson 2019; Hanin 2019: no more units a layer than inputs, and every region is unbounded."""
     for seed in range(15):
         torch.manual_seed(seed)
-        net = MLP((2,), 1, factory(), depth, 2, True, 0.0, False, None, None, None).double()
+        net = MLP((2,), 1, factory(), depth, 2, True, 0.0, None, False, None, None, None).double()
         y = outputs_on_a_grid(net, 20, 161)
         for level in np.quantile(y, [0.1, 0.3, 0.5, 0.7, 0.9]):
             # Where a net is constant, its values differ by rounding.
@@ -220,7 +220,7 @@ def test_relu_nets_of_width_two_have_no_closed_region_in_the_plane(depth):
 
 
 def test_three_units_make_a_closed_region():
-    net = MLP((2,), 1, factory(), 1, 3, True, 0.0, False, None, None, None).double()
+    net = MLP((2,), 1, factory(), 1, 3, True, 0.0, None, False, None, None, None).double()
     angles = torch.tensor([0.0, 2.0, 4.0]) * math.pi / 3
     with torch.no_grad():
         net.hidden[0].linear.weight[:] = torch.stack([angles.cos(), angles.sin()], 1)

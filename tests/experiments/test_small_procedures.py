@@ -1,4 +1,7 @@
-"""Exact gradients, perceptrons, descent, a neuron set by hand, vectorization, Hebb: against slow twins and by hand."""
+"""Exact gradients, perceptrons, descent, a neuron set by hand, vectorization, Hebb, noise of batches, fooled digits.
+
+All against slow twins and by hand.
+"""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,10 +18,13 @@ from repro.datasets.memory import Data
 from repro.errors import UserError
 from repro.experiments.understanding_neural_networks.datasets import bar
 from repro.experiments.understanding_neural_networks.procedures import exact_gradients as exact
+from repro.experiments.understanding_neural_networks.procedures import fooled_digits as fooled
 from repro.experiments.understanding_neural_networks.procedures import gradient_descent as descent
+from repro.experiments.understanding_neural_networks.procedures import gradient_error as noise
 from repro.experiments.understanding_neural_networks.procedures import hand_set_neuron as neuron
 from repro.experiments.understanding_neural_networks.procedures import hebb, perceptron, small_nets, xor_net
 from repro.experiments.understanding_neural_networks.procedures import vectorization as vector
+from repro.seeds import generator
 
 TINY = 1e-12
 
@@ -34,12 +40,17 @@ def data() -> Data:
 
 def measured(made: Callable[..., Any], data: Any = None, seeds: tuple[int, ...] = (0,), **settings: Any) -> Any:
     """The last value of each metric, one a seed."""
+    return {name: values for (_, name), values in work(made, data, seeds, **settings).advance().items()}
+
+
+def work(made: Callable[..., Any], data: Any, seeds: tuple[int, ...], **settings: Any) -> Any:
+    """What a run of these seeds does."""
 
     class Prepared:
         run = type("Run", (), {"seeds": seeds})
 
     Prepared.data = data  # type: ignore[attr-defined]
-    return {name: values for (_, name), values in made(**settings)(Prepared).advance().items()}
+    return made(**settings)(Prepared)
 
 
 EXACT = {"hidden": [5, 4], "images": 7, "batch_norm_samples": 6, "smallest": 12}
@@ -251,3 +262,55 @@ def test_more_images_than_there_are(procedure: str, cli: Callable[..., Said]) ->
     said = cli("train", f"procedure={procedure}", "procedure.images=2000")
     assert said.status == 2
     assert "procedure.images=2000 is more than the" in said.err.splitlines()[-1]
+
+
+def test_gradient_errors_are_those_of_batches_drawn_one_by_one(data: Data) -> None:
+    """Of independent draws the mean square of the error is the variance of a sample's gradient over the size."""
+    found = measured(noise.gradient_error, data, hidden=3, sizes=[1, 25], batches=4000)
+    own = rng_of_a_run(0)
+    x, y = small_nets.batch(data, len(data.train), own)
+    net = noise._net(x.shape[1], 3, y.shape[1], own)
+    singles = torch.stack([noise._gradient(net, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
+    mean = singles.mean(0)
+    assert torch.allclose(mean, noise._gradient(net, x, y), atol=TINY)
+    of_one = float((singles - mean).square().sum(1).mean().sqrt() / mean.norm())
+    assert found["relative"][0] == pytest.approx(of_one / 5, rel=0.05)  # the last size
+    assert found["exponent"][0] == pytest.approx(-0.5, abs=0.02)
+
+
+def rng_of_a_run(seed: int) -> torch.Generator:
+    return generator(seed, "noise")
+
+
+def test_fooled_digits_are_told_rightly_and_changed_by_no_more_than_allowed(data: Data) -> None:
+    once = work(fooled.fooled_digits, data, (0,), hidden=8, steps=150, size=0.1, shown=4)
+    once.advance()
+    series: dict[str, list[float]] = {}
+    for *_, metric, value in once.rows.curves:
+        series.setdefault(metric, []).append(value)
+    original, changed = (torch.tensor(series[name]).view(4, -1) for name in ("original", "changed"))
+    assert all(own != said for own, said in zip(series["class"], series["told"], strict=True))
+    assert float((changed - original).abs().max()) <= 0.1 + 1e-6
+    assert float(changed.min()) >= 0
+    assert float(changed.max()) <= 1
+    # Each is an image of the test split with its class, and they come in its order.
+    pixels = data.test.x.flatten(1)
+    places = [int((pixels - image).abs().sum(1).argmin()) for image in original]
+    assert torch.equal(pixels[places], original)
+    assert data.test.y[places].tolist() == series["class"]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("made", "settings", "said"),
+    [
+        (noise.gradient_error, {"hidden": 4, "sizes": [4], "batches": 2}, "two or more different sizes"),
+        (noise.gradient_error, {"hidden": 4, "sizes": [0, 4], "batches": 2}, "each of procedure.sizes"),
+        (noise.gradient_error, {"hidden": 0, "sizes": [1, 4], "batches": 2}, "procedure.hidden"),
+        (fooled.fooled_digits, {"hidden": 4, "steps": 0, "size": 0.1, "shown": 1}, "procedure.steps"),
+        (fooled.fooled_digits, {"hidden": 4, "steps": 1, "size": -0.1, "shown": 1}, "procedure.size"),
+    ],
+)
+def test_settings_out_of_range(made: Any, settings: dict[str, Any], said: str, data: Data) -> None:
+    with pytest.raises(UserError, match=said):
+        measured(made, data, **settings)

@@ -73,7 +73,7 @@ def test_parameters_are_those_of_the_net(task, net, count):
     depth, width = map(int, net.split("x"))
     _, inputs, outputs = module.TASKS[task]
     make = LayerFactory(Activation(nn.ReLU, nn.Sigmoid), exact, none)
-    built = MLP((inputs,), outputs, make, depth, width, True, 0.0, False, None, None, None)
+    built = MLP((inputs,), outputs, make, depth, width, True, 0.0, None, False, None, None, None)
     assert sum(p.numel() for p in built.parameters()) == module.parameters(task, net) == count
 
 

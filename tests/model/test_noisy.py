@@ -13,6 +13,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from repro.errors import UserError
 from repro.model.activations import NoiseSource, attach_noise, make
 from repro.model.activations.elementwise import hard_sigmoid, hard_tanh
+from repro.model.activations.noise import GaussianNoise
 from repro.model.activations.noisy import HALF_NORMAL_MEAN, noisy, noisy_sigmoid, noisy_tanh, variant
 
 HARD = {"hard-tanh": hard_tanh, "hard-sigmoid": hard_sigmoid}
@@ -298,3 +299,15 @@ def test_a_near_miss_is_offered():
 def test_a_layer_has_units():
     with pytest.raises(UserError, match="units"):
         make(noisy_sigmoid("nan", 1.1, 0.5, 0.05).unit, 0)
+
+
+@pytest.mark.parametrize("std", [0.3, 2.0])
+def test_input_noise_has_its_deviation_and_no_mean_and_none_in_evaluation(std):
+    module, x = GaussianNoise(std), torch.linspace(-3, 3, 40_000, dtype=torch.float64)
+    noise = (drawn(module, x) - x) / std
+    # 4.4 standard errors of a mean and of a standard deviation
+    assert abs(float(noise.mean())) < 0.022
+    assert abs(float(noise.std()) - 1) < 0.016
+    assert abs(float(torch.corrcoef(torch.stack([noise, x]))[0, 1])) < 0.022
+    assert torch.equal(module.eval()(x), x)
+    assert torch.equal(drawn(GaussianNoise(0), x), x)

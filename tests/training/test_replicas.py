@@ -70,6 +70,7 @@ ONE_BY_ONE = [
     *(f"backward={name}" for name in option_files("backward")),
     *(f"trainer.{key}={value}" for key, value in (("l2", 0.1), ("l1", 0.01), ("clip_norm", 0.1), ("clip_value", 0.01))),
     "architecture.dropout=0.3",
+    "architecture.input_noise=0.3",
     "architecture.bias=false",
     "architecture.depth=0",
     "architecture.activate_output=true",
@@ -95,6 +96,7 @@ CONVOLUTIONS = [
     "normalization=layer activation=relu",
     "activation=noisy_tanh normalization=batch architecture.dropout=0.2",
     "activation=esp",
+    "architecture.stride=2",
 ]
 
 

@@ -59,5 +59,9 @@ def batch(data: object, size: int, rng: torch.Generator) -> tuple[Tensor, Tensor
     if size > len(x):
         raise UserError(f"procedure.images={size} is more than the {len(x)} of the training set; take fewer")
     drawn = torch.randperm(len(x), generator=rng)[:size]
-    pixels = x[drawn].flatten(1).double() / (1 if x.is_floating_point() else 255)
-    return pixels, torch.nn.functional.one_hot(y[drawn], data.outputs).double()
+    return pixels(x[drawn], torch.float64), torch.nn.functional.one_hot(y[drawn], data.outputs).double()
+
+
+def pixels(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Inputs as (samples, features) of a type; bytes of images become 0 to 1."""
+    return x.flatten(1).to(dtype) / (1 if x.is_floating_point() else 255)

@@ -124,3 +124,29 @@ class Dropout(nn.Module):
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+class GaussianNoise(nn.Module):
+    """Normal noise of mean 0 added to inputs while training, the identity otherwise (Sietsma and Dow 1991).
+
+    Args:
+        std: its standard deviation, in the units of the input, 0 or more.
+    """
+
+    zero: Tensor
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = number("architecture.input_noise", std, 0)
+        self.noise: NoiseSource | None = None
+        # Every replica has its own, which makes noise for each out of an input that all share.
+        self.register_buffer("zero", torch.zeros(()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`x`, any shape, with fresh noise for every element."""
+        if not self.training or self.std == 0:
+            return x
+        return x + self.std * required(self.noise, self).normal(x + self.zero)
+
+    def extra_repr(self) -> str:
+        return f"std={self.std}"

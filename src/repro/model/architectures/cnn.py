@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from repro.errors import UserError
+from repro.errors import UserError, whole
 from repro.model.architectures.mlp import Hidden
 from repro.model.layer_factory import LayerFactory, image_shape, whole_sizes
 
@@ -12,9 +12,13 @@ from repro.model.layer_factory import LayerFactory, image_shape, whole_sizes
 class Block(nn.Module):
     """Convolution → normalization → activation → 2×2 max-pooling if asked for, in this order."""
 
-    def __init__(self, inputs: int, channels: int, kernel: int, bias: bool, pooled: bool, make: LayerFactory) -> None:
+    def __init__(
+        self, inputs: int, channels: int, kernel: int, bias: bool, pooled: bool, make: LayerFactory, stride: int = 1
+    ) -> None:
         super().__init__()
-        self.convolution = make.weights.convolution(inputs, channels, kernel, padding=kernel // 2, bias=bias)
+        self.convolution = make.weights.convolution(
+            inputs, channels, kernel, padding=kernel // 2, bias=bias, stride=stride
+        )
         self.normalization = make.normalize(channels, 2)
         self.activation = make.unit(channels)
         self.pool = nn.MaxPool2d(2) if pooled else nn.Identity()
@@ -32,8 +36,9 @@ class CNN(nn.Module):
         shape: of one input, (channels, height, width).
         outputs: units of the output layer.
         make: activation, backward rule and normalization.
-        channels: output channels of the blocks; each halves height and width.
+        channels: output channels of the blocks; each halves height and width, or divides them by `stride`.
         kernel: side of the square filters, odd.
+        stride: of the convolutions, which then nothing is pooled behind; None = 1, with 2×2 max-pooling behind.
         hidden: units of the fully connected layers.
         bias: biases in every layer.
         dropout: probability in [0, 1) that a fully connected unit is dropped in training.
@@ -49,6 +54,7 @@ class CNN(nn.Module):
         make: LayerFactory,
         channels: list[int],
         kernel: int,
+        stride: int | None,
         hidden: list[int],
         bias: bool,
         dropout: float,
@@ -57,14 +63,19 @@ class CNN(nn.Module):
         inputs, height, width = image_shape("cnn", shape)
         if kernel < 1 or kernel % 2 == 0:
             raise UserError(f"architecture.kernel must be odd and 1 or more, not {kernel}")
-        if min(height, width) >> len(channels) < 1:
+        if stride is not None:
+            whole("architecture.stride", stride, 1)
+        elif min(height, width) >> len(channels) < 1:
             raise UserError(
                 f"architecture.channels has {len(channels)} blocks, each halving the image, but the images "
                 f"are {height} × {width}; use fewer"
             )
         counts = [inputs, *whole_sizes("architecture.channels", channels)]
-        self.blocks = nn.ModuleList(Block(a, b, kernel, bias, True, make) for a, b in pairwise(counts))
-        flat = counts[-1] * (height >> len(channels)) * (width >> len(channels))
+        step, pooled = stride or 1, stride is None
+        self.blocks = nn.ModuleList(Block(a, b, kernel, bias, pooled, make, step) for a, b in pairwise(counts))
+        for _ in channels:
+            height, width = (n // 2 if pooled else -(-n // step) for n in (height, width))
+        flat = counts[-1] * height * width
         sizes = [flat, *(whole_sizes("architecture.hidden", hidden) if hidden else [])]
         self.hidden = nn.ModuleList(Hidden(a, b, bias, dropout, make) for a, b in pairwise(sizes))
         self.output = make.weights.linear(sizes[-1], outputs, bias)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from repro.errors import UserError
 from repro.model.activations import Nonlinearity
 from repro.model.activations.elementwise import Scaled
-from repro.model.activations.noise import Dropout
+from repro.model.activations.noise import Dropout, GaussianNoise
 from repro.model.backward import exact
 from repro.model.layer_factory import LayerFactory, whole_sizes
 
@@ -40,6 +40,7 @@ class MLP(nn.Module):
         width: units of each hidden layer, or one number a layer.
         bias: biases in every linear layer.
         dropout: probability in [0, 1) that a hidden unit is dropped in training.
+        input_noise: standard deviation of normal noise added to every input in training, 0 or more; None = none.
         activate_output: puts the activation behind the output layer as well.
         exact_output: differentiates that one exactly, whatever the backward rule.
         output_beta: a trainable factor on every output that starts there; None = none.
@@ -55,6 +56,7 @@ class MLP(nn.Module):
         width: int | list[int],
         bias: bool,
         dropout: float,
+        input_noise: float | None,
         activate_output: bool,
         exact_output: bool | None,
         output_beta: float | None,
@@ -64,6 +66,7 @@ class MLP(nn.Module):
         if depth < 0:
             raise UserError(f"architecture.depth must be a whole number of 0 or more, not {depth}")
         sizes = [math.prod(shape), *(whole_sizes("architecture.width", width, depth) if depth else [])]
+        self.input_noise = GaussianNoise(input_noise) if input_noise is not None else nn.Identity()
         self.hidden = nn.ModuleList(Hidden(inputs, units, bias, dropout, make) for inputs, units in pairwise(sizes))
         self.output = make.weights.linear(sizes[-1], outputs, bias)
         self.activation = make.unit(outputs) if activate_output else nn.Identity()
@@ -90,7 +93,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, *shape) to (batch, outputs)."""
-        x = x.flatten(1)
+        x = self.input_noise(x.flatten(1))
         for layer in self.hidden:
             x = layer(x)
         out: Tensor = self.activation(self.output(x))
