@@ -7,6 +7,7 @@ import sys
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from conftest import equal, interrupt_at
 from repro.config.compose import compose
@@ -16,22 +17,21 @@ from repro.training import prepare
 from repro.training.loop import Loop
 from repro.training.run import Interrupted, train
 
-CNN = [
+SMALL = [
     "dataset=digits",
     "dataset.subset=100",
-    "architecture=cnn",
-    "architecture.channels=[3,5]",
-    "architecture.hidden=[8]",
     "trainer.batch_size=20",
     "trainer.steps=8",
     "diagnostics.probe=20",
     "device=cpu",
 ]
+CNN = [*SMALL, "architecture=cnn", "architecture.channels=[3,5]", "architecture.hidden=[8]"]
+RESNET = [*SMALL, "architecture=resnet", "architecture.blocks=[1,1]", "architecture.width=3"]
 MOMENTUM = ["optimizer.momentum=0.9", "optimizer.lr=0.02"]
 
 
-def start(*words):
-    run = resolve(compose([*CNN, *words]))
+def start(*words, net=CNN):
+    run = resolve(compose([*net, *words]))
     parts, device = prepare.components(run), torch.device("cpu")
     return Train()(prepare.Prepared(run, device, parts, *prepare.read_data(run, parts, device)))
 
@@ -71,6 +71,23 @@ def test_channels_last_holds_for_filters_gradients_and_images():
     for tensor in (block.weight, block.weight.grad, *seen):
         assert tensor.is_contiguous(memory_format=torch.channels_last)
         assert not tensor.is_contiguous()
+
+
+@pytest.mark.parametrize("words", [["backward=linear"], ["activation=relu", "normalization=batch"]], ids=" ".join)
+def test_channels_last_holds_for_what_a_mean_over_places_sends_back(words):
+    """Of a residual net, whose gradient all comes from there; batch norm is slow over another layout."""
+    loop = start(*words, "trainer.channels_last=true", net=RESNET)
+    seen = []
+
+    def look(module, inputs, output):  # noqa: ARG001
+        output.register_hook(seen.append)
+
+    for part in loop.learner.module.modules():
+        if isinstance(part, nn.Conv2d):
+            part.register_forward_hook(look)
+    loop.learner.gradients(loop.feed.batch(0))
+    assert len(seen) == 5
+    assert all(gradient.is_contiguous(memory_format=torch.channels_last) for gradient in seen)
 
 
 @pytest.mark.parametrize("words", [[], ["activation=noisy_tanh"], ["normalization=layer"]], ids=" ".join)

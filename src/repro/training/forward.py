@@ -2,7 +2,7 @@
 
 import secrets
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from repro.errors import UserError
+from repro.model.activations import Nonlinearity
 from repro.model.architectures.recurrence import State, call
 from repro.model.trees import Tree, leaves, mapped
 
@@ -50,7 +51,8 @@ def forward(module: nn.Module, how: Execution) -> Call:
         if not any(isinstance(part, nn.Conv2d) for part in module.modules()):
             raise UserError("trainer.channels_last is for nets with convolutions, and this one has none; leave it null")
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        run = _channels_last(run)
+        units = [part for part in module.modules() if isinstance(part, Nonlinearity)]
+        run = _channels_last(run, [] if how.compile else units)
     return _mixed(run, torch.bfloat16) if how.precision == "bfloat16" else run
 
 
@@ -63,12 +65,27 @@ def _mixed(run: Call, dtype: torch.dtype) -> Call:
     return cast
 
 
-def _channels_last(run: Call) -> Call:
+def _channels_last(run: Call, units: Sequence[nn.Module]) -> Call:
+    """Gradients too: what a mean over places sends back lies otherwise, and batch norm takes long over that."""
+
     def laid_out(x: Tree, state: State) -> tuple[Tensor, State]:
-        images = torch.channels_last
-        return run(mapped(lambda v: v.contiguous(memory_format=images) if v.dim() == 4 else v, x), state)
+        hooks = [unit.register_forward_hook(_gradient_too) for unit in units]
+        try:
+            return run(mapped(_images, x), state)
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     return laid_out
+
+
+def _images(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+
+def _gradient_too(module: nn.Module, inputs: object, output: Tensor) -> None:  # noqa: ARG001
+    if output.requires_grad:
+        output.register_hook(_images)
 
 
 def check_compiler(device: torch.device) -> None:
