@@ -85,7 +85,7 @@ def _images(x: Tensor) -> Tensor:
 
 def _gradient_too(module: nn.Module, inputs: object, output: Tensor) -> None:  # noqa: ARG001
     if output.requires_grad:
-        output.register_hook(_images)
+        output.register_hook(_images)  # type: ignore[no-untyped-call]
 
 
 def check_compiler(device: torch.device) -> None:
