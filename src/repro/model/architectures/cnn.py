@@ -38,7 +38,7 @@ class CNN(nn.Module):
         make: activation, backward rule and normalization.
         channels: output channels of the blocks; each halves height and width, or divides them by `stride`.
         kernel: side of the square filters, odd.
-        stride: of the convolutions, which then nothing is pooled behind; None = 1, with 2×2 max-pooling behind.
+        stride: of the convolutions, in the place of pooling; None = 1, with 2×2 max-pooling behind each.
         hidden: units of the fully connected layers.
         bias: biases in every layer.
         dropout: probability in [0, 1) that a fully connected unit is dropped in training.
