@@ -49,7 +49,7 @@ def test_many_are_composed_as_one_by_one() -> None:
             one, other = resolve(compose_initialized(words)), resolve(many(words))
             assert checked(many.settings(words)) == other
             assert (one.id, one.folder, one.seeds) == (other.id, other.folder, other.seeds)
-            assert one.settings | {"reproduction": None} == other.settings | {"reproduction": None}
+            assert one.settings == other.settings
 
 
 # Values of one setting, in turn: each must come out as if it had been the first.
@@ -76,7 +76,7 @@ def test_values_in_turn_are_composed_as_one_by_one(jobs: list[list[str]]) -> Non
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         many = Composer()
         for words in [*jobs, *jobs]:
-            one = plain(compose_initialized(words)) | {"reproduction": None}
+            one = plain(compose_initialized(words))
             assert repr(many.settings(words)) == repr(one)
 
 
@@ -84,7 +84,7 @@ def test_a_whole_study_is_composed_as_one_by_one(monkeypatch: pytest.MonkeyPatch
     study = load("training_deep_networks/dropout")
     jobs = [job.overrides for job in study.jobs("full")][::8]
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        expected = [repr(plain(compose_initialized(words)) | {"reproduction": None}) for words in jobs]
+        expected = [repr(plain(compose_initialized(words))) for words in jobs]
         hydra_is_not_asked(monkeypatch)
         many = Composer()
         assert [repr(many.settings(words)) for words in jobs] == expected

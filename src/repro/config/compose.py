@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from repro.config.assemble import Assembler
 from repro.config.groups import GROUPS, OPTIONAL, option_files
-from repro.config.internals import put
+from repro.config.internals import chooses, put
 from repro.config.run import plain
 from repro.config.short_keys import spelled_out
 from repro.config.template import Template, filled
@@ -75,6 +75,8 @@ def without_nulls(overrides: Sequence[str]) -> list[str]:
 def with_choices(cfg: DictConfig, chosen: Any) -> DictConfig:
     """The configuration without Hydra's own node, with the names of the chosen options under `choices`.
 
+    An experiment's scales and claims are left out: they are many times as long as the rest, and no run goes by them.
+
     Raises:
         UserError: a name that leads out of its group's folder; runs are put into folders of these names.
     """
@@ -85,7 +87,7 @@ def with_choices(cfg: DictConfig, chosen: Any) -> DictConfig:
     with open_dict(cfg):
         if "hydra" in cfg:
             del cfg["hydra"]
-        cfg.choices = names
+        cfg.choices, cfg.reproduction = names, None
     return cfg
 
 
@@ -235,7 +237,7 @@ class Composer:
         self._choices: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def __call__(self, overrides: Sequence[str]) -> DictConfig:
-        """What `compose` gives for the same words, but for `reproduction`, which is left out; raises as it does."""
+        """What `compose` gives for the same words; raises as it does."""
         groups, values = self._sorted(overrides)
         try:
             return self._with_values(groups, values)
@@ -275,7 +277,7 @@ class Composer:
                     (self._parsed[word],) = self._parser.parse_overrides([word])
         except ERRORS as error:
             raise explain(error, overrides) from error
-        chosen = [self._is_group(self._parsed[word]) for word in overrides]
+        chosen = [chooses(self._parsed[word]) for word in overrides]
         groups = tuple(word for word, is_group in zip(overrides, chosen, strict=True) if is_group)
         return groups, [self._parsed[w] for w, is_group in zip(overrides, chosen, strict=True) if not is_group]
 
@@ -283,15 +285,10 @@ class Composer:
         """The configuration of these components, without further values; not to be changed."""
         if groups not in self._chosen:
             cfg = hydra_compose("train", without_nulls(groups), return_hydra_config=True)
-            cfg = with_choices(cfg, cfg.hydra.runtime.choices)
-            cfg.reproduction = None  # claims and all; larger than the rest, and no part of a run's identity
-            self._chosen[groups] = cfg
+            self._chosen[groups] = with_choices(cfg, cfg.hydra.runtime.choices)
         return self._chosen[groups]
 
     def _with_values(self, groups: tuple[str, ...], values: list[Override]) -> DictConfig:
         cfg = copy.deepcopy(self._of(groups))
         put(values, cfg)
         return cfg
-
-    def _is_group(self, override: Override) -> bool:
-        return override.key_or_group in GROUPS or "/" in override.key_or_group or override.package is not None

@@ -3,19 +3,34 @@
 Written for hydra-core 1.3 and omegaconf 2.3; a later version may keep these things elsewhere.
 """
 
+import copy
 import io
 from collections.abc import Iterator, Sequence
-from contextlib import redirect_stderr
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, Node, OmegaConf, ValueNode
+from omegaconf.errors import OmegaConfBaseException
 
+from repro.config.groups import GROUPS
 from repro.errors import UserError
 
-__all__ = ["PLUGINS", "FileConfigSource", "children", "flags_first", "is_reference", "is_single", "put"]
+__all__ = [
+    "PLUGINS",
+    "FileConfigSource",
+    "children",
+    "chooses",
+    "composed_once",
+    "flags_first",
+    "is_reference",
+    "is_single",
+    "put",
+]
 
 PLUGINS = ("hydra_plugins.", "hydra._internal.core_plugins.")
 """What the addresses of launchers and sweepers begin with."""
@@ -26,6 +41,54 @@ def put(values: Sequence[Override], cfg: DictConfig) -> None:
     OmegaConf.set_struct(cfg, True)
     ConfigLoaderImpl._apply_overrides_to_config(list(values), cfg)
     OmegaConf.set_struct(cfg, None)
+
+
+def chooses(override: Override) -> bool:
+    """Whether a word of the command line chooses an option, and is no value of a setting."""
+    return override.key_or_group in GROUPS or "/" in override.key_or_group or override.package is not None
+
+
+@contextmanager
+def composed_once() -> Iterator[None]:
+    """Within it Hydra composes each choice of options once for all jobs of a sweep, and puts a job's values on top.
+
+    It reads and merges some twenty files a job otherwise, which takes longer than training a small net. What no job
+    goes by is left out of its configuration: an experiment's claims, and the jobs that its sweeper was handed.
+    """
+    slow = ConfigLoaderImpl.load_sweep_config
+    parser = OverridesParser.create()
+    chosen: dict[tuple[str, ...], DictConfig] = {}
+
+    def fast(loader: ConfigLoaderImpl, master: DictConfig, words: list[str]) -> DictConfig:
+        parsed = parser.parse_overrides(words)
+        if any(one.is_hydra_override() for one in parsed):
+            return slow(loader, master, words)
+        options = tuple(word for word, one in zip(words, parsed, strict=True) if chooses(one))
+        if options not in chosen:
+            chosen[options] = slow(loader, master, list(options))
+            chosen[options].reproduction = None
+            if "jobs" in chosen[options].hydra.sweeper:
+                chosen[options].hydra.sweeper.jobs = []
+        cfg = copy.deepcopy(chosen[options])
+        ConfigLoaderImpl._apply_overrides_to_config([one for one in parsed if not chooses(one)], cfg)
+        cfg.hydra.overrides.task = list(words)
+        parts = cfg.hydra.job.config.override_dirname
+        cfg.hydra.job.override_dirname = get_overrides_dirname(
+            parsed, kv_sep=parts.kv_sep, item_sep=parts.item_sep, exclude_keys=parts.exclude_keys
+        )
+        return cfg
+
+    def load(self: ConfigLoaderImpl, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        try:
+            return fast(self, master_config, sweep_overrides)
+        except (HydraException, OmegaConfBaseException):
+            return slow(self, master_config, sweep_overrides)  # which refuses it in Hydra's own words
+
+    ConfigLoaderImpl.load_sweep_config = load  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        ConfigLoaderImpl.load_sweep_config = slow  # type: ignore[method-assign]
 
 
 def children(node: Any) -> Iterator[tuple[Any, Node]]:

@@ -10,7 +10,7 @@ from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
 from repro.config.compose import ERRORS, check_groups, explain, with_choices, without_nulls
-from repro.config.internals import flags_first
+from repro.config.internals import composed_once, flags_first
 from repro.config.run import resolve
 from repro.config.yaml_loader import fast_yaml
 from repro.errors import UserError, printable
@@ -36,7 +36,7 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"
     before, sys.argv = sys.argv, ["repro train", *words]
     try:
-        with fast_yaml():
+        with fast_yaml(), composed_once():
             hydra.main(version_base="1.3", config_path=str(conf_dir().resolve()), config_name="train")(task)()
     except InstantiationException:
         raise
