@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from repro.errors import UserError
-from repro.study.experiment import Experiment, names, select
+from repro.study.experiment import Experiment, load, names, select
+from repro.study.publish import plan
 
 # Expansion
 
@@ -99,3 +100,20 @@ def test_select() -> None:
     assert [e.name for e in select("training_deep_networks/initialization")] == [
         "training_deep_networks/initialization"
     ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "extra", "says"),
+    [
+        ({"variants": {"one": ["activation=tanh"], "two": ["activation=tanh"]}}, [], "'one' and 'two'.* take one away"),
+        ({"axes": {"optimizer.lr": [0.1, 1.0e-1]}}, [], "'one' and 'one'.* take one away"),
+        ({}, ["activation=relu"], "'one' and 'two'.* leave out what makes them alike: activation=relu"),
+    ],
+)
+def test_variants_that_are_one_run_are_refused(changes: dict[str, Any], extra: list[str], says: str) -> None:
+    """The table would have the run under the name of one of them, and the other without a value."""
+    variants = {"one": ["activation=tanh"], "two": ["activation=sigmoid"]}
+    name = "training_deep_networks/initialization"
+    content = load(name).reproduction | {"claims": {}, "variants": variants, "scales": {"smoke": {}}} | changes
+    with pytest.raises(UserError, match=says):
+        plan(Experiment(name, content), "smoke", extra=extra)

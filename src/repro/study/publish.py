@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from repro.claims.grammar import check_claims
+from repro.errors import UserError
 from repro.paths import CLONE
 from repro.storage.files import read_json, write_atomic, write_json
 from repro.study import collect, page
@@ -46,13 +47,21 @@ def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra
 
     Args:
         extra: the user's own overrides; runs that differ by them are kept apart from the published ones.
+
+    Raises:
+        UserError: two of its runs are the same.
     """
     check_claims(experiment.claims, list(experiment.variants))
     jobs, plain = experiment.jobs(scale, extra), experiment.jobs(scale)
     runs = planned([job.overrides for job in jobs], results_dir)
     changed = bool(extra) and [r.id for r in runs] != [r.id for r in planned([j.overrides for j in plain], results_dir)]
-    expected, by_id = {}, {}
+    expected: dict[str, Expected] = {}
+    by_id: dict[str, Job] = {}
     for job, run in zip(experiment.jobs(scale, [*extra, f"results_dir={results_dir}"]), runs, strict=True):
+        if run.id in by_id:
+            mend = f"leave out what makes them alike: {' '.join(extra)}" if changed else "take one away"
+            both = f"'{by_id[run.id].variant}' and '{job.variant}'"
+            raise UserError(f"{experiment.name}: {both} have the same settings, so that they are one run; {mend}")
         expected[run.id] = Expected(job.variant, job.swept, run.folder, run.seeds)
         by_id[run.id] = job
     name = "custom" if changed else experiment.published_scale if scale == "published" else scale
