@@ -52,7 +52,7 @@ def by_epoch(curves: pd.DataFrame, nets: Nets, metrics: Mapping[str, str], heigh
         scales.whole_ticks(ax.xaxis)
         ax.set(xlabel="epoch", title=f"validation: {title}")
     legends.outside(fig, axes, loc="outside upper center", ncols=3, fontsize="small")
-    note = f"median and range of the seeds; {nets.said} by greedy search"
+    note = f"thick: median; thin: seeds; {nets.said} by greedy search"
     fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
     return fig
 
