@@ -161,7 +161,8 @@ def state(run):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # torch's compiler warns itself, and would take the error for its own
 def test_compiling_moves_last_bits_only():
-    words = ["normalization=layer", "activation=noisy_tanh", "backward=linear"]  # compiling takes half a minute
+    words = ["normalization=layer", "activation=noisy_tanh", "backward=linear"]
+    words.append("architecture.channels=[3]")  # a compiler is started for every kernel
     compiled = start(*words, "trainer.compile=true")
     assert_near(finish(start(*words)), finish(compiled), rtol=1e-4, atol=1e-5)
     assert isinstance(compiled.learner.call.args[0], torch._dynamo.OptimizedModule)
