@@ -123,8 +123,6 @@ def check_tables(experiment: Experiment, folder: Path, rows: int) -> None:
     assert set(runs["status"]) <= {"done", "diverged"}
     assert runs["run"].str.fullmatch("[0-9a-f]{10}").all()
     for share in {"test_accuracy", "valid_bit_error"} & set(runs.columns):
-        assert runs[runs["status"] == "done"][share].dropna().between(0, 1).all()  # not all have it
-        assert runs[runs["status"] == "done"][share].dropna().between(0, 1).all()  # what trains nothing has none
         found = runs[runs["status"] == "done"][share].dropna()  # runs of another task or procedure have none
         assert len(found)
         assert found.between(0, 1).all()
