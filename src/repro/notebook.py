@@ -71,7 +71,7 @@ class FinishedRun:
 
     @cached_property
     def models(self) -> Sequence["nn.Module"]:
-        """The trained net of every seed, in evaluation mode; its data are read to build it.
+        """The trained net of every seed, on the CPU and in evaluation mode; its data are read to build it.
 
         Raises:
             UserError: as `reopened`.

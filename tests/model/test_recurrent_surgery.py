@@ -59,8 +59,7 @@ def test_with_the_usual_activations_it_is_torchs_layer(kind: Any, settings: dict
         sum((part * part.detach().cos()).sum() for part in parts).backward()
     wanted_norm = sum(p.grad.square().sum() for p in layer.parameters())
     own = [p.grad for p in ours.parameters() if p.grad is not None]
-    if settings.get("bias", True):  # one without has some here, which start at 0
-        torch.testing.assert_close(sum(g.square().sum() for g in own), wanted_norm, rtol=1e-10, atol=0)
+    torch.testing.assert_close(sum(g.square().sum() for g in own), wanted_norm, rtol=1e-10, atol=0)
 
 
 @pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
@@ -101,3 +100,72 @@ def test_mistakes_are_named() -> None:
         net(nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 2, 4), torch.tensor([3, 1])))
     with pytest.raises(UserError, match="the net has no relu module; its activation modules: sigmoid, tanh"):
         repro.replace(Net(nn.GRU(4, 5)), {"relu": nn.Tanh})
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_a_rule_given_later_acts_in_the_cell(kind: Any) -> None:
+    _, ours = pair(kind)
+    x = torch.randn(4, 3, 4, dtype=torch.float64)
+
+    def slope() -> Tensor:
+        ours.zero_grad()
+        flat(ours(x))[0].sum().backward()
+        return ours.layer.layers[0].input.weight.grad.clone()
+
+    exact, linear = slope(), (repro.backward.linear(ours), slope())[1]
+    assert not torch.allclose(linear, exact, rtol=0.1)
+    ours.layer.layers[0].fused = False
+    torch.testing.assert_close(slope(), linear)
+    repro.backward.exact(ours)
+    ours.layer.layers[0].fused = True
+    assert torch.equal(slope(), exact)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_functions_exchanged_twice_act(kind: Any) -> None:
+    _, ours = pair(kind)
+    x = torch.randn(4, 3, 4, dtype=torch.float64)
+    repro.replace(ours, {"tanh": NoisyTanh(noise="nan", c=0, alpha=1.0), "sigmoid": nn.Hardsigmoid()})
+    found = flat(ours(x))[0]
+    _, fresh = pair(kind)
+    hard = flat(repro.replace(fresh, {"tanh": nn.Hardtanh(), "sigmoid": nn.Hardsigmoid()})(x))[0]
+    torch.testing.assert_close(found, hard)
+    assert {p.numel() for name, p in ours.named_parameters() if name.endswith(".p")} == {5}
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_what_is_frozen_stays_so(kind: Any) -> None:
+    layer = kind(4, 5, bias=False)
+    layer.weight_hh_l0.requires_grad = False
+    own = dict(repro.replace(Net(layer), {"tanh": nn.Tanh}).named_parameters())
+    assert [name for name, p in own.items() if p.requires_grad] == ["layer.layers.0.input.weight"]
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+@pytest.mark.parametrize("unit", [nn.Tanh(), NoisyTanh()])
+def test_it_runs_in_mixed_precision(kind: Any, unit: nn.Module) -> None:
+    net = repro.replace(Net(kind(4, 5)), {"tanh": unit})
+    x = torch.randn(4, 3, 4)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = flat(net(x))[0]
+    out.float().sum().backward()
+    assert torch.isfinite(out).all()
+    torch.testing.assert_close(out.float(), flat(net.eval()(x))[0], rtol=0.1, atol=0.3)
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_second_derivatives_are_right_or_refused(kind: Any) -> None:
+    layer, ours = pair(kind)
+
+    def penalty(net: nn.Module) -> Tensor:
+        x = torch.linspace(-1, 1, 84, dtype=torch.float64).view(7, 3, 4).requires_grad_()
+        (slope,) = torch.autograd.grad(flat(net(x))[0].sum(), x, create_graph=True)
+        return slope.square().sum()
+
+    with pytest.raises(UserError, match="no second derivatives; set fused = False on each LSTMLayer"):
+        penalty(ours)
+    ours.layer.layers[0].fused = False
+    penalty(layer).backward()
+    penalty(ours).backward()
+    wanted, own = (sum(p.grad.square().sum() for p in net.parameters()) for net in (layer, ours))
+    torch.testing.assert_close(own, wanted)

@@ -59,6 +59,81 @@ def test_units_of_pictures_and_by_example() -> None:
         repro.replace(Odd(), {"relu": ESP()})
 
 
+class Rows(nn.Module):
+    """A linear layer over the last of four dimensions, which no batch norm has to follow."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.act = nn.Linear(6, 6), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.layer(x))
+
+
+@pytest.mark.parametrize("shown", [False, True], ids=["unseen", "example"])
+@pytest.mark.parametrize(
+    ("model", "shape", "axis"),
+    [
+        (nn.Sequential(nn.Conv1d(3, 6, 1), nn.BatchNorm1d(6), nn.ReLU()), (2, 3, 6), 1),
+        (nn.Sequential(nn.Conv2d(3, 6, 1), nn.ReLU()), (2, 3, 6, 6), 1),
+        (nn.Sequential(nn.Conv3d(3, 6, 1), nn.ReLU()), (2, 3, 6, 6, 6), 1),
+        (Rows(), (2, 6, 6, 6), -1),
+        (Rows(), (2, 6, 6), -1),
+    ],
+    ids=["1", "2", "3", "rows of 4", "rows of 3"],
+)
+def test_parameters_lie_along_the_units(model: nn.Module, shape: tuple[int, ...], axis: int, shown: bool) -> None:
+    x = torch.randn(shape)
+    model = copy.deepcopy(model).eval()
+    places = [name for name, m in model.named_modules() if isinstance(m, nn.ReLU)]
+    before = nn.Sequential(*list(model.children())[:-1])(x)
+    repro.replace(model, {"relu": ESP()}, example=x if shown else None)
+    act = model.get_submodule(places[0])
+    with torch.no_grad():
+        act.function.beta.copy_(torch.arange(6.0))
+    beta = torch.arange(6.0).view([6 if i == axis % len(shape) else 1 for i in range(len(shape))])
+    torch.testing.assert_close(model(x), before * torch.sigmoid(beta * before))
+
+
+def test_a_module_at_several_places_is_exchanged_at_each() -> None:
+    def shared() -> nn.Sequential:
+        act = nn.PReLU()
+        return nn.Sequential(nn.Linear(8, 5), act, nn.Linear(5, 4), act)
+
+    model = repro.replace(shared(), {"prelu": ESP()})
+    assert [model[i].units for i in (1, 3)] == [5, 4]
+    ruled = repro.backward.linear(shared())
+    assert ruled[1] is ruled[3]
+    assert sum(p.numel() for p in ruled.parameters()) == sum(p.numel() for p in shared().parameters())
+    x = X.clone().requires_grad_()
+    ruled(x).sum().backward()
+    torch.testing.assert_close(x.grad, torch.ones(6, 4) @ ruled[2].weight @ ruled[0].weight)
+    layer = nn.LSTM(5, 5)
+    pair = repro.replace(nn.ModuleList([layer, layer]), {"tanh": nn.Hardtanh()})
+    assert pair[0] is pair[1]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_it_goes_where_the_net_is_and_into_its_mode(dtype: torch.dtype) -> None:
+    model = repro.replace(net(nn.Tanh(), nn.Tanh()).to(dtype).eval(), {"tanh": NoisyTanh()})
+    assert {p.dtype for p in model.parameters()} == {dtype}
+    assert torch.equal(model(X.to(dtype)), model(X.to(dtype)))
+    assert not any(m.training for m in model.modules())
+    meta = repro.replace(net(nn.Tanh(), nn.Tanh()).to("meta"), {"tanh": ESP()})
+    assert {p.device.type for p in meta.parameters()} == {"meta"}
+
+
+def test_nothing_changes_where_there_is_an_error() -> None:
+    model = nn.ModuleDict({"act": nn.Tanh(), "layer": nn.LSTM(4, 5, proj_size=2)})
+    with pytest.raises(UserError, match="proj_size"):
+        repro.replace(model, {"tanh": nn.ReLU()})
+    assert type(model["act"]) is nn.Tanh
+    frozen = net(nn.ReLU(), nn.ReLU())
+    frozen[2][1].eval()
+    repro.replace(frozen, {"relu": ESP()}, example=X)
+    assert [m.training for m in (frozen, frozen[2], frozen[2][1])] == [True, True, False]
+
+
 def test_functions_that_make_one_and_ordinary_modules() -> None:
     model = repro.replace(net(nn.ReLU(), nn.Tanh()), {"relu": nn.SiLU, "tanh": nn.Sigmoid()})
     assert [type(m) for m in (model[1], model[2][2])] == [nn.SiLU, nn.Sigmoid]
@@ -69,6 +144,10 @@ def test_mistakes_are_named() -> None:
         repro.replace(net(nn.ReLU(), nn.ReLU()), {"tanh": nn.ReLU()})
     with pytest.raises(UserError, match="no activation module that could have a backward rule"):
         repro.backward.linear(nn.Linear(1, 1))
+    with pytest.raises(
+        UserError, match=r"no rule reaches the functions within 0 \(GRU\); first open it with repro.repl"
+    ):
+        repro.backward.linear(nn.Sequential(nn.GRU(2, 2), nn.Tanh()))
     with pytest.raises(UserError, match="'loud'"):
         NoisyTanh(noise="loud")
     with pytest.raises(UserError, match="units"):

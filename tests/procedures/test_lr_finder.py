@@ -45,6 +45,11 @@ def test_rates_rise_until_the_loss_does(tmp_path: Path) -> None:
     assert 1e-6 < suggested <= lowest < 1e4
 
 
+def test_it_is_not_evaluated_between(tmp_path: Path) -> None:
+    often, never = (trained(tmp_path, "procedure.steps=12", f"trainer.eval_steps={n}") for n in (5, "null"))
+    pd.testing.assert_frame_equal(found(often), found(never))
+
+
 def test_what_is_suggested_is_where_the_loss_falls_fastest() -> None:
     """Of a curve whose steepest place and minimum are known: -tanh at rate 1e-2, up again from 1 on."""
     rates = np.logspace(-5, 1, 121)

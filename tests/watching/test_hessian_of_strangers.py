@@ -1,11 +1,14 @@
 """`repro.hessian` of nets that repro did not build."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.data import DataLoader, TensorDataset
 
 import repro
@@ -48,6 +51,84 @@ def test_eigenvalues_are_those_of_autograd() -> None:
     by_batches = repro.hessian(net(), functional.cross_entropy, loader)
     again = by_batches.loc[by_batches["quantity"] == "eigenvalue"].sort_values("index")["value"].to_numpy(float)
     np.testing.assert_allclose(again, own, rtol=1e-9, atol=1e-12)
+
+
+class TiedAutoencoder(nn.Module):
+    """Its decoder is the encoder's weight, which no call of a layer shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.other = nn.Linear(3, 2), nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(torch.tanh(self.other(torch.tanh(self.encoder(x)))), self.encoder.weight.t())[:, :2]
+
+
+class Scaled(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(3, 3), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.two(torch.tanh(self.one(x))) * self.one.weight.norm()
+
+
+class Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.TransformerEncoderLayer(4, 2, 4, dropout=0, batch_first=True)
+        self.into, self.head = nn.Linear(1, 4), nn.Linear(4, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.body(self.into(x[:, :, None])).mean(1))
+
+
+class Cell(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.head = nn.LSTM(1, 3, batch_first=True), nn.Linear(3, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.layer(x[:, :, None])[0][:, -1])
+
+
+STRANGE = {
+    "tied": TiedAutoencoder,
+    "a weight used beside its layer": Scaled,
+    "samples meet": lambda: nn.Sequential(
+        nn.Linear(3, 4), nn.BatchNorm1d(4, track_running_stats=False), nn.Tanh(), nn.Linear(4, 2)
+    ),
+    "attention": Attention,
+    "recurrent": Cell,
+}
+
+
+@pytest.mark.parametrize("build", STRANGE.values(), ids=STRANGE)
+def test_what_blocks_of_layers_cannot_see(build: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    model = build()
+    found = repro.hessian(model, functional.cross_entropy, (X, Y))
+    own = found.loc[found["quantity"] == "eigenvalue"].sort_values("index")["value"].to_numpy(float)
+    with sdpa_kernel(SDPBackend.MATH):
+        np.testing.assert_allclose(own, eigenvalues(model), rtol=1e-7, atol=1e-10)
+
+
+def test_data_and_losses_as_people_have_them() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net()
+
+        def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+            return self.net(torch.cat([left, right], 1))
+
+    weighted = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 1.0]))
+    wanted = repro.hessian(net(), functional.cross_entropy, (X, Y))["value"]
+    torch.manual_seed(0)
+    for model, data in ((net(), [X, Y]), (nn.DataParallel(net()), (X, Y)), (Two(), ((X[:, :1], X[:, 1:]), Y))):
+        found = repro.hessian(model, weighted, data)["value"]
+        np.testing.assert_allclose(found.to_numpy(float), wanted.to_numpy(float), rtol=1e-7, atol=1e-10)
+    assert weighted.weight.dtype == torch.float32
 
 
 def test_mistakes_are_named() -> None:

@@ -1,5 +1,7 @@
 """`repro.watch` on nets of strangers: nothing of their training changes, and the numbers are right."""
 
+import copy
+import io
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ from strangers_nets import BATCH, CLASSES, NETS, SIDE, batches, train
 from torch import Tensor, nn
 from torch.nn import functional
 
+import repro
 from repro.errors import UserError
 from repro.watching import Watch
 
@@ -135,15 +138,53 @@ def test_gradients_through_time_are_those_of_every_step() -> None:
         assert [got["model", f"gradient_through_time_{t:02d}"] for t in range(7)] == pytest.approx(steps.tolist())
 
 
-def test_units_of_pictures_are_channels() -> None:
-    net = nn.Sequential(nn.Conv2d(1, 3, 1), nn.ReLU())
+class Rows(nn.Module):
+    """A linear layer over the last of four dimensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.act = nn.Linear(1, 3), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.layer(x))
+
+
+@pytest.mark.parametrize(
+    ("net", "shape"),
+    [
+        (nn.Sequential(nn.Conv1d(1, 3, 1), nn.ReLU()), (2, 1, 5)),
+        (nn.Sequential(nn.Conv2d(1, 3, 1), nn.BatchNorm2d(3), nn.ReLU()).eval(), (2, 1, 4, 4)),
+        (nn.Sequential(nn.Conv3d(1, 3, 1), nn.ReLU()), (2, 1, 4, 4, 4)),
+        (Rows(), (2, 4, 5, 1)),
+    ],
+    ids=["1", "2", "3", "rows"],
+)
+def test_units_are_channels_behind_a_convolution_and_columns_elsewhere(net: nn.Module, shape: tuple[int, ...]) -> None:
+    layer = next(m for m in net.modules() if hasattr(m, "weight"))
     with torch.no_grad():
-        net[0].weight.copy_(torch.tensor([1.0, -1.0, 0.0]).view(3, 1, 1, 1))
-        net[0].bias.copy_(torch.tensor([0.0, 0.0, -1.0]))
+        layer.weight.copy_(torch.tensor([1.0, -1.0, 0.0]).view_as(layer.weight))
+        layer.bias.copy_(torch.tensor([0.0, 0.0, -1.0]))
+    net.train()
+    for norm in net.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            norm.eval()
     with Watch(net) as watch:
-        net(torch.rand(2, 1, 4, 4)).sum().backward()
+        net(torch.rand(shape)).sum().backward()
         watch.step()
-    assert numbers(watch)["1", "dead_share"] == pytest.approx(2 / 3)
+    shares = watch.table.set_index("quantity")["value"]
+    assert shares["dead_share"] == pytest.approx(2 / 3)
+
+
+def test_a_histogram_has_every_unit() -> None:
+    net = nn.Linear(1, 2)
+    with torch.no_grad():
+        net.weight.zero_()
+        net.bias.copy_(torch.tensor([0.0, 5.0]))
+    with Watch(net, bins=2) as watch:
+        net(torch.zeros(9000, 1)).sum().backward()
+        watch.step()
+    got = {quantity: value for (_, quantity), value in numbers(watch).items() if quantity.startswith("histogram_")}
+    assert list(got.values()) == [0.0, 5.0, 0.5, 0.5]
 
 
 def test_every_so_often_and_early() -> None:
@@ -167,6 +208,99 @@ def test_calls_in_evaluation_do_not_count() -> None:
         net(torch.full((3, 1), 1e3))
         watch.step()
     assert numbers(watch)["1", "saturated_share"] == 0.0
+
+
+class Routed(nn.Module):
+    """An expert that no sample goes to, a buffer that comes with the first call, and one that is a view."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.used, self.unused, self.act = nn.Linear(SIDE, CLASSES), nn.Linear(SIDE, CLASSES), nn.Tanh()
+        self.register_buffer("view", torch.ones(1).expand(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not hasattr(self, "late"):
+            self.register_buffer("late", torch.ones(CLASSES))
+        return self.used(x) * self.late + self.act(self.unused(x[:0])).sum()
+
+
+@pytest.mark.parametrize("probe", [False, True], ids=["batches", "probe"])
+@pytest.mark.parametrize(
+    "net",
+    [
+        Routed(),
+        nn.Sequential(nn.Linear(SIDE, CLASSES), nn.PReLU()).bfloat16(),
+        nn.Sequential(nn.Linear(SIDE, CLASSES), nn.Tanh()).requires_grad_(False),
+    ],
+    ids=["routed", "bfloat16", "frozen"],
+)
+def test_what_does_not_stop_training_does_not_stop_the_watch(net: nn.Module, probe: bool) -> None:
+    net = copy.deepcopy(net)
+    x, y = batches()[0]
+    x = x.to(next(net.parameters()).dtype)
+    how: dict[str, Any] = {"probe": (x, y), "loss_fn": functional.cross_entropy} if probe else {}
+    with Watch(net, **how) as watch:
+        loss = functional.cross_entropy(net(x), y)
+        if loss.requires_grad:
+            loss.backward()
+        watch.step(loss)
+    assert "activation_mean" in set(watch.table["quantity"])
+
+
+def test_a_function_that_draws_its_slope_is_left_alone_under_a_rule() -> None:
+    def trained(looked_at: bool) -> list[Tensor]:
+        torch.manual_seed(0)
+        net = repro.backward.linear(nn.Sequential(nn.Linear(SIDE, 4), nn.RReLU(), nn.Linear(4, CLASSES)))
+        watch = Watch(net, every=1) if looked_at else None
+        return list(train(net, watch.step if watch else Tensor.detach))
+
+    assert all(torch.equal(a, b) for a, b in zip(trained(True), trained(False), strict=True))
+
+
+def test_copies_made_meanwhile_are_free_of_hooks() -> None:
+    net = build("mlp")
+    with Watch(net) as watch:
+        copied = copy.deepcopy(net)
+        buffer = io.BytesIO()
+        torch.save(net, buffer)
+        net(batches()[0][0]).sum().backward()
+        copied(batches()[0][0]).sum().backward()
+        watch.step()
+    buffer.seek(0)
+    assert torch.equal(torch.load(buffer, weights_only=False)[0].weight, net[0].weight)
+    with Watch(net) as alone:
+        net(batches()[0][0]).sum().backward()
+        alone.step()
+    assert list(numbers(watch)) == list(numbers(alone))
+    assert numbers(watch)["0", "activation_mean"] == numbers(alone)["0", "activation_mean"]
+
+
+@pytest.mark.parametrize(("kind", "places"), [(nn.LSTM, 5), (nn.GRU, 3)])
+def test_gates_that_were_exchanged_are_seen_on_a_probe(kind: type[nn.RNNBase], places: int) -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer, self.head = kind(SIDE, 4, batch_first=True), nn.Linear(4, CLASSES)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.head(self.layer(x)[0][:, -1])
+
+    net = Net()
+    x = torch.randn(BATCH, 7, SIDE)
+    plain, exchanged = copy.deepcopy(net), repro.replace(net, {"tanh": nn.Tanh})
+    found = {}
+    for name, one in (("plain", plain), ("exchanged", exchanged)):
+        with Watch(one, functional.cross_entropy, probe=(x, batches()[0][1])) as watch:
+            watch.step()
+        found[name] = numbers(watch)
+    for (layer, quantity), value in found["plain"].items():
+        if quantity != "weight_norm" and not quantity.startswith(("update", "weight_gradient")):
+            assert found["exchanged"][layer, quantity] == pytest.approx(value, rel=1e-4), (layer, quantity)
+    seen = {layer: value for (layer, quantity), value in found["exchanged"].items() if quantity == "saturated_share"}
+    assert len(seen) == places
+    assert all(layer.startswith("layer.layers.0.") for layer in seen)
+    assert set(watch.table.set_index("layer").loc[list(seen), "depth"]) == {1}
+    assert all(part.fused for part in exchanged.modules() if hasattr(part, "fused"))
 
 
 class Scalars:

@@ -18,6 +18,9 @@ from repro.bars import tracked
 from repro.datasets.protocol import Batch
 from repro.diagnostics.objective import MEMORY, Objective, Values
 
+# Of a product's length, by which blocks may miss it: rounding is some 1e-15, a term left out some tenths.
+FITTING = 1e-8
+
 
 def hessian(objective: Objective) -> Tensor:
     """Second derivatives of the objective at its parameters, (count, count), symmetric to the last bit."""
@@ -25,6 +28,9 @@ def hessian(objective: Objective) -> Tensor:
     matrix = torch.zeros(objective.count, objective.count, dtype=torch.float64, device=objective.theta.device)
     if layers:
         _between_layers(objective, layers, matrix)
+        if not _fits(objective, layers, matrix):
+            layers = []
+            matrix.zero_()
     inside = torch.zeros(objective.count, dtype=torch.bool)
     for layer in layers:
         inside[layer.places.flatten()] = True
@@ -89,6 +95,20 @@ def _places(starts: dict[str, int], name: str, layer: nn.Linear) -> Tensor:
     outputs, inputs = layer.weight.shape
     weights = starts[f"{name}.weight"] + torch.arange(outputs * inputs).view(outputs, inputs)
     return torch.cat([weights, starts[f"{name}.bias"] + torch.arange(outputs)[:, None]], 1)
+
+
+def _fits(objective: Objective, layers: Sequence[_Linear], matrix: Tensor) -> bool:
+    """Whether the blocks between the layers do what a product does.
+
+    They do not where a weight is used outside its layer too, or where samples meet, which no call of a layer shows.
+    """
+    places = torch.cat([layer.places.flatten() for layer in layers]).to(matrix.device)
+    rng = torch.Generator().manual_seed(0)
+    vector = torch.zeros_like(objective.theta)
+    vector[places] = torch.randn(len(places), generator=rng, dtype=torch.float64).to(vector.device)
+    product = objective.products(vector[None])[0]
+    error = (matrix @ vector - product)[places].norm()
+    return bool(error <= FITTING * product[places].norm() + torch.finfo(torch.float64).eps)
 
 
 @dataclass

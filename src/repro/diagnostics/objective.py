@@ -135,8 +135,12 @@ class Objective:
 
     def _values_per_sample(self, x: Tree) -> int:
         seen: list[int] = []
+
+        def count(_module: nn.Module, _args: object, out: object) -> None:
+            seen.append(out.numel() if isinstance(out, Tensor) else 0)
+
         parts = [part for part in self.module.modules() if not list(part.children())]
-        handles = [part.register_forward_hook(lambda _m, _a, out: seen.append(out.numel())) for part in parts]
+        handles = [part.register_forward_hook(count) for part in parts]
         try:
             with torch.no_grad():
                 self.output(self.theta, x)

@@ -24,7 +24,8 @@ class WithActivations(nn.Module):
     """A stack of recurrent layers that is called as torch's own is, and has its weights.
 
     Args:
-        layer: an `nn.LSTM` or `nn.GRU`; its weights are copied.
+        layer: an `nn.LSTM` or `nn.GRU`; its weights are copied, with whether they are trained. Without biases it gets
+            some of zeros, which are not.
         unit: what takes the place of tanh (the candidate, and the cell's output of an LSTM).
         gate: what takes the place of the logistic sigmoid.
 
@@ -94,6 +95,7 @@ def _copy(layer: Recurrent, place: str, one: LSTMLayer | GRULayer) -> None:
     for linear, name in ((one.input, "ih"), (one.recurrent, "hh")):
         for mine, kind in ((linear.weight, "weight"), (linear.bias, "bias")):
             theirs = getattr(layer, f"{kind}_{name}_{place}", None)  # no biases with bias=False
+            mine.requires_grad = theirs is not None and theirs.requires_grad
             blocks = torch.zeros_like(mine) if theirs is None else theirs
             parts = blocks.chunk(len(order))
             mine.copy_(torch.cat([parts[i] for i in order]))

@@ -1,16 +1,16 @@
 """Other activations and backward rules for a net that is there already."""
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from repro.errors import UserError
 from repro.model.activations.modules import PerUnit
 from repro.model.activations.nonlinearity import Nonlinearity
-from repro.model.backward import Rule
+from repro.model.backward import Rule, is_exact
+from repro.model.fronts import Front, called, held
 from repro.model.recurrent import WithActivations
 
 ACTIVATIONS: tuple[type[nn.Module], ...] = (
@@ -27,40 +27,45 @@ WITHIN: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 
 Replacement = nn.Module | Callable[[], nn.Module]
 
-SIZES = ("out_features", "out_channels", "num_features")  # of the layer in front of an activation
 
-
-def replace(model: nn.Module, replacements: Mapping[str, Replacement], example: Tensor | None = None) -> nn.Module:
+def replace(model: nn.Module, replacements: Mapping[str, Replacement], example: Any = None) -> nn.Module:
     """Put other activations into a net, in place.
 
     Args:
         model: its activation modules are exchanged, and the tanh and sigmoid within each `nn.LSTM` and `nn.GRU`, which
-            become `WithActivations`, with its weights under other names. What `forward` calls as a function stays.
+            become `WithActivations`, with its weights under other names. What `forward` calls as a function stays. A
+            module that stands at several places gets another at each; a recurrent layer stays one.
         replacements: by class name in lower case ("tanh", "relu", "gelu"), a module, of which every place gets a copy
             of its own, or a function that makes one.
         example: a batch; it tells an activation with parameters how many units its layer has. Without it the last
             layer in front counts, in the order in which the net holds them.
 
     Returns:
-        The net itself.
+        The net itself; it is as it was if there is an error.
 
     Raises:
         UserError: the net has no such module, or an activation cannot be told its number of units.
     """
-    places = [(name, m) for name, m in model.named_modules() if isinstance(m, ACTIVATIONS) and name]
-    recurrent = [(name, m) for name, m in model.named_modules() if isinstance(m, nn.LSTM | nn.GRU) and name]
+    modules = [(name, m) for name, m in model.named_modules(remove_duplicate=False) if name]
+    places = [(name, m) for name, m in modules if isinstance(m, ACTIVATIONS)]
+    recurrent = [(name, m) for name, m in modules if isinstance(m, nn.LSTM | nn.GRU)]
     there = sorted({type(m).__name__.lower() for _, m in places} | ({*WITHIN} if recurrent else set()))
     for wanted in replacements:
         if wanted not in there:
             has = ", ".join(there) or "none at all"
             raise UserError(f"the net has no {wanted} module; its activation modules: {has}")
-    chosen = [(name, replacements[key]) for name, m in places if (key := type(m).__name__.lower()) in replacements]
-    units = _units_in_front(model) if example is None else _units_seen(model, [name for name, _ in chosen], example)
-    for name, what in chosen:
-        model.set_submodule(name, _fitting(name, what, units.get(name)))
-    unit, gate = (_maker(replacements.get(key, usual)) for key, usual in WITHIN.items())
-    for name, layer in recurrent if WITHIN.keys() & replacements.keys() else ():
-        model.set_submodule(name, WithActivations(layer, unit, gate))
+    chosen = [(name, m) for name, m in places if type(m).__name__.lower() in replacements]
+    fronts = held(model) if example is None else called(model, [name for name, _ in chosen], example)
+    made: list[tuple[str, nn.Module]] = []
+    for name, old in chosen:
+        own = _fitting(name, replacements[type(old).__name__.lower()], fronts[name])
+        made.append((name, own.train(old.training)))
+    if WITHIN.keys() & replacements.keys():
+        unit, gate = (_maker(replacements.get(key, usual)) for key, usual in WITHIN.items())
+        layers = {layer: WithActivations(layer, unit, gate) for _, layer in recurrent}
+        made += [(name, layers[layer]) for name, layer in recurrent]
+    for name, module in made:
+        model.set_submodule(name, module)
     return model
 
 
@@ -71,20 +76,28 @@ def under_rule(model: nn.Module, rule: Rule) -> nn.Module:
         The net itself.
 
     Raises:
-        UserError: the net has no activation module.
+        UserError: the net has no activation module, or torch's own recurrent layers, whose functions have no place.
     """
-    places: list[tuple[str, nn.Module]] = [(n, m) for n, m in model.named_modules() if n and isinstance(m, ACTING)]
+    modules = [(name, m) for name, m in model.named_modules(remove_duplicate=False) if name]
+    places: list[tuple[str, nn.Module]] = [(name, m) for name, m in modules if isinstance(m, ACTING)]
     within = [f"{name}." for name, m in places if isinstance(m, Nonlinearity)]
     places = [(name, m) for name, m in places if not name.startswith(tuple(within))]
+    sealed = [f"{name} ({type(m).__name__})" for name, m in modules if isinstance(m, nn.LSTM | nn.GRU)]
+    if sealed and not is_exact(rule):
+        raise UserError(
+            f"no rule reaches the functions within {sealed[0]}; first open it with "
+            'repro.replace(model, {"tanh": torch.nn.Tanh}), which changes no number'
+        )
     if not places:
         raise UserError("the net has no activation module that could have a backward rule")
+    ruled: dict[nn.Module, Nonlinearity] = {}
     for name, module in places:
         if isinstance(module, Nonlinearity):
             module.rule = rule
             continue
         if getattr(module, "inplace", False):
             setattr(module, "inplace", False)  # noqa: B010  # the rule needs the pre-activation
-        model.set_submodule(name, Nonlinearity(module, rule))
+        model.set_submodule(name, ruled.setdefault(module, Nonlinearity(module, rule)))
     return model
 
 
@@ -92,46 +105,19 @@ def _maker(what: Replacement) -> Callable[[int], nn.Module]:
     """From a number of units to a function for them."""
 
     def make(units: int) -> nn.Module:
-        module = _fitting("", what, units)
+        module = _fitting("", what, Front(units, 0))
         known = module.function if isinstance(module, PerUnit) else None
         return known or module  # the function itself, which the layers' kernels know
 
     return make
 
 
-def _fitting(name: str, what: Replacement, units: int | None) -> nn.Module:
+def _fitting(name: str, what: Replacement, front: Front) -> nn.Module:
+    """What goes to a place, in the type and on the device of the layer in front."""
     module = copy.deepcopy(what) if isinstance(what, nn.Module) else what()
-    if isinstance(module, PerUnit) and module.units is None:
+    if isinstance(module, PerUnit):
+        units = front.units if module.units is None else module.units
         if units is None:
             raise UserError(f"how many units {name} has cannot be seen; give replace an example= batch, or units=")
-        return module.of(units)
-    return module
-
-
-def _units_in_front(model: nn.Module) -> dict[str, int]:
-    units: dict[str, int] = {}
-    last = None
-    for name, module in model.named_modules():
-        size = next((size for key in SIZES if isinstance(size := getattr(module, key, None), int)), None)
-        last = last if size is None else size
-        if last is not None:
-            units[name] = last
-    return units
-
-
-def _units_seen(model: nn.Module, names: Iterable[str], example: Tensor) -> dict[str, int]:
-    units: dict[str, int] = {}
-
-    def note(name: str, _module: nn.Module, args: tuple[Tensor, ...]) -> None:
-        units[name] = args[0].shape[1 if args[0].dim() == 4 else -1]
-
-    handles = [model.get_submodule(name).register_forward_pre_hook(partial(note, name)) for name in names]
-    training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(example)
-    finally:
-        model.train(training)
-        for handle in handles:
-            handle.remove()
-    return units
+        module = module.of(units, front.spatial) if module.units is None else module.behind(front.spatial)
+    return module if front.like is None else module.to(front.like.device, front.like.dtype)

@@ -52,7 +52,8 @@ class RateFinder:
             optimizer = make_optimizer(
                 prepared.components.optimizer, list(learner.weights.values()), rest, prepared.device
             )
-        rising, trainer = Rising(self), replace(run.trainer, eval_every=0, patience=None, keep_best=False)
+        rising = Rising(self)
+        trainer = replace(run.trainer, eval_every=0, eval_steps=None, patience=None, keep_best=False)
         loop = Loop(
             learner, prepared.feed, optimizer, rising.factor, prepared.components.annealing, trainer, run.diagnostics
         )

@@ -59,7 +59,7 @@ def reopened(
 
 
 def nets(loop: Loop) -> list[nn.Module]:
-    """The net of every seed, in evaluation mode, with its weights at the end (trainer.keep_best: the kept ones)."""
+    """The net of every seed, on the CPU and in evaluation mode, as at its end (trainer.keep_best: as it was kept)."""
     learner = loop.learner
     found = []
     with loop.kept.loaded(learner):
@@ -67,7 +67,7 @@ def nets(loop: Loop) -> list[nn.Module]:
             values = {**learner.parameters, **learner.buffers}
             net = copy.deepcopy(learner.module)
             net.load_state_dict({k: v[replica] if learner.stacked else v for k, v in values.items()}, strict=False)
-            found.append(net.eval())
+            found.append(net.cpu().eval())
     return found
 
 

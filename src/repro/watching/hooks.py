@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
+from repro.model.recurrent import WithActivations
 from repro.watching.parts import Part, output_of
 from repro.watching.seen import Seen
 
@@ -36,9 +37,10 @@ class Hooks:
         """
         self._in_evaluation = in_evaluation
         for part in parts:
-            if part.acts:
-                self._handles.append(part.module.register_forward_pre_hook(self._before(part, seen), with_kwargs=True))
-            self._handles.append(part.module.register_forward_hook(self._after(part, seen)))
+            if part.acts or isinstance(part.module, WithActivations):
+                before = _Before(self, part, seen)
+                self._handles.append(part.module.register_forward_pre_hook(before, with_kwargs=True))
+            self._handles.append(part.module.register_forward_hook(_After(self, part, seen)))
 
     def hang_on_optimizers(self, parts: Iterable[Part], seen: Seen) -> None:
         """Look at the next steps of any optimizer of these weights, until `take_down`."""
@@ -65,30 +67,50 @@ class Hooks:
             handle.remove()
         self._handles.clear()
 
-    def _looked_at(self) -> bool:
+    def look(self) -> bool:
+        """Whether the call that is going on is one to look at."""
         return torch.is_grad_enabled() and (self.model.training or self._in_evaluation)
 
-    def _before(self, part: Part, seen: Seen) -> Any:
-        def enter(_module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            a = output_of(args or tuple(kwargs.values()))
-            if a is None or not self._looked_at():
-                return
-            seen.enters(part, a)
-            if a.requires_grad:
-                _when_it_flows(a, part, seen)
 
-        return enter
+class _Hook:
+    """A hook of one part; a copy of a net, or a file of it, that is made meanwhile has one that does nothing."""
 
-    def _after(self, part: Part, seen: Seen) -> Any:
-        def leave(_module: nn.Module, _args: tuple[Any, ...], out: Any) -> None:
-            h = output_of(out)
-            if h is None or not self._looked_at():
-                return
-            seen.leaves(part, h)
-            if not part.acts and h.requires_grad:
-                _when_it_flows(h, part, seen)
+    def __init__(self, hooks: Hooks, part: Part, seen: Seen) -> None:
+        self.hooks, self.part, self.seen = hooks, part, seen
 
-        return leave
+    def __reduce__(self) -> Any:
+        return _nothing_of, ()
+
+
+class _Before(_Hook):
+    def __call__(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        a = output_of(args or tuple(kwargs.values()))
+        if a is None or not self.hooks.look():
+            return
+        if not self.part.acts:  # its own activations come first, and stand at its depth
+            self.seen.place(self.part)
+            return
+        self.seen.enters(self.part, a)
+        if a.requires_grad:
+            _when_it_flows(a, self.part, self.seen)
+
+
+class _After(_Hook):
+    def __call__(self, _module: nn.Module, _args: tuple[Any, ...], out: Any) -> None:
+        h = output_of(out)
+        if h is None or not self.hooks.look():
+            return
+        self.seen.leaves(self.part, h)
+        if not self.part.acts and h.requires_grad:
+            _when_it_flows(h, self.part, self.seen)
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+def _nothing_of() -> Any:
+    return _nothing
 
 
 def _when_it_flows(values: Any, part: Part, seen: Seen) -> None:
@@ -109,5 +131,6 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
             random.setstate(states[0])
             np.random.set_state(states[1])
             with torch.no_grad():
-                for name, value in model.named_buffers():
-                    value.copy_(buffers[name])
+                for name, value in model.named_buffers():  # some may have come into being within
+                    if name in buffers and not torch.equal(value, buffers[name]):
+                        value.copy_(buffers[name])

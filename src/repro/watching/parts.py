@@ -11,9 +11,10 @@ from torch.nn.parameter import UninitializedParameter
 from repro.model.activations import Nonlinearity
 from repro.model.activations.modules import PerUnit
 from repro.model.activations.nonlinearity import FLAT
+from repro.model.recurrent import WithActivations
 from repro.model.surgery import ACTING
 
-RECURRENT = (nn.RNNBase,)
+RECURRENT = (nn.RNNBase, WithActivations)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 WEIGHTED = (nn.Linear, nn.Bilinear, nn.MultiheadAttention, *CONVOLUTIONS, *RECURRENT)
 
@@ -41,20 +42,31 @@ class Part:
 
 
 def parts_of(model: nn.Module) -> list[Part]:
-    """The linear, convolutional, recurrent, attention and activation modules, each once, in the order of the net."""
+    """The linear, convolutional, recurrent, attention and activation modules, each once, in the order of the net.
+
+    Of a recurrent layer with activations of its own these are parts too, which a kernel that computes them does not
+    call; its matrices are the layer's.
+    """
     found: list[Part] = []
     within: tuple[str, ...] = ()  # parts whose own parts do not count: a projection never called, a place's function
+    opened: tuple[str, ...] = ()  # parts of which only activations count
     for name, module in model.named_modules():
-        if within and name.startswith(within):
+        if name.startswith(within) or (name.startswith(opened) and not isinstance(module, ACTING)):
             continue
+        inside = f"{name}." if name else ""
         if isinstance(module, nn.MultiheadAttention | Nonlinearity | PerUnit):
-            within = (*within, f"{name}." if name else "")
+            within = (*within, inside)
+        if isinstance(module, WithActivations):
+            opened = (*opened, inside)
         if isinstance(module, WEIGHTED):
             found.append(Part(name or "model", module, tuple(filter(_is_weight, module.parameters()))))
         elif isinstance(module, ACTING):
             found.append(Part(name or "model", module, ()))
     following = [part.acts for part in found[1:]] + [False]
-    return [replace(p, feeds_activation=acts and not p.acts) for p, acts in zip(found, following, strict=False)]
+    return [
+        replace(p, feeds_activation=acts and not p.acts and not isinstance(p.module, WithActivations))
+        for p, acts in zip(found, following, strict=False)
+    ]
 
 
 def _is_weight(value: nn.Parameter) -> bool:
@@ -80,19 +92,25 @@ def samples_first(module: nn.Module, values: Tensor) -> Tensor:
     return values.transpose(0, 1) if timed else values
 
 
-def units_last(module: nn.Module, values: Tensor) -> Tensor:
-    """(samples, units): places and steps of time count as samples, channels of a picture as units."""
-    channels = values.dim() > 3 or (isinstance(module, CONVOLUTIONS) and values.dim() == 3)
-    values = values.movedim(1, -1) if channels else values
+def units_last(module: nn.Module | None, values: Tensor) -> Tensor:
+    """(samples, units): places and steps of time count as samples, channels as units.
+
+    Args:
+        module: the layer that the values come from, or behind which an activation stands; None where it is unknown,
+            and four dimensions are taken for a picture.
+        values: of its output, or of the activation's.
+    """
+    places = len(module.kernel_size) if isinstance(module, CONVOLUTIONS) else 2 if module is None else 0
+    values = values.movedim(1, -1) if places and values.dim() == places + 2 else values
     return values.reshape(-1, values.shape[-1] if values.dim() > 1 else 1)
 
 
 def saturated(module: nn.Module, a: Tensor) -> Tensor | None:
     """Where an activation's slope at `a` is below 0.02 in size, same shape; None where it draws its slope."""
+    if isinstance(getattr(module, "function", module), nn.RReLU):
+        return None
     if isinstance(module, Nonlinearity):
         return module.saturated(a, mapped=False)
-    if isinstance(module, nn.RReLU):
-        return None
     if (known := getattr(module, "saturated", None)) is not None:
         flat: Tensor = known(a)
         return flat
@@ -100,7 +118,8 @@ def saturated(module: nn.Module, a: Tensor) -> Tensor | None:
     kept = torch.autograd.graph.saved_tensors_hooks(lambda value: value, lambda value: value)
     mixed = torch.is_autocast_enabled(a.device.type)
     with torch.enable_grad(), kept, torch.autocast(a.device.type, enabled=False) if mixed else nullcontext():
-        at = a.float().requires_grad_() if a.dtype.itemsize < 4 else a.detach().requires_grad_()
+        own = next((p.dtype for p in module.parameters()), torch.float32 if a.dtype.itemsize < 4 else a.dtype)
+        at = a.detach().to(own).requires_grad_()
         out = type(module).forward(module, at.clone())
         slope = torch.autograd.grad(out, at, torch.ones_like(out))[0]
     return slope.abs() < FLAT

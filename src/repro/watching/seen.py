@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from repro.diagnostics.quantities import (
     activation_mean,
@@ -41,29 +41,34 @@ class Seen:
     bins: int = 0
     values: dict[tuple[str, tuple[str, ...]], list[Tensor]] = field(default_factory=lambda: defaultdict(list))
     depths: dict[str, int] = field(default_factory=dict)
+    last: nn.Module | None = None  # the layer with weights that was called last
 
     def enters(self, part: Part, a: Tensor) -> None:
         """A pre-activation on its way into an activation."""
-        self._place(part)
-        if (flat := saturated(part.module, a.detach())) is not None:
+        self.place(part)
+        if a.numel() and (flat := saturated(part.module, a.detach())) is not None:
             self._note(part, "saturated_share", flat.double().mean())
 
     def leaves(self, part: Part, out: Tensor) -> None:
         """What a part puts out, any shape."""
-        self._place(part)
-        units = units_last(part.module, out.detach()).double()  # once for all that need it
+        self.place(part)
+        self.last = self.last if part.acts else part.module
+        if not out.numel():  # no sample came this way
+            return
+        units = units_last(self.last, out.detach()).double()  # once for all that need it
         self._note(part, "activation_mean", activation_mean(units[None]))
         self._note(part, "activation_std", activation_std(units[None]))
         self._note(part, "unit_spread", unit_spread(units[None]))
         if part.acts:
             self._note(part, "dead_share", dead_share(units[None]))
         if self.bins and not part.feeds_activation:
-            apart = 1 + units.numel() // BINNED
-            low, high, shares = histogram(units.flatten()[None, ::apart], self.bins)
+            low, high, shares = histogram(_some(units)[None], self.bins)
             self._note(part, histogram_names(self.bins), torch.cat([low[:, None], high[:, None], shares], 1))
 
     def flows(self, part: Part, gradient: Tensor) -> None:
         """The gradient of the loss with respect to a pre-activation: into an activation, or out of a layer."""
+        if not gradient.numel():
+            return
         samples = samples_first(part.module, gradient.detach())[None]
         samples = samples if samples.dim() > 2 else samples[..., None]
         self._note(part, "gradient_norm", gradient_norm(samples))
@@ -73,7 +78,7 @@ class Seen:
 
     def arrives(self, part: Part) -> None:
         """The weights of a part and their gradients before an update; several weights count as one long one."""
-        self._place(part)
+        self.place(part)
         self._note(part, "weight_norm", weight_norm(_joined(part.weights)))
         gradients = [w.grad.to_dense() if w.grad.is_sparse else w.grad for w in part.weights if w.grad is not None]
         if gradients:
@@ -100,7 +105,7 @@ class Seen:
         if len(norms) > 2:  # hidden layers: the last layer is the net's answer
             yield MODEL, 0, "vanishing_ratio", norms[0] / norms[-2] if norms[-2] else float("nan")
 
-    def _place(self, part: Part) -> None:
+    def place(self, part: Part) -> None:
         """Depth 1 is what is called first; an activation stands at the depth of the layer that is called before it."""
         if part.name not in self.depths:
             last = max(self.depths.values(), default=0)
@@ -116,6 +121,12 @@ class Seen:
 def histogram_names(bins: int) -> tuple[str, ...]:
     """As in `layers.csv`."""
     return ("histogram_low", "histogram_high", *(f"histogram_share_{i:02d}" for i in range(bins)))
+
+
+def _some(units: Tensor) -> Tensor:
+    """About `BINNED` of the entries of (samples, units): those of whole samples, so that no unit is left out."""
+    rows = units[:: min(len(units), 1 + units.numel() // BINNED)].flatten()
+    return rows[:: 1 + len(rows) // (2 * BINNED)]
 
 
 def _joined(values: Sequence[Tensor]) -> Tensor:

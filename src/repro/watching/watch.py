@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from repro.errors import UserError
+from repro.model.architectures.recurrence import unfuse
 from repro.watching.hooks import Hooks, undisturbed
 from repro.watching.parts import Part, is_compiled, parts_of
 from repro.watching.seen import Seen
@@ -29,8 +30,12 @@ class Watch:
         loss_fn: from the net's output and the probe's targets to a loss; needed with `probe` only.
         every: optimizer steps between two looks, 1 or more; there are early ones after 1, 3, 10 and 30 steps as well.
         probe: a batch (inputs, targets) to look at instead of the batches that are trained on. It costs a pass of its
-            own, shows the same samples each time, and is what a compiled net needs for more than its weights.
-        bins: of every layer's histogram; 0 = none.
+            own, shows the same samples each time, and is what a compiled net needs for more than its weights, and a
+            recurrent layer that was given other activations for what its gates do.
+        bins: of every layer's histogram, of about 10,000 of its activations; 0 = none.
+
+    Gradients are those of the loss that is differentiated: a loss that was scaled, by a `GradScaler` or as one of
+    several that are accumulated, scales `gradient_norm` with it, and leaves every ratio as it is.
 
     Raises:
         UserError: an argument is out of range, or the net has no layer that could be looked at.
@@ -166,13 +171,17 @@ class Watch:
         x, y = self.probe
         eager = torch.compiler.set_stance("force_eager") if is_compiled(self.model) else nullcontext()
         self._hooks.hang(self._parts, seen, in_evaluation=True)
+        fused = unfuse(self.model)
         try:
             with undisturbed(self.model), torch.enable_grad(), eager:
                 loss = self.loss_fn(self.model(*x) if isinstance(x, tuple) else self.model(x), y)
                 trained = [p for p in self.model.parameters() if p.requires_grad]
-                torch.autograd.grad(loss, trained, allow_unused=True)
+                if trained and loss.requires_grad:
+                    torch.autograd.grad(loss, trained, allow_unused=True)
         finally:
             self._hooks.take_down()
+            for part in fused:
+                part.fused = True
 
     def _end(self, seen: Seen) -> None:
         self._hooks.take_down()

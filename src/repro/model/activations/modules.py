@@ -32,7 +32,8 @@ class PerUnit(nn.Module):
     """An activation that learns something for each unit of its layer.
 
     Without `units` it is a pattern only, which `of` and `repro.replace` make a module of. Units are the last dimension
-    of what it is given, but for pictures (n, channels, height, width), where they are the channels.
+    of what it is given, but for pictures (n, channels, height, width), where they are the channels. Once it is told
+    what stands in front of it (`behind`; `repro.replace` tells it), channels are those of that convolution.
 
     Args:
         units: how many, at least 1; None = not known yet.
@@ -41,6 +42,7 @@ class PerUnit(nn.Module):
     def __init__(self, units: int | None) -> None:
         super().__init__()
         self.units = None if units is None else whole("units", units, 1)
+        self.spatial: int | None = None
         made = self._function(self.units or 1)  # a wrong setting is reported here, whatever is known
         self.function: nn.Module | None = None
         if self.units is not None:
@@ -56,18 +58,32 @@ class PerUnit(nn.Module):
     def _function(self, units: int) -> nn.Module:
         """The function for so many units."""
 
-    def of(self, units: int) -> Self:
-        """The same for a layer of `units` units, with parameters of its own."""
+    def of(self, units: int, spatial: int | None = None) -> Self:
+        """The same for a layer of `units` units, with parameters of its own; `spatial` as in `behind`."""
         one = copy.copy(self)
         PerUnit.__init__(one, units)
-        return one
+        return one.behind(spatial)
+
+    def behind(self, spatial: int | None) -> Self:
+        """Itself, told what stands in front of it.
+
+        Args:
+            spatial: dimensions of space of a convolution, 1 to 3; 0 = a layer of rows; None = not known.
+        """
+        self.spatial = spatial
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
-        """The function of `x`, same shape; x (..., units), or (n, units, height, width)."""
+        """The function of `x`, same shape; x (..., units), or (n, units, ...) behind a convolution."""
         if self.function is None:
             raise UserError(f"{type(self).__name__} does not know how many units it has: give units=")
-        out: Tensor = self.function(x)
-        return out
+        channels = x.dim() == 4 if self.spatial is None else self.spatial > 0 and x.dim() == self.spatial + 2
+        if channels == (x.dim() == 4):
+            out: Tensor = self.function(x)
+            return out
+        rows = x.movedim(1, -1) if channels else x
+        out = self.function(rows.flatten(0, -2)).reshape(rows.shape)
+        return out.movedim(-1, 1) if channels else out
 
 
 class NoisyTanh(PerUnit):

@@ -1,11 +1,14 @@
 """Hard and noisy functions of many columns at once, with their slopes: what the kernels of recurrent layers share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from repro.errors import UserError
 from repro.model.activations import Nonlinearity
 from repro.model.activations.elementwise import Hard
 from repro.model.activations.noisy import HALF_NORMAL_MEAN, OutputNoise
@@ -13,11 +16,36 @@ from repro.model.backward import is_exact
 
 
 def fusable(gates: Sequence[Nonlinearity], units: Sequence[Nonlinearity]) -> bool:
-    """Whether the kernels know these functions: all hard or noisy at the output, or sigmoid gates with tanh units."""
+    """Whether the kernels know these functions: all hard or noisy at the output, or sigmoid gates with tanh units.
+
+    To be asked at every call: functions and rules of a net can be changed. Nor do the kernels know of autocast.
+    """
     if not all(is_exact(nonlinearity.rule) for nonlinearity in (*gates, *units)):
         return False
     kinds = [{type(nonlinearity.function) for nonlinearity in some} for some in (gates, units)]
     return kinds == [{nn.Sigmoid}, {nn.Tanh}] or kinds[0] | kinds[1] <= {Hard, OutputNoise}
+
+
+Backward = Callable[..., tuple[Tensor | None, ...]]
+
+
+def once_differentiable(backward: Backward) -> Backward:
+    """As torch's own, which is silent where the gradients that come in need none and so drops second derivatives.
+
+    Raises:
+        UserError: when called, the gradients are to be differentiated again.
+    """
+
+    @wraps(backward)
+    def checked(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True
+            raise UserError(
+                "the kernels of recurrent layers have no second derivatives; set fused = False on each LSTMLayer and "
+                "GRULayer of the net"
+            )
+        return backward(ctx, *gradients)
+
+    return checked
 
 
 def p_of(functions: Sequence[nn.Module], like: Tensor, units: int) -> Tensor:

@@ -52,9 +52,13 @@ class GRULayer(nn.Module):
         self.candidate = make.unit(units)
         self.hidden = nn.Identity()  # where diagnostics look at h_t
         self.units = units
-        gates = (self.reset_gate, self.update_gate)
-        self.fusable = reset == "after" and type(self.recurrent) is nn.Linear and fusable(gates, (self.candidate,))
         self.fused = True
+
+    @property
+    def fusable(self) -> bool:
+        """Whether the kernel knows the functions as they are now."""
+        known = self.recurrent_candidate is None and type(self.recurrent) is nn.Linear
+        return known and fusable((self.reset_gate, self.update_gate), (self.candidate,))
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(steps, batch, inputs) and h before them, (batch, units), to every h_t and the last h."""
@@ -65,7 +69,7 @@ class GRULayer(nn.Module):
         """Every h_t of a window whose inputs have gone through `input`, (steps, batch, units)."""
         gates, n = (self.reset_gate, self.update_gate), self.units
         noise = window_noise(self.training, (*gates, self.candidate), projected[..., : 2 * n], projected[..., 2 * n :])
-        if self.fused and self.fusable:
+        if self.fused and self.fusable and not torch.is_autocast_enabled(h.device.type):
             return recur(projected, self.recurrent, h, gates, self.candidate, noise)
         steps = []
         for t, x in enumerate(projected):

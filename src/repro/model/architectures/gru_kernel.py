@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from repro.model.activations import Nonlinearity
-from repro.model.architectures.columns import Columns, p_of
+from repro.model.architectures.columns import Columns, once_differentiable, p_of
 
 
 def recur(

@@ -46,12 +46,16 @@ class LSTMLayer(nn.Module):
         self.hidden = nn.Identity()  # where diagnostics look at h_t
         self.units = units
         self.gates = (self.output_gate, self.input_gate, self.forget_gate, self.candidate)
-        self.fusable = type(self.recurrent) is nn.Linear and fusable(self.gates[:3], (self.candidate, self.cell_output))
         self.fused = True
+
+    @property
+    def fusable(self) -> bool:
+        """Whether the kernel knows the functions as they are now."""
+        return type(self.recurrent) is nn.Linear and fusable(self.gates[:3], (self.candidate, self.cell_output))
 
     def forward(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """(steps, batch, inputs) and (h, c) before them, each (batch, units), to every h_t and the last (h, c)."""
-        if not (self.fused and self.fusable):
+        if not (self.fused and self.fusable) or torch.is_autocast_enabled(x.device.type):
             projected = self.input(x)
             return self._plain(projected, state, self._noise(projected))
         projected = nn.functional.linear(x, self.input.weight, self.input.bias + self.recurrent.bias)
