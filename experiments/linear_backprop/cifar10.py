@@ -120,7 +120,7 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
         ratios.axhline(1, color=QUIET, linewidth=0.8, zorder=0)
         ratios.set_xlabel("layer")
         scales.whole_ticks(ratios.xaxis)
-    axes[0][0].set(ylabel="cosine with the gradient", ylim=(-0.4, 1.03))
+    axes[0][0].set(ylabel="cosine with the gradient", ylim=(-1.03, 1.03))
     axes[1][0].set_ylabel("norm over the gradient's")
     scales.log_axis(axes[1][0].yaxis, [*norms, 1.0])
     legends.outside(fig, [axes[0][0]], loc="outside upper left", ncols=2, fontsize="small")

@@ -83,7 +83,7 @@ def _train_accuracy(curves: pd.DataFrame, variants: list[str], full: bool) -> Fi
         ax.set_title(title)
     axes[0][0].set_ylabel("training accuracy, %")
     axes[1][0].set_ylabel("ahead of the\nreference, points")
-    legends.outside(fig, axes[0], loc="outside upper left", ncols=3, fontsize="small")
+    legends.outside(fig, [*axes[:, :2].flat, axes[0][2]], loc="outside upper left", ncols=3, fontsize="small")
     explain(
         fig,
         blocks.in_words(rows[rows["variant"].isin(variants)]),

@@ -142,8 +142,8 @@ def _table2(runs: pd.DataFrame, variants: list[str], full: bool) -> Figure:
 def _gates(layers: pd.DataFrame, variants: list[str]) -> Figure:
     """What NAN and the reference call saturated stands in panels of its own: they are not the same."""
     columns = {
-        "reference": ("saturated_share", "reference,\nslope below 0.02"),
-        "nan": ("saturated_share", "NAN,\nbeyond the knees"),
+        "reference": ("saturated_share", "reference, share\nof slopes < 0.02"),
+        "nan": ("saturated_share", "NAN, share\nbeyond knees"),
         "noise": ("noise_std", "NAN,\nnoise, std"),
         "p": ("noise_p", "NAN,\nmean |p|"),
     }
@@ -166,7 +166,7 @@ def _gates(layers: pd.DataFrame, variants: list[str]) -> Figure:
         axes[0].set_title(title)
         axes[1].set_xlabel("update")
     for depth, ax in enumerate(grid[:, 0], 1):
-        ax.set_ylabel(f"layer {depth}, share saturated")
+        ax.set_ylabel(f"layer {depth}")
     legends.outside(fig, list(grid.flat), loc="outside upper left", ncols=len(SITES), fontsize="small")
     explain(
         fig,

@@ -101,7 +101,11 @@ def _linear(curves: pd.DataFrame) -> Figure:
     ax.set(xscale="log", yscale="log", ylim=(LEAST, 1.2), xlabel="step", ylabel="share of the loss's fall still to go")
     blocks.say_clipped(ax)
     legends.inside(ax, title=f"inputs: steps to {DONE:.0%}", loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    explain(fig, f"linear classifier, full batches, step 1/L; mean and range of n={own['seed'].nunique()} data sets")
+    explain(
+        fig,
+        f"linear classifier, full batches, step 1/L; mean and range of n={own['seed'].nunique()} data sets",
+        "a curve begins at its first evaluation after the start; slow ones are evaluated seldom",
+    )
     return fig
 
 

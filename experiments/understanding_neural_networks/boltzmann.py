@@ -49,7 +49,9 @@ def _digits(runs: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     lines = rows[(rows["metric"] == "reconstruction") & (rows["variant"] == "digits_divergence")]
     curve(error, lines, "step", label="CD-1", color=BLUE, spread="mean")
     error.set(xlabel="epoch", ylabel="squared error an image", ylim=(0, None))
-    explain(fig, in_words(lines), "bars: 95 % intervals", "accuracies and errors of CD-1")
+    persistent = runs.loc[runs["variant"] == "digits_persistent", "seed"].nunique()
+    also = f", {LEARNING['persistent'][0]}: n={persistent}" if persistent else ""
+    explain(fig, in_words(lines) + also, "bars: 95 % intervals", "accuracies and errors of CD-1")
     return fig
 
 
