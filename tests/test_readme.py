@@ -62,14 +62,23 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+# Data that no test downloads, and what of a command's words says that it needs them.
+MIRRORS = {
+    "mnist": ("mnist", "digit_net"),
+    "cifar10": ("cifar10",),
+    "penn_treebank": ("penn_treebank",),
+    "multi30k": ("multi30k",),
+}
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = shlex.split(command)[1:]
     verb = words[0]
     if any(word in CLUSTERS for word in words):  # tests/launchers has these; the rest of the words is tried here
         words = [w for w in words if w not in CLUSTERS and not w.lstrip("+").startswith("hydra.launcher")]
-    for name in ("mnist", "cifar10", "penn_treebank", "multi30k"):
-        if any(name in word for word in words) and not _here(name):
+    for name, told_by in MIRRORS.items():
+        if any(part in word for word in words for part in told_by) and not _here(name):
             pytest.skip(f"REPRO_DATA is not set to a mirror with {name}")
     if verb == "train" and "hydra/launcher=joblib" in words:
         pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="extra `sweep` is not installed")

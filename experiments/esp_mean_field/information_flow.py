@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import TEXT, activation_look, explain, figure
+from repro.plots.style import INK, TEXT, activation_look, explain, figure
 from repro.plots.sweeps import seed_dots
 from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
@@ -24,7 +24,7 @@ UNITS = {
     "esp": ("ESP", activation_look("esp").color, "-"),
     "esp_from_1": ("ESP, β from 1", activation_look("esp").color, ":"),
     "esp_he": ("ESP, He", activation_look("esp").color, "--"),
-    "esp_gain_2": ("ESP, gain 2", activation_look("esp").color, "-."),
+    "esp_gain_2": ("ESP, gain 2", INK, "-."),
 }
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
 

@@ -21,6 +21,7 @@ MLPS = {
 TARGETS = {"smooth": "sin 2πx", "kink": "|x − 0.3|", "jump": "sign(x − 0.3)", "noisy": "sin 2πx, noisy"}
 NETS = (("kan", "KAN, 24 parameters", BLUE), ("mlp", "MLP, 25 parameters", VERMILLION))
 STUCK = 0.1  # test error with 3 intervals beyond which a start counts as stuck
+COARSEST, ORDER = 3, 3  # intervals of the first grid, and of the splines
 SLOPED = (3, 5, 10, 20)  # grids that the slope is taken over
 PUBLISHED = {21: 1.39e-2, 42: 6.16e-4}  # parameters of [2,1,1], as counted here, and the notebook's test error
 
@@ -86,10 +87,12 @@ def _scaling(stages: pd.DataFrame, runs: pd.DataFrame) -> Figure:
     first = stages[stages["error"] < STUCK]
     if len(first):
         start = first[first["variant"] == "kan_2_1_1"].sort_values("parameters").iloc[0]
-        at = np.array([start["parameters"], 4 * start["parameters"]])
-        ax.plot(
-            at, start["error"] * (at / at[0]) ** -4.0, color=QUIET, linestyle="--", linewidth=1, label="parameters⁻⁴"
-        )
+        intervals = np.geomspace(1, 6) * COARSEST
+        at = (
+            start["parameters"] * (intervals + ORDER + 1) / (COARSEST + ORDER + 1)
+        )  # each spline has one more than G + k
+        look: dict[str, Any] = {"color": QUIET, "linestyle": "--", "linewidth": 1}
+        ax.plot(at, start["error"] * (intervals / COARSEST) ** -4.0, label="intervals⁻⁴", **look)
     ax.set(xscale="log", yscale="log", xlabel="parameters", ylabel="test error (rmse)")
     legends.outside(fig, [ax], loc="outside right upper")
     explain(fig, "a line or dot a seed; along a line the grid grows from 3 to 50 intervals")

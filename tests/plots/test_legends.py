@@ -28,7 +28,7 @@ def test_lines_that_coincide_share_an_entry_and_both_show() -> None:
         for name, values in {"a": X, "b": X + 0.01, "c": X + 3.0, "d": X}.items():
             ax.plot(X, values, label=name)
         legend = legends.inside(ax)
-        assert said(legend) == ["a, b, d: equal", "c"]
+        assert said(legend) == ["a, b, d: one line", "c"]
         assert [line.get_linestyle() for line in ax.lines] == ["--", "--", "-", "--"]
         offsets = [line._unscaled_dash_pattern[0] for line in ax.lines if line.get_linestyle() == "--"]  # type: ignore[attr-defined]
         assert len(set(offsets)) == 3, "one hides the other"
@@ -42,7 +42,7 @@ def test_dashes_that_mean_something_stay(linestyle: str) -> None:
         _, (ax,) = panels()
         ax.plot(X, X, label="a")
         ax.plot(X, X, label="b", linestyle=linestyle)
-        assert said(legends.inside(ax)) == ["a, b: equal"]
+        assert said(legends.inside(ax)) == ["a, b: one line"]
         assert [line.get_linestyle() for line in ax.lines] == ["-", linestyle]
         _, (other,) = panels()
         other.plot(X, X, label="a")
@@ -68,7 +68,7 @@ def test_equality_is_what_is_seen_on_the_axis_there_is() -> None:
         ax.plot(X, np.full(10, 1e-9), label="a")
         ax.plot(X, np.full(10, 1e-6), label="b")
         ax.plot(X, np.full(10, 1.0), label="c")
-        assert legends.entries([ax])[1] == ["a, b: equal", "c"]
+        assert legends.entries([ax])[1] == ["a, b: one line", "c"]
         _, (ax,) = panels()
         for name, value in {"a": 1e-9, "b": 1e-6, "c": 1.0}.items():
             ax.plot(X, np.full(10, value), label=name)
@@ -83,8 +83,8 @@ def test_a_legend_of_several_panels_says_what_is_equal_in_all_and_a_panel_what_i
             ax.plot(X, X, label="a")
             ax.plot(X, X + apart, label="b")
             ax.plot(X, X, label="c")
-        assert said(legends.outside(fig, axes)) == ["a, c: equal", "b"]
-        assert said(axes[0].get_legend()) == ["a, b, c: equal"]
+        assert said(legends.outside(fig, axes)) == ["a, c: one line", "b"]
+        assert said(axes[0].get_legend()) == ["a, b, c: one line"]
         assert axes[1].get_legend() is None
 
 
@@ -94,7 +94,7 @@ def test_error_bars_coincide_as_lines_do_and_names_with_commas_stay_whole() -> N
         for name in ("tanh, He", "ESP"):
             ax.errorbar(X, X, yerr=0.5, fmt="o-", label=name)
         ax.plot(X, X[::-1], label="ReLU")
-        assert sorted(said(legends.inside(ax))) == ["ReLU", "tanh, He; ESP: equal"]
+        assert sorted(said(legends.inside(ax))) == ["ReLU", "tanh, He; ESP: one line"]
 
 
 def test_nothing_named_gives_no_legend() -> None:
@@ -113,7 +113,7 @@ def test_many_equal_lines_with_long_names_are_counted() -> None:
             axes[0].plot(X, X, label=name)
         (entry,) = said(legends.outside(fig, axes, loc="outside lower left"))
         assert axes[0].get_legend() is None, "said twice"
-        assert entry.startswith("22 lines, equal: run 0")
+        assert entry.startswith("22 lines as one: run 0")
         assert len(entry) < 120
         fig.draw_without_rendering()
         assert axes[0].get_window_extent().height > 80

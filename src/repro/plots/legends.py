@@ -44,7 +44,7 @@ def outside(fig: Figure, axes: Sequence[Axes], widest: int = WIDEST, **look: Any
 
 
 def entries(axes: Sequence[Axes], widest: int = WIDEST) -> tuple[list[Any], list[str]]:
-    """Handles and labels; lines that coincide in each of the axes share an entry, "a, b: equal".
+    """Handles and labels; lines that coincide in each of the axes share an entry, "a, b: one line".
 
     Such lines are dashed in turn, so that each colour shows, unless dashes mean something there already.
     """
@@ -90,10 +90,10 @@ def _said(group: Sequence[str], widest: int) -> str:
     if len(group) == 1:
         return group[0]
     between = "; " if any("," in label for label in group) else ", "
-    lines = textwrap.wrap(f"{between.join(group)}: equal", widest)
+    lines = textwrap.wrap(f"{between.join(group)}: one line", widest)
     if len(lines) > TALLEST:
         ends = [scales.shortened(label, widest) for label in (group[0], group[-1])]
-        lines = [f"{len(group)} lines, equal:", ends[0], f"… {ends[1]}"]
+        lines = [f"{len(group)} lines as one:", ends[0], f"… {ends[1]}"]
     return "\n".join(lines)
 
 
