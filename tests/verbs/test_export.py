@@ -57,6 +57,24 @@ def test_the_script_gives_the_net(
     assert torch.allclose(torch.load("y.pt", weights_only=True), call(net, x)[0], atol=1e-6)
 
 
+def test_nothing_but_an_export_is_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Said]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli("train", *SMALL, *XOR).status == 0
+    for suffix in ("py", "yaml", "pt"):
+        own = Path(f"mine.{suffix}")
+        own.write_text("my own")
+        assert f"{own} is there, and no export has written it" in cli("export", "xor", "--to", "mine.pt").mistake
+        assert own.read_text() == "my own"
+        own.unlink()
+    for _ in range(2):
+        assert cli("export", "xor", "--to", "mine.pt").status == 0
+    for name in ("class", "json", "torch", "repro"):
+        assert "take model.pt" in cli("export", "xor", "--to", f"{name}.pt").mistake
+    assert {file.stem for file in tmp_path.glob("*.*")} == {"mine"}
+
+
 def test_another_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Said]) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli("train", *SMALL, *XOR, "replicas=2").status == 0

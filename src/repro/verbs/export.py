@@ -1,6 +1,9 @@
 """`repro export`: a finished run's net as a plain state_dict, and the script that loads it."""
 
+import os
+import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 from pathlib import Path
 
 from repro.errors import UserError
@@ -24,6 +27,9 @@ net.eval()
 print(net)
 '''
 
+NEEDED = frozenset(("torch", "repro"))
+"""What the script imports, besides the standard library: a NAME.py of the same name would be taken in its place."""
+
 
 def main(words: Sequence[str]) -> int:
     """Run `repro export RUN --to FILE`."""
@@ -34,10 +40,7 @@ def main(words: Sequence[str]) -> int:
     verb.add_argument("--seed", type=int, help="of a run of several, its first by default")
     verb.add_argument("--results-dir", default="results", help="folder of the runs")
     asked = verb.parse_args(words)
-    if asked.to.suffix != ".pt" or not asked.to.stem.isidentifier():
-        raise UserError(
-            f"--to {asked.to}: the file is to be NAME.pt, where NAME.py can be imported; take model.pt, say"
-        )
+    _check_name(asked.to)
     if wrong := [word for word in asked.settings if not word.startswith("trusted=")]:
         raise UserError(f"{wrong[0]}: the run is trained, and only trusted=[PACKAGE] can be set now")
     from repro.verbs.show import check_finished, find
@@ -62,7 +65,7 @@ def export(folder: Path, to: Path, seed: int | None, trusted: Sequence[str]) -> 
         The files: weights, script, settings.
 
     Raises:
-        UserError: the run did not train or has no such seed, or the files cannot be written.
+        UserError: the run did not train or has no such seed, or the files cannot be written, or are somebody's own.
     """
     import io
 
@@ -71,6 +74,9 @@ def export(folder: Path, to: Path, seed: int | None, trusted: Sequence[str]) -> 
     from repro.storage.files import read_regular, write_atomic, writing
     from repro.training.finished import nets, reopened
 
+    script_file, settings_file = to.with_suffix(".py"), to.with_suffix(".yaml")
+    with writing(to):
+        _refuse_others(script_file, to, settings_file)
     prepared, loop = reopened(folder, trusted=trusted)
     seeds = list(loop.seeds)
     if seed is not None and seed not in seeds:
@@ -88,13 +94,31 @@ def export(folder: Path, to: Path, seed: int | None, trusted: Sequence[str]) -> 
         tokens=data.tokens,
         trusted=list(trusted),
     )
-    files = [to, to.with_suffix(".py"), to.with_suffix(".yaml")]
     with writing(to):
         to.parent.mkdir(parents=True, exist_ok=True)
-    contents: list[str | bytes] = [weights.getvalue(), script, read_regular(folder / "config.yaml")]
-    for file, content in zip(files, contents, strict=True):
+    # The script first, for it tells the next export whose files these are, should this one be cut short.
+    contents: list[str | bytes] = [script, weights.getvalue(), read_regular(folder / "config.yaml")]
+    for file, content in zip((script_file, to, settings_file), contents, strict=True):
         write_atomic(file, content)
-    return files
+    return [to, script_file, settings_file]
+
+
+def _check_name(to: Path) -> None:
+    """Refuse a file beside which no script can be imported, or one that would be imported in another's place."""
+    if to.suffix != ".pt" or not to.stem.isidentifier() or iskeyword(to.stem):
+        raise UserError(f"--to {to}: the file is to be NAME.pt, where NAME.py can be imported; take model.pt, say")
+    if to.stem in sys.stdlib_module_names | NEEDED:
+        raise UserError(f"--to {to}: {to.stem}.py would hide the module {to.stem} from Python; take model.pt, say")
+
+
+def _refuse_others(script: Path, *beside: Path) -> None:
+    """Refuse to write over what no export has written, which is seen by how the script begins."""
+    if script.is_file() and script.read_bytes().startswith(SCRIPT.partition("{")[0].encode()):
+        return
+    if there := [file for file in (script, *beside) if os.path.lexists(file)]:
+        raise UserError(
+            f"{there[0]} is there, and no export has written it; move it away, or take another name in --to"
+        )
 
 
 def _trusted(words: Sequence[str]) -> list[str]:
