@@ -87,7 +87,24 @@ def test_a_run_is_not_trained_twice(trained: FinishedRun) -> None:
     assert (again.folder / "done.json").stat().st_mtime_ns == finished
 
 
+def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("repro.training.run.train", lambda run, _: run)
+    assert repro.run(*TINY).folder.parts[:2] == ("results", "runs")
+    assert repro.run(*TINY, "results_dir=mine").folder.parts[:2] == ("mine", "runs")
+    assert repro.run(*TINY, "results_dir=mine", results_dir=Path("other")).folder.parts[:2] == ("other", "runs")
+
+
+@pytest.mark.parametrize("name", ["res (1)", "it's", "a=b", "[x]", "res,two", "a\\", "null", "3"])
+def test_a_folder_of_any_name(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("repro.training.run.train", lambda run, _: run)
+    assert repro.run(*TINY, results_dir=name).folder.parts[:2] == (name, "runs")
+
+
 def test_mistakes_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"optimizer\.lr: Interpolation key 'x' not found"):
+        repro.run("optimizer.lr=${x}", results_dir=tmp_path)
     with pytest.raises(UserError, match=r"unknown setting 'architecture\.dpeth'"):
         repro.run("architecture.dpeth=3", results_dir=tmp_path)
     with pytest.raises(UserError, match="no run 'nothing'"):

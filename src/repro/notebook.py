@@ -111,27 +111,28 @@ class FinishedRun:
         return self.overview.png
 
 
-def run(*words: str, results_dir: str | Path = "results") -> FinishedRun:
+def run(*words: str, results_dir: str | Path | None = None) -> FinishedRun:
     """Train one run, as `repro train` does with the same words; one that was trained before is only opened.
 
     Args:
         words: "activation=noisy_tanh", "architecture.depth=10", ...
-        results_dir: where its folder goes, under runs/.
+        results_dir: where its folder goes, under runs/, whatever the words say; None = as they say, or "results".
 
     Raises:
         UserError: a word that `repro train` would refuse, in the same line.
         Interrupted: Ctrl-C; the same call resumes.
     """
-    from repro.config.compose import compose
-    from repro.config.quoting import quoted
-    from repro.config.run import resolve
+    from repro.config.compose import run_of
+    from repro.config.quoting import in_quotes, quoted
     from repro.config.short_keys import spelled_out
     from repro.study.experiment import refuse_ignored, with_variant
     from repro.training.run import train
 
-    asked = [*spelled_out(with_variant(quoted(words))), f"results_dir={results_dir}"]
+    asked = spelled_out(with_variant(quoted(words)))
+    if results_dir is not None:
+        asked.append(f"results_dir={in_quotes(str(results_dir))}")
     refuse_ignored(asked)
-    settings = resolve(compose(asked))
+    settings = run_of(asked)
     return FinishedRun(train(settings, asked).folder, settings.settings["trusted"])
 
 

@@ -134,6 +134,12 @@ def test_describe(flowers: Path, cli: Callable[..., Said]) -> None:
     assert said.out.startswith(whole.out.partition("\nby the")[0].rstrip())
 
 
+def test_describe_a_file_with_a_sign_in_its_name(flowers: Path, cli: Callable[..., Said]) -> None:
+    (flowers / "flowers.csv").rename(flowers / "depth=3.csv")
+    assert cli("data", "describe", "depth=3.csv").status == 0
+    assert "by logistic regression" in cli("data", "describe", "depth=3.csv", "target=kind").out
+
+
 @pytest.mark.parametrize(
     ("words", "part"),
     [
@@ -142,6 +148,9 @@ def test_describe(flowers: Path, cli: Callable[..., Said]) -> None:
         (("flowers.csv", "target=kid"), "did you mean kind?"),
         (("flowers.csv", "target=name", "task=regression"), "task=classification"),
         (("flowers.csv", "target=kind", "separater=,"), "separater"),
+        (("flowers.csv", "foo=1"), "unknown setting 'foo'"),
+        (("no=file.csv",), "needs a file"),
+        (("${x}.csv", "target=kind"), "dataset.path: Interpolation key 'x' not found"),
     ],
 )
 def test_describe_refuses(flowers: Path, cli: Callable[..., Said], words: tuple[str, ...], part: str) -> None:

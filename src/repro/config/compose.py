@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from repro.config.assemble import Assembler
 from repro.config.groups import GROUPS, OPTIONAL, option_files
 from repro.config.internals import chooses, put
-from repro.config.run import plain
+from repro.config.run import Run, plain, resolve
 from repro.config.short_keys import spelled_out
 from repro.config.template import Template, filled
 from repro.config.yaml_loader import fast_yaml
@@ -51,6 +51,18 @@ def compose_initialized(overrides: Sequence[str]) -> DictConfig:
     except ERRORS as error:
         raise explain(error, overrides) from error
     return with_choices(cfg, cfg.hydra.runtime.choices)
+
+
+def run_of(overrides: Sequence[str]) -> Run:
+    """The checked run of these words.
+
+    Raises:
+        UserError: as `compose` and `resolve`, or a value refers to a setting that there is not.
+    """
+    try:
+        return resolve(compose(overrides))
+    except ERRORS as error:  # a value that refers to another one is looked up only when it is resolved
+        raise explain(error, overrides) from error
 
 
 def check_groups(overrides: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from repro.errors import UserError, printable
 from repro.verbs.parser import parser
@@ -45,24 +46,25 @@ def main(words: Sequence[str]) -> int:
 
 def _describe(words: Sequence[str]) -> int:
     """Print what `repro train dataset=table dataset.path=FILE` with these settings would be given, training nothing."""
-    if not words or "=" in words[0]:
+    if not words or ("=" in words[0] and not Path(words[0]).is_file()):
         raise UserError("repro data describe needs a file; see: repro data --help")
-    from repro.config.compose import compose
+    from repro.config.compose import compose, run_of
     from repro.config.groups import own_option
     from repro.config.quoting import quoted
-    from repro.config.run import resolve
 
     file, options = words[0], own_option("dataset", "table")
     settings = [f"dataset.{word}" if word.partition("=")[0] in options else word for word in words[1:]]
     given = {key: value for key, _, value in (word.partition("=") for word in settings)}
+    asked = quoted(["dataset=table", f"dataset.path={file}", *settings])
     if "dataset.target" not in given:
         from repro.datasets.table import overview
 
+        compose(asked)  # refuses what is no setting
         lines = overview(file, given.get("dataset.separator", "auto"), given.get("dataset.decimal", "auto"))
         print(printable("\n".join(lines)))
         print(f"\nname what is to be predicted: repro data describe {file} target=COLUMN")
         return 0
-    run = resolve(compose(quoted(["dataset=table", f"dataset.path={file}", *settings])))
+    run = run_of(asked)
     from repro.text.result import baselines
     from repro.training.prepare import prepare
 
