@@ -65,6 +65,11 @@ def test_a_claim_about_runs_is_judged(trained: FinishedRun) -> None:
         repro.judge(claim | {"variant": "yours"}, mine=[trained])
     with pytest.raises(UserError, match="judge needs the runs of at least one variant"):
         repro.judge(claim)
+    with pytest.raises(UserError, match=r"a claim is a mapping .* not str"):
+        repro.judge("x", mine=trained)  # type: ignore[arg-type]
+    for wrong in (3, "runs", [trained, None]):
+        with pytest.raises(UserError, match=r"mine must be a run or a list of runs, .* not (int|str|NoneType)"):
+            repro.judge(claim, mine=wrong)  # type: ignore[arg-type]
 
 
 def test_the_models_score_what_the_tables_say(trained: FinishedRun) -> None:
@@ -109,6 +114,10 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         repro.run("architecture.dpeth=3", results_dir=tmp_path)
     with pytest.raises(UserError, match="no run 'nothing'"):
         repro.load("nothing", tmp_path)
+    with pytest.raises(UserError, match=r"trusted must list names of packages, e.g. trusted=\['abc'\], not 'abc'"):
+        repro.load("nothing", tmp_path, trusted="abc")
+    with pytest.raises(UserError, match=r"run takes words, .* not list"):
+        repro.run(["a=b"])  # type: ignore[arg-type]
     with pytest.raises(UserError, match="unknown paper or experiment 'nopaper'"):
         repro.table("nopaper")
 

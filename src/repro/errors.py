@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class UserError(Exception):
@@ -54,6 +55,15 @@ def whole(name: str, value: object, low: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= low:
         return value
     raise UserError(f"{name} must be a whole number of {low} or more, not {value!r}")
+
+
+def pair(name: str, value: object) -> tuple[Any, Any]:
+    """`value` as inputs and targets, a tuple or a list of two; raises `UserError` as `number` does."""
+    if not isinstance(value, tuple | list):
+        raise UserError(f"{name} must be a pair (inputs, targets), not {type(value).__name__}")
+    if len(value) != 2:
+        raise UserError(f"{name} must be a pair (inputs, targets), not a {type(value).__name__} of {len(value)}")
+    return value[0], value[1]
 
 
 def _range(low: float, high: float, ends: str) -> str:

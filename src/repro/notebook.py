@@ -1,6 +1,6 @@
 """Runs and ledgers for a notebook: what the command does, with objects instead of files and printed tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,9 +125,13 @@ def run(*words: str, results_dir: str | Path | None = None) -> FinishedRun:
     from repro.config.compose import run_of
     from repro.config.quoting import in_quotes, quoted
     from repro.config.short_keys import spelled_out
+    from repro.errors import UserError
     from repro.study.experiment import refuse_ignored, with_variant
     from repro.training.run import train
 
+    if wrong := [word for word in words if not isinstance(word, str)]:
+        got = type(wrong[0]).__name__
+        raise UserError(f"run takes words, e.g. run('activation=relu', 'seed=1'), or run(*words), not {got}")
     asked = spelled_out(with_variant(quoted(words)))
     if results_dir is not None:
         asked.append(f"results_dir={in_quotes(str(results_dir))}")
@@ -147,8 +151,11 @@ def load(which: str | Path, results_dir: str | Path = "results", trusted: Sequen
     Raises:
         UserError: no such run, several, or one that has not finished.
     """
+    from repro.errors import UserError
     from repro.verbs.show import check_finished, find
 
+    if isinstance(trusted, str):
+        raise UserError(f"trusted must list names of packages, e.g. trusted=[{trusted!r}], not {trusted!r}")
     folder = find(str(which), Path(results_dir))
     check_finished(folder)
     return FinishedRun(folder, trusted)
@@ -190,9 +197,17 @@ def judge(claim: Mapping[str, Any], **variants: FinishedRun | Sequence[FinishedR
     from repro.errors import UserError
     from repro.study.collect import Expected, collect
 
+    if not isinstance(claim, Mapping):
+        raise UserError(
+            f"a claim is a mapping as in an experiment's file, with its kind and more, not {type(claim).__name__}"
+        )
     expected: dict[str, Expected] = {}
     for name, given in variants.items():
-        for one in [given] if isinstance(given, FinishedRun) else given:
+        for one in given if isinstance(given, Iterable) else [given]:
+            if not isinstance(one, FinishedRun):
+                raise UserError(
+                    f"{name} must be a run or a list of runs, of repro.run or repro.load, not {type(one).__name__}"
+                )
             expected[str(one.summary["run"])] = Expected(name, {}, one.folder, tuple(one.summary["seeds"]))
     if not expected:
         raise UserError("judge needs the runs of at least one variant, e.g. judge(claim, plain=run)")

@@ -142,6 +142,9 @@ def test_functions_that_make_one_and_ordinary_modules() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(UserError, match="the net has no tanh module; its activation modules: relu"):
         repro.replace(net(nn.ReLU(), nn.ReLU()), {"tanh": nn.ReLU()})
+    for wrong in ("gelu", lambda: "gelu"):
+        with pytest.raises(UserError, match=r"a module or a function that makes one, .* not str"):
+            repro.replace(net(nn.ReLU(), nn.ReLU()), {"relu": wrong})  # type: ignore[dict-item]
     with pytest.raises(UserError, match="no activation module that could have a backward rule"):
         repro.backward.linear(nn.Linear(1, 1))
     with pytest.raises(

@@ -136,3 +136,11 @@ def test_mistakes_are_named() -> None:
         repro.hessian(net(), functional.cross_entropy, (X, Y), method="power")
     with pytest.raises(UserError, match="there are no data"):
         repro.hessian(net(), functional.cross_entropy, [])
+    for data in (X, X[0, 0], [X, Y, X], DataLoader(X)):
+        with pytest.raises(UserError, match="a batch of data must be a pair"):
+            repro.hessian(net(), functional.cross_entropy, data)
+    for method in ("exact", "lanczos", "slq"):
+        with pytest.raises(UserError, match=r"loss_fn must give .*, not a tensor of shape \(24, 2\)"):
+            repro.hessian(net(), lambda out, _: out, (X, Y), method)
+    with pytest.raises(UserError, match=r"loss_fn must give .*, not float"):
+        repro.hessian(net(), lambda *_: 1.0, (X, Y))

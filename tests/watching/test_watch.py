@@ -327,6 +327,12 @@ def test_mistakes_are_named() -> None:
         "takes a torch.nn.Module, not int": lambda: Watch(3),  # type: ignore[arg-type]
         "every must be a whole number of steps, 1 or more, not 0": lambda: Watch(net, every=0),
         "go together": lambda: Watch(net, probe=(1, 2)),
+        r"probe must be a pair \(inputs, targets\), not Tensor": lambda: Watch(
+            net, functional.mse_loss, probe=torch.ones(2, 1)
+        ),
+        r"probe must be a pair \(inputs, targets\), not a tuple of 3": lambda: Watch(
+            net, functional.mse_loss, probe=(1, 2, 3)
+        ),
         "no linear, convolutional, recurrent, attention or activation module": lambda: Watch(nn.Flatten()),
         "nothing was measured that could be drawn": lambda: Watch(net).overview(),
     }.items():

@@ -44,7 +44,8 @@ def replace(model: nn.Module, replacements: Mapping[str, Replacement], example: 
         The net itself; it is as it was if there is an error.
 
     Raises:
-        UserError: the net has no such module, or an activation cannot be told its number of units.
+        UserError: the net has no such module, what is to replace it is none, or an activation cannot be told its
+            number of units.
     """
     modules = [(name, m) for name, m in model.named_modules(remove_duplicate=False) if name]
     places = [(name, m) for name, m in modules if isinstance(m, ACTIVATIONS)]
@@ -114,7 +115,11 @@ def _maker(what: Replacement) -> Callable[[int], nn.Module]:
 
 def _fitting(name: str, what: Replacement, front: Front) -> nn.Module:
     """What goes to a place, in the type and on the device of the layer in front."""
-    module = copy.deepcopy(what) if isinstance(what, nn.Module) else what()
+    module = what() if callable(what) and not isinstance(what, nn.Module) else copy.deepcopy(what)
+    if not isinstance(module, nn.Module):
+        raise UserError(
+            f"replace takes a module or a function that makes one, e.g. torch.nn.ReLU, not {type(module).__name__}"
+        )
     if isinstance(module, PerUnit):
         units = front.units if module.units is None else module.units
         if units is None:

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from repro.datasets.protocol import Batch
 from repro.diagnostics.objective import Objective
 from repro.diagnostics.spectrum import TOLERANCES, Exact, Lanczos, Method, Quadrature
-from repro.errors import UserError, unknown
+from repro.errors import UserError, pair, unknown
 from repro.tasks import Task
 
 METHODS: dict[str, Callable[[], Method]] = {
@@ -29,7 +29,11 @@ class _Loss(Task):
 
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The loss, a mean over the batch."""
-        return {"loss": self.loss_fn(output, target)}
+        loss = self.loss_fn(output, target)
+        if not isinstance(loss, Tensor) or loss.dim():
+            got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+            raise UserError(f"loss_fn must give a batch's mean loss, a tensor of one number without a shape, not {got}")
+        return {"loss": loss}
 
 
 class _Unpacked(nn.Module):
@@ -66,12 +70,13 @@ def hessian(
         A row a number: quantity, index (of an eigenvalue, smallest first), value, error (docs/quantities.md).
 
     Raises:
-        UserError: an unknown method, no data, or a net whose Hessian cannot be had this way.
+        UserError: an unknown method, no data or no pairs, a loss that is no single number, or a net whose
+            Hessian cannot be had this way.
     """
     if method not in METHODS:
         raise unknown("method of a Hessian", method, METHODS)
-    whole = isinstance(data, tuple) or (isinstance(data, list) and isinstance(next(iter(data), None), Tensor))
-    batches = [Batch(*one) for one in ([data] if whole else list(data))]
+    whole = isinstance(data, tuple | Tensor) or (isinstance(data, list) and isinstance(next(iter(data), None), Tensor))
+    batches = [Batch(*pair("a batch of data", one)) for one in ([data] if whole else list(data))]
     if not batches:
         raise UserError("there are no data whose loss could be looked at")
     net = copy.deepcopy(model)

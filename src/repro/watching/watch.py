@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor, nn
 
-from repro.errors import UserError
+from repro.errors import UserError, pair
 from repro.model.architectures.recurrence import unfuse
 from repro.watching.hooks import Hooks, undisturbed
 from repro.watching.parts import Part, is_compiled, parts_of
@@ -55,9 +55,10 @@ class Watch:
             raise UserError(f"every must be a whole number of steps, 1 or more, not {every!r}")
         if (probe is None) != (loss_fn is None):
             raise UserError("loss_fn and probe=(inputs, targets) go together: a loss of the probe's batch is measured")
+        self.probe = None if probe is None else pair("probe", probe)
         if not parts_of(model):
             raise UserError("the net has no linear, convolutional, recurrent, attention or activation module to watch")
-        self.model, self.loss_fn, self.every, self.probe, self.bins = model, loss_fn, every, probe, bins
+        self.model, self.loss_fn, self.every, self.bins = model, loss_fn, every, bins
         self.steps = 0
         self.closed = False
         self._hooks = Hooks(model)
