@@ -92,6 +92,12 @@ def test_a_run_is_not_trained_twice(trained: FinishedRun) -> None:
     assert (again.folder / "done.json").stat().st_mtime_ns == finished
 
 
+def test_nothing_to_report(tmp_path: Path) -> None:
+    said = repro.run(*TINY, "diagnostics=none", results_dir=tmp_path).report()
+    assert "train it with diagnostics=layers" in said
+    assert "step()" not in said
+
+
 def test_where_a_run_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("repro.training.run.train", lambda run, _: run)

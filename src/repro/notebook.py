@@ -90,6 +90,8 @@ class FinishedRun:
         """What is found in its layers at the end, in plain words, each with its rule (see `repro.watch`)."""
         from repro.text.diagnosis import report
 
+        if self.layers.empty:
+            return "Nothing was measured in this run's layers; train it with diagnostics=layers to have them measured."
         losses = self.curves[(self.curves["split"] == "train") & (self.curves["metric"] == "loss")]
         return report(self.layers, losses[["step", "value"]])
 
