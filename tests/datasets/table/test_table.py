@@ -216,6 +216,15 @@ def test_a_split_without_a_class_is_named(csv):
     assert not load("table", path=csv(flowers()), target="kind").about.uneven
 
 
+@pytest.mark.parametrize("size", ["valid_size", "test_size"])
+@pytest.mark.parametrize("text", [flowers(), "a,b,kind\n" + "1,x,u\n2,,v\n,y,u\n" * 20])
+def test_a_split_may_be_empty(csv, text, size):
+    data = load("table", path=csv(text), target="kind", **{size: 0})
+    split = getattr(data, size.removesuffix("_size"))
+    assert len(split) == 0
+    assert split.x.shape[1:] == data.train.x.shape[1:]
+
+
 def test_subset_is_taken_before_anything_is_learnt(csv):
     data = load("table", path=csv(flowers()), target="kind", subset=20)
     assert len(data.train) == 20 == len(data.about.samples["train"])

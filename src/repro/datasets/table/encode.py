@@ -48,7 +48,8 @@ class Encoder:
 
     def __call__(self, rows: NDArray[np.intp]) -> Floats:
         """Inputs (rows, columns) of some rows."""
+        taken = self.frame.iloc[rows] if len(rows) else self.frame.iloc[:1]  # scikit-learn transforms no empty table
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # categories that training lacks
-            encoded: Floats = np.asarray(self.transformer.transform(self.frame.iloc[rows]), dtype=np.float64)
-        return encoded
+            encoded: Floats = np.asarray(self.transformer.transform(taken), dtype=np.float64)
+        return encoded[: len(rows)]
