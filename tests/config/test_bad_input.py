@@ -65,6 +65,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "no seed below 0": ("train seed=-1", ["seed must be a whole number of 0 or more, not -1"]),
     "no replicas": ("train replicas=0", ["replicas must be a whole number of 1 or more, not 0"]),
     "no threads": ("train threads=0", ["threads must be a whole number of 1 or more, not 0"]),
+    "countless threads": ("train threads=100000", ["threads must be at most ", ", not 100000; take the cores"]),
     "no width": ("train dataset=xor architecture.width=0", ["width must be whole numbers of 1 or more, not 0"]),
     "negative width": ("train dataset=xor architecture.width=-3", ["architecture.width", "1 or more, not -3"]),
     "negative depth": ("train dataset=xor architecture.depth=-1", ["depth must be a whole number of 0 or more"]),

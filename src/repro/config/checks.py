@@ -1,6 +1,7 @@
 """What can be said about a configuration without building or reading anything."""
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -10,6 +11,9 @@ from repro.config.ranges import check_range
 from repro.config.schema import PRECISIONS, DiagnosticsConfig, RunConfig, TrainerConfig
 from repro.errors import UserError, number, unknown, whole
 from repro.storage.metrics import SPLITS
+
+THREADS = 1024
+"""More than this, and than the machine has cores, are refused: PyTorch crashes when the system gives no more."""
 
 
 def check(settings: Mapping[str, Any]) -> None:
@@ -62,7 +66,9 @@ def _check_keys(prefix: str, node: Any, schema: type) -> None:
 def _check_root(settings: Mapping[str, Any]) -> None:
     whole("seed", settings["seed"], 0)
     whole("replicas", settings["replicas"], 1)
-    whole("threads", settings["threads"], 1)
+    most = max(os.cpu_count() or 1, THREADS)
+    if whole("threads", settings["threads"], 1) > most:
+        raise UserError(f"threads must be at most {most}, not {settings['threads']}; take the cores of your machine")
     for package in settings["trusted"]:
         if not (isinstance(package, str) and package.isidentifier()):
             raise UserError(f"trusted must list names of packages, e.g. trusted=[mypackage], not {package!r}")
