@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"repro: {printable(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt as interrupt:
-        print(f"\nrepro: {interrupt or 'interrupted'}", file=sys.stderr)
+        print(f"\nrepro: {str(interrupt) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `repro list | head`
         sys.stderr.close()

@@ -340,6 +340,15 @@ def test_status_is_what_main_returns(capsys: pytest.CaptureFixture[str]) -> None
     capsys.readouterr()
 
 
+def test_interrupt_before_a_run(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Said]) -> None:
+    def stopped(words: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("repro.cli._dispatch", stopped)
+    said = cli("list")
+    assert (said.status, said.err) == (130, "\nrepro: interrupted\n")
+
+
 def test_short_name_of_a_setting_is_explained(cli: Callable[..., Said]) -> None:
     assert "optimizer.lr" in cli("train", "lr=0.1").mistake
     assert "architecture.depth" in cli("train", "depth=3").mistake
