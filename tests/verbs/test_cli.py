@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -341,10 +342,7 @@ def test_status_is_what_main_returns(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_interrupt_before_a_run(monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Said]) -> None:
-    def stopped(words: list[str]) -> int:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("repro.cli._dispatch", stopped)
+    monkeypatch.setattr("repro.cli._dispatch", Mock(side_effect=KeyboardInterrupt))
     said = cli("list")
     assert (said.status, said.err) == (130, "\nrepro: interrupted\n")
 
