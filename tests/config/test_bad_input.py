@@ -9,6 +9,8 @@ import torch
 
 from conftest import Said
 
+LONG = 300 * "x"
+NOBODY = "~nosuchuser/x"
 # (words after `repro`, parts that the line must contain)
 MISTAKES: dict[str, tuple[str, list[str]]] = {
     # unknown options and keys, with the nearest match
@@ -173,6 +175,11 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "no table": ("train dataset=table", ["dataset.path, dataset.target must be given"]),
     "table's key": ("train dataset=table dataset.pth=a.csv", ["dataset.pth", "did you mean dataset.path"]),
     "table not there": ("train dataset=table dataset.path=a.csv dataset.target=y", ["a.csv not found", "a header"]),
+    "table of a name too long": (
+        f"train dataset=table dataset.path={LONG} dataset.target=y",
+        ["x not found", "header"],
+    ),
+    "nobody's folder": (f"data list --data-dir {NOBODY}", [f"data_dir is '{NOBODY}'", "no such user"]),
     # the other verbs
     "verb": ("trian", ["unknown verb 'trian'", "did you mean train"]),
     "paper": ("reproduce training_deep_network", ["unknown paper", "did you mean training_deep_networks"]),
@@ -193,6 +200,9 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "data set of data": ("data fetch mnits", ["unknown data set 'mnits'", "did you mean mnist"]),
     "action of data": ("data download", ["invalid choice: 'download'", "'fetch'"]),
     "run of show": ("show 0123456789", ["no run '0123456789'", "repro train"]),
+    "run of a name too long": (f"show {LONG}", ["no run 'xxx", "repro train"]),
+    "runs of names too long": (f"compare {LONG} {LONG}", ["no run 'xxx", "repro train"]),
+    "data of a name too long": (f"data describe {LONG}", ["x not found; dataset.path takes"]),
     "shell": ("completion tcsh", ["invalid choice: 'tcsh'", "'bash'"]),
     "argument too many": ("status a b", ["unrecognized arguments: b", "repro status --help"]),
 }
@@ -205,6 +215,16 @@ def test_mistake(name: str, cli: Callable[..., Said], tmp_path: Path) -> None:
     for part in parts:
         assert part in said
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", ["list", "data list", "train dataset=xor", "train -m seed=1,2"])
+def test_working_folder_is_gone(
+    words: str, cli: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert "the working folder has been removed" in cli(*words.split()).mistake
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.config.groups import COMPONENTS, without_addresses
+from repro.paths import is_file, is_folder, working_folder
 
 # Raise this when a change moves numbers: every run's identity changes with it, so that
 # `repro status` calls older results stale and `repro reproduce` trains them anew.
@@ -62,7 +63,9 @@ def _packages(value: Any) -> set[str]:
 
 def _source_hash(package: str) -> str:
     """Hash of a package's Python files, found where importing it would find them; nothing is imported."""
-    spec = importlib.util.find_spec(package) or importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
+    spec = importlib.util.find_spec(package) or importlib.machinery.PathFinder.find_spec(
+        package, [str(working_folder())]
+    )
     if spec is None:
         return ""  # building it will say so
     folders = [Path(folder) for folder in spec.submodule_search_locations or []]
@@ -86,9 +89,9 @@ def _scientific(value: Any, key: str = "") -> Any:
         }
     if isinstance(value, list | tuple):
         return [_scientific(v) for v in value]
-    if key.rpartition(".")[2] == "path" and isinstance(value, str) and Path(value).is_file():
+    if key.rpartition(".")[2] == "path" and isinstance(value, str) and is_file(value):
         return hashlib.sha256(Path(value).read_bytes()).hexdigest()
-    if key == "dataset.path" and isinstance(value, str) and Path(value).is_dir():
+    if key == "dataset.path" and isinstance(value, str) and is_folder(value):
         files = sorted(file for file in Path(value).iterdir() if file.is_file())
         return [[file.name, hashlib.sha256(file.read_bytes()).hexdigest()] for file in files]
     if isinstance(value, float) and math.isfinite(value) and value == int(value) and abs(value) < 1e15:

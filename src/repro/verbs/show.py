@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from repro.errors import UserError, printable
+from repro.paths import is_file
 from repro.storage.files import read_json
 from repro.storage.run_files import read_summary, run_folders
 from repro.verbs.parser import parser
@@ -106,7 +107,7 @@ def find_seeds(run: str, results_dir: Path) -> list[Path]:
 def _fitting(run: str, results_dir: Path) -> dict[str, Path]:
     """The runs that are meant, one or more, by their paths below runs/."""
     given = Path(run)
-    if (given / "config.yaml").is_file() or (given / "done.json").is_file():
+    if is_file(given / "config.yaml") or is_file(given / "done.json"):
         return {run: given}
     runs = results_dir / "runs"
     folders = run_folders(runs)

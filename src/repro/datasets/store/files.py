@@ -18,6 +18,7 @@ from repro.config.groups import option_files
 from repro.datasets.store.checksums import Checksums, digest, read
 from repro.datasets.store.sources import FOLDERS, REGISTRY, Edition, SourceFile
 from repro.errors import UserError, unknown
+from repro.paths import is_file, is_folder
 from repro.storage.files import write_atomic
 
 DOWNLOAD_TIMEOUT = 60  # seconds without an answer
@@ -70,9 +71,16 @@ class _Found:
 
 
 def cache_root(data_dir: str | Path | None = None) -> Path:
-    """The folder below which downloaded data are kept; None means the user's cache folder."""
+    """The folder below which downloaded data are kept; None means the user's cache folder.
+
+    Raises:
+        UserError: it begins with ~ and a user whom the system does not know.
+    """
     if data_dir is not None:
-        return Path(data_dir).expanduser()
+        try:
+            return Path(data_dir).expanduser()
+        except RuntimeError as error:
+            raise UserError(f"data_dir is '{data_dir}', and there is no such user; write the folder out") from error
     import pooch
 
     return Path(pooch.os_cache("repro"))
@@ -206,7 +214,7 @@ def _mirror(name: str) -> Path | None:
     root = os.environ.get("REPRO_DATA")
     if not root:
         return None
-    if not Path(root).is_dir():
+    if not is_folder(root):
         raise UserError(f"REPRO_DATA is {root!r}, which is no folder; correct it or unset it")
     return Path(root) / FOLDERS.get(name, name)
 
@@ -237,7 +245,7 @@ def _edition(editions: Sequence[Edition], folders: Sequence[Path]) -> Edition:
 
 
 def _stored(file: SourceFile, folder: Path) -> Path | None:
-    return next((folder / name for name in file.stored_names() if (folder / name).is_file()), None)
+    return next((folder / name for name in file.stored_names() if is_file(folder / name)), None)
 
 
 def _expected(file: SourceFile, path: Path) -> tuple[str, bool]:

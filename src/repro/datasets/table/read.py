@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from repro.errors import UserError, unknown
+from repro.paths import is_file
 
 SEPARATORS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|", "whitespace": r"\s+"}
 DECIMALS = (".", ",")
@@ -71,7 +72,7 @@ def read_sheet(path: str, separator: str = "auto", decimal: str = "auto") -> She
     split = _separator(separator)
     if decimal not in ("auto", *DECIMALS):
         raise unknown("decimal", decimal, ("auto", *DECIMALS))
-    if not Path(path).is_file():
+    if not is_file(path):
         raise UserError(f"table {path} not found; dataset.path takes a CSV file with a header")
     if Path(path).suffix.lower() in BINARY:
         split, cells, form = None, _binary(path), Path(path).suffix.lower().removeprefix(".")
