@@ -91,6 +91,20 @@ def test_components_of_ones_own_need_trust(own: Path, cli: Callable) -> None:
     assert not (own / "results").exists()
 
 
+def test_what_is_no_readable_file_spoils_no_list(own: Path, cli: Callable) -> None:
+    folder = own / "conf/dataset"
+    (folder / "folder.yaml").mkdir()
+    (folder / "link.yaml").symlink_to("nowhere.yaml")
+    (folder / "latin.yaml").write_bytes("# Données.\n_target_: mypackage.points.line\n".encode("latin-1"))
+    for words in (("list", "dataset"), ("data", "list"), ("_complete", "repro train dataset=")):
+        said = cli(*words)
+        assert (said.status, said.err) == (0, "")
+        names = {line.split()[0].removeprefix("dataset=") for line in said.out.splitlines() if line.strip()}
+        assert {"latin", "line", "mnist"} <= names
+        assert not {"folder", "link"} & names
+    assert "Donn\ufffdes." in cli("list", "dataset").out
+
+
 def test_components_of_ones_own_are_listed_and_checked(own: Path, cli: Callable) -> None:
     assert "  cube           The third power.\n" in cli("list", "activation").out
     assert "did you mean cube" in cli("train", "activation=cub").mistake

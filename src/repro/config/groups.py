@@ -93,7 +93,7 @@ def option_files(group: str) -> dict[str, Path]:
     own = own_conf()
     files: dict[str, Path] = {}
     for folder in (root / group for root in [*conf_dirs(), *([own] if own else [])]):
-        for path in folder.rglob("*.yaml"):
+        for path in filter(Path.is_file, folder.rglob("*.yaml")):
             files.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
     return dict(sorted(files.items()))
 

@@ -93,7 +93,7 @@ def _fingerprint() -> str:
     folders = [conf_dir(), experiments_dir(), *([own] if own else [])]
     for path in [
         *sorted((PACKAGE / "config").glob("*.py")),
-        *(f for folder in folders for f in sorted(folder.rglob("*.yaml"))),
+        *(f for folder in folders for f in sorted(folder.rglob("*.yaml")) if f.is_file()),
     ]:
         total.update(str(path).encode())
         total.update(path.read_bytes())

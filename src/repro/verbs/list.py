@@ -44,7 +44,7 @@ def options(group: str) -> list[tuple[str, str]]:
 
 def describe(path: Path) -> str:
     """A file's first comment that says something."""
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         text = line.lstrip("# ").strip()
         if line.startswith("#") and text and not text.startswith("@package"):
             return text

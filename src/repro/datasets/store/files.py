@@ -207,7 +207,10 @@ def _known(names: Iterable[str]) -> list[str]:
 def _descriptions() -> dict[str, str]:
     """Each data set's name and the first line of its configuration file."""
     files = option_files("dataset")
-    return {name: path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ") for name, path in files.items()}
+    first = {
+        name: path.read_text(encoding="utf-8", errors="replace").partition("\n")[0] for name, path in files.items()
+    }
+    return {name: line.lstrip("# ") for name, line in first.items()}
 
 
 def _mirror(name: str) -> Path | None:
