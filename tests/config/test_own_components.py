@@ -116,3 +116,27 @@ def test_components_of_ones_own_are_listed_and_checked(own: Path, cli: Callable)
         "trusted package 'nopackage' is neither installed nor in the working folder"
         in cli("train", "activation._target_=nopackage.f", "trusted=[nopackage]", "dataset=xor").mistake
     )
+
+
+BROKEN = {
+    "syntax": ("x = 1\ndef f(:\n", "SyntaxError: invalid syntax", 2),
+    "arithmetic": ("\n\n1 / 0\n", "ZeroDivisionError: division by zero", 3),
+    "exit": ("import sys\nsys.exit(3)\n", "SystemExit: 3", 2),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize("file", ["__init__.py", "units.py"])
+def test_a_package_that_cannot_be_imported(
+    file: str, name: str, own: Path, cli: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, error, line = BROKEN[name]
+    package = f"broken_{name}_{file.removesuffix('.py')}"
+    (own / "mypackage").rename(own / package)
+    (own / package / file).write_text(text)
+    for _ in range(2):  # the second time as the first: nothing half made is left
+        says = cli("train", f"activation._target_={package}.units.f", f"trusted=[{package}]", "dataset=xor").mistake
+        assert f"activation._target_ '{package}.units.f' cannot be imported ({error}" in says
+        assert f" in {own / package / file}, line {line}; mend it" in says
+        assert file != "__init__.py" or package not in sys.modules
+    monkeypatch.delitem(sys.modules, package, raising=False)

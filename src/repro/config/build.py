@@ -5,6 +5,7 @@ import importlib.machinery
 import importlib.util
 import inspect
 import sys
+import traceback
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from hydra.utils import instantiate
 
 from repro.config.groups import ADDRESS, DECLARED
 from repro.errors import UserError, unknown
+from repro.paths import working_folder
 
 ALLOWED = ("repro.", "torch.nn.", "torch.optim.")
 # Where the parts of a run come from. What else is ours writes files, removes folders, starts programs and builds
@@ -112,28 +114,41 @@ def _check_inside(value: Any, where: str, trusted: Sequence[str]) -> None:
 
 def _locate(target: str, where: str, trusted: Sequence[str]) -> Any:
     package = target.partition(".")[0]
-    if package in trusted:
-        _import_beside_working_folder(package)
-    elif target.startswith(ALLOWED):
+    own = package in trusted
+    if not own and target.startswith(ALLOWED):
         if "._" in target:  # before anything is imported: `repro.__main__` would start the program anew
             raise _no_part(target, where)
-    else:
+    elif not own:
         allowed = ", ".join(f"{prefix}*" for prefix in ALLOWED)
         raise UserError(
             f"{where}._target_ is {target!r}; allowed: {allowed}; if you trust the package, add: trusted=[{package}]"
         )
     try:
+        if own:
+            _import_beside_working_folder(package)
         part = _imported(target, where)
     except UserError:
         raise
-    except Exception as error:  # whatever importing the user's module raises
-        reason = f"{type(error).__name__}: {_one_line(error)}"
+    except (Exception, SystemExit) as error:  # whatever importing the user's module raises
+        reason, place = f"{type(error).__name__}: {_one_line(error)}", _place(error, package) if own else ""
         raise UserError(
-            f"{where}._target_ {target!r} cannot be imported ({reason}); mend it or name another"
+            f"{where}._target_ {target!r} cannot be imported ({reason}){place}; mend it or name another"
         ) from error
-    if package not in trusted and not _is_part(part):
+    if not own and not _is_part(part):
         raise _no_part(target, where)
     return part
+
+
+def _place(error: BaseException, package: str) -> str:
+    """Where in a package an error came up, as the end of a sentence; nothing where it was not in the package."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" in {error.filename}, line {error.lineno}"
+    lines = [
+        f" in {frame.f_code.co_filename}, line {line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == package
+    ]
+    return lines[-1] if lines else ""
 
 
 def _is_part(part: Any) -> bool:
@@ -177,12 +192,18 @@ def _import_beside_working_folder(package: str) -> None:
     """A trusted package may simply lie in the working folder; an installed program does not look there."""
     if package in sys.modules or importlib.util.find_spec(package) is not None:
         return
-    spec = importlib.machinery.PathFinder.find_spec(package, [str(Path.cwd())])
+    spec = importlib.machinery.PathFinder.find_spec(package, [str(working_folder())])
     if spec is None or spec.loader is None:
-        raise UserError(f"trusted package {package!r} is neither installed nor in the working folder {Path.cwd()}")
+        raise UserError(
+            f"trusted package {package!r} is neither installed nor in the working folder {working_folder()}"
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[package] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        sys.modules.pop(package, None)  # half made; the next one to ask would take it for the whole
+        raise
 
 
 def _signature(made: Any) -> tuple[list[str] | None, dict[str, Any]]:
