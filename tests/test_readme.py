@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from repro.cli import main
+from repro.config.groups import CAPABILITIES
 from repro.datasets.store import files
+from repro.storage.schema import SERIES
+from repro.training.run import LOOKED_AT
 
 CLONE = Path(__file__).parent.parent
 PAGES = [CLONE / "README.md", *sorted(CLONE.glob("docs/*.md")), *sorted(CLONE.glob("experiments/*/README.md"))]
@@ -32,6 +35,19 @@ COMMANDS = list(dict.fromkeys(commands()))
 def test_pages_have_commands() -> None:
     assert len(COMMANDS) > 15
     assert "repro train activation=noisy_tanh" in COMMANDS
+
+
+def test_the_page_on_runs_lists_their_files() -> None:
+    text = (CLONE / "docs/runs.md").read_text()
+    tables = {f"{name}.csv" for name in [*SERIES, *(file for file, _ in LOOKED_AT.values())]}
+    others = {"config.yaml", "provenance.json", "summary.json", "done.json", "failed.json", "checkpoint.pt"}
+    assert tables | others | {"overview.png", "lr_finder.png", "index.html"} <= set(re.findall(r"`([\w.]+)`", text))
+
+
+def test_the_page_on_parts_names_what_they_may_declare() -> None:
+    text = (CLONE / "docs/own_parts.md").read_text()
+    lists = re.findall(r"`(?:_declares_: )?\[([\w, ]+)\]`", text)
+    assert CAPABILITIES.keys() <= {word for words in lists for word in words.split(", ")}
 
 
 def test_the_readme_is_short_and_leads_to_every_page() -> None:
