@@ -88,3 +88,5 @@ def test_another_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Call
     assert "take model.pt" in cli("export", "seed0x2", "--to", "model.onnx").mistake
     assert "only trusted=" in cli("export", "seed0x2", "lr=1", "--to", "m.pt").mistake
     assert "--to" in cli("export", "seed0x2").mistake
+    Path("file").touch()
+    assert "choose another folder with --to" in cli("export", "seed0x2", "--to", "file/model.pt").mistake

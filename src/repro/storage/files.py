@@ -9,6 +9,7 @@ import secrets
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,26 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
+_chosen_by = ContextVar("_chosen_by", default="results_dir=...")
+
+
+@contextmanager
+def chosen_by(option: str) -> Iterator[None]:
+    """Within it, refusals to write name this option as the way to another folder, and not the results' own."""
+    token = _chosen_by.set(option)
+    try:
+        yield
+    finally:
+        _chosen_by.reset(token)
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns the file system's refusals while writing `path` into a UserError that says what to do."""
     try:
         yield
     except OSError as error:
-        other = "choose another folder with results_dir=..."
+        other = f"choose another folder with {_chosen_by.get()}"
         if error.errno in _FULL:
             raise UserError(f"no space left to write {path}; free some space or {other}") from error
         if error.errno in _FORBIDDEN:

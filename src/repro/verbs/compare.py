@@ -47,11 +47,13 @@ def main(words: Sequence[str]) -> int:
     print(printable(_told(settings, metrics)))
     if metrics:
         from repro.plots.compare import draw
+        from repro.storage.files import chosen_by
 
         path = (asked.out or asked.results_dir) / f"compare-{_name(runs)}"
         print()
-        for file in draw(settings, metrics[:METRICS], _labels(settings), path):
-            print(file)
+        with chosen_by("--out"):
+            files = draw(settings, metrics[:METRICS], _labels(settings), path)
+        print(*files, sep="\n")
     return 0
 
 

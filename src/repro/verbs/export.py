@@ -43,12 +43,14 @@ def main(words: Sequence[str]) -> int:
     _check_name(asked.to)
     if wrong := [word for word in asked.settings if not word.startswith("trusted=")]:
         raise UserError(f"{wrong[0]}: the run is trained, and only trusted=[PACKAGE] can be set now")
+    from repro.storage.files import chosen_by
     from repro.verbs.show import check_finished, find
 
     folder = find(asked.run, Path(asked.results_dir))
     check_finished(folder)
-    for file in export(folder, asked.to, asked.seed, _trusted(asked.settings)):
-        print(file)
+    with chosen_by("--to"):
+        files = export(folder, asked.to, asked.seed, _trusted(asked.settings))
+    print(*files, sep="\n")
     return 0
 
 

@@ -22,6 +22,7 @@ def main(words: Sequence[str]) -> int:
     asked = verb.parse_args(words)
 
     from repro.errors import UserError
+    from repro.storage.files import chosen_by
     from repro.storage.locks import locked
     from repro.study.experiment import results_folder, select
     from repro.study.judging import judge
@@ -40,7 +41,8 @@ def main(words: Sequence[str]) -> int:
         with locked(folder):
             judge(experiment, folder)
             tabulate(experiment, folder)
-            files = illustrate(experiment, folder, out)
+            with chosen_by("--out"):
+                files = illustrate(experiment, folder, out)
         print(*files, sep="\n")
         drawn += len(files)
     # Once a paper: its page is filled from the tables of all its experiments.

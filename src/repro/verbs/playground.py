@@ -21,11 +21,13 @@ def main(words: Sequence[str]) -> int:
     asked = verb.parse_args(words)
 
     from repro.html.playground import playground_page
-    from repro.storage.files import write_atomic
+    from repro.storage.files import chosen_by, write_atomic
     from repro.study.experiment import load, results_folder
 
     experiment = load(EXPERIMENT)
     out = asked.out or asked.results_dir / "playground.html"
-    write_atomic(out, playground_page(experiment, results_folder(asked.results_dir, experiment, asked.scale)))
+    page = playground_page(experiment, results_folder(asked.results_dir, experiment, asked.scale))
+    with chosen_by("--out"):
+        write_atomic(out, page)
     print(out)
     return 0

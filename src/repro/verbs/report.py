@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> int:
 
     from repro.errors import UserError
     from repro.html.render import report_pages, what_held
-    from repro.storage.files import write_atomic
+    from repro.storage.files import chosen_by, write_atomic
     from repro.study import page
     from repro.study.experiment import select
     from repro.study.gather import check_anything, gather, uncaptioned
@@ -56,11 +56,13 @@ def main(words: Sequence[str]) -> int:
         if not asked.readme.is_file():
             raise UserError(f"no file {asked.readme}; it needs the lines <!-- ledger --> and <!-- /ledger -->")
         text = asked.readme.read_text(encoding="utf-8")
-        write_atomic(asked.readme, replace_between_markers(text, "ledger", what_held(papers)))
+        with chosen_by("--readme"):
+            write_atomic(asked.readme, replace_between_markers(text, "ledger", what_held(papers)))
         print(asked.readme)
         return 0
-    for name, content in report_pages(papers, out.name).items():
-        write_atomic(out.parent / name, content)
+    with chosen_by("--out"):
+        for name, content in report_pages(papers, out.name).items():
+            write_atomic(out.parent / name, content)
     for name in uncaptioned(papers):
         print(f"{name}: on no page, so that its name is its caption")
     print(out)
