@@ -105,6 +105,14 @@ def test_filters(filters: list[str], left: str, runs: Path, cli: Callable[..., S
     del runs
 
 
+@pytest.mark.parametrize("word", ["foo", "done,foo", "fooo*"])
+def test_a_status_that_there_is_not(word: str, runs: Path, cli: Callable[..., Said]) -> None:
+    says = cli("runs", f"status={word}").mistake
+    assert f"unknown status {word.rpartition(',')[2]!r}; known: damaged, diverged, done, failed, unfinished" in says
+    assert listed(cli, "status=d*").keys() == listed(cli, "status=done").keys()
+    del runs
+
+
 def test_tables(runs: Path, cli: Callable[..., Said]) -> None:
     said = cli("runs", "activation=noisy_tanh,relu")
     assert said.status == 0

@@ -12,7 +12,7 @@ from typing import Any
 
 from repro.config.groups import flatten
 from repro.config.naming import differences, value, written
-from repro.errors import UserError
+from repro.errors import UserError, unknown
 from repro.storage.cache import Cache
 from repro.storage.files import read_json
 from repro.storage.metrics import SPLITS, main_metric
@@ -160,7 +160,7 @@ def chosen(runs: Sequence[Listed], filters: Sequence[str]) -> list[Listed]:
             them, or patterns; or a part of a run's name.
 
     Raises:
-        UserError: no run has such a setting.
+        UserError: no run has such a setting, or can have such a status.
     """
     left = list(runs)
     for word in filters:
@@ -168,10 +168,18 @@ def chosen(runs: Sequence[Listed], filters: Sequence[str]) -> list[Listed]:
         if not equals:
             left = [run for run in left if word in run.name]
             continue
+        if key == "status":
+            _check_statuses(wanted.split(","))
         if runs and key not in ("status", "seed") and not any(_names(run, key) for run in runs):
             raise _unknown(key, runs)
         left = [run for run in left if any(_fits(one, wanted.split(",")) for one in _values(run, key))]
     return left
+
+
+def _check_statuses(words: Sequence[str]) -> None:
+    for word in words:
+        if not any(fnmatchcase(status, word) for status in STATUSES):
+            raise unknown("status", word, STATUSES)
 
 
 def _values(run: Listed, key: str) -> list[Any]:
