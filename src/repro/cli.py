@@ -1,7 +1,6 @@
 """The verbs. Nothing heavy is imported before a verb needs it: help and lists answer at once."""
 
 import atexit
-import errno
 import gc
 import importlib
 import sys
@@ -10,7 +9,7 @@ from contextlib import suppress
 
 from repro.errors import UserError, printable, unknown
 from repro.memory import uncollected
-from repro.verbs.output import any_terminal
+from repro.verbs.output import any_terminal, of_output
 from repro.verbs.parser import VERBS, with_results_dir
 
 EXAMPLES = """\
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:
-        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG):
+        if not of_output(error):
             raise
         with suppress(OSError):  # what is still in the buffer cannot be written either
             sys.stdout.close()

@@ -58,9 +58,10 @@ def test_no_home_and_no_terminal(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_behind_the_output_is_said(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["list", "train --cfg job"])
+def test_a_full_disk_behind_the_output_is_said(words: str, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
-        said = repro(tmp_path, "list", out=full.fileno())
+        said = repro(tmp_path, *words.split(), out=full.fileno())
     assert said.returncode == 1
     assert said.stderr == "repro: cannot write the output: No space left on device\n"
 

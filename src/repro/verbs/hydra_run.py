@@ -19,6 +19,7 @@ from repro.paths import conf_dir
 from repro.storage.files import read_json, write_json
 from repro.storage.run_files import read_summary
 from repro.storage.search import OUTCOME
+from repro.verbs.output import of_output
 
 UNDER_WAY = "under way"
 
@@ -48,6 +49,8 @@ def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
         reason = error.__cause__ or error
         raise UserError(f"hydra.job_logging: {' '.join(str(reason).split())}") from error
     except OSError as error:  # Hydra makes the sweep's folder
+        if of_output(error):
+            raise
         raise UserError(
             f"cannot use {error.filename or 'a file'}: {error.strerror or error}; "
             "mend it, or choose another results_dir"

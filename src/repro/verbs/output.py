@@ -1,6 +1,7 @@
 """What a verb prints: in whatever encoding there is, and nothing that a terminal would obey."""
 
 import codecs
+import errno
 import sys
 import unicodedata
 import warnings
@@ -56,6 +57,12 @@ def any_terminal() -> Iterator[None]:
                 stream.flush()  # here, where it can still be said that the disk is full
     finally:
         warnings.showwarning = before
+
+
+def of_output(error: OSError) -> bool:
+    """Whether it came up in printing: it names no file, and a disk behind the output is full or a reader has left."""
+    lost = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EPIPE)
+    return error.filename is None and error.errno in lost
 
 
 def _show(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
