@@ -2,8 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from conftest import Said
+from repro.storage.files import read_json, write_json
+from repro.storage.locks import locked
+from repro.verbs import sweep
+from repro.verbs.hydra_run import run_hydra
 
 
 def test_sweep(cli: Callable[..., Said], tiny: tuple[str, ...], tmp_path: Path) -> None:
@@ -79,3 +86,33 @@ def test_runs_that_cannot_be_compared_are_done_all_the_same(
     assert "cannot be compared: " in said.err
     assert "(n=2)" in said.out
     assert said.out.splitlines()[-1] == "2 runs: 2 done, 0 diverged, 0 failed"
+
+
+def test_one_sweep_at_a_time_into_a_folder(cli: Callable[..., Said], tiny: tuple[str, ...]) -> None:
+    words = ("train", "-m", *tiny, "hydra.sweep.dir=S")
+    assert cli(*words, "seed=0,1").status == 0
+    with locked(Path("S")):
+        assert cli(*words, "seed=2,3").mistake == (
+            "another sweep is at work in S; wait for its end, or choose another hydra.sweep.dir"
+        )
+        assert [read_json(Path("S", number, "outcome.json"))["overrides"][-1] for number in "01"] == [
+            "seed=0",
+            "seed=1",
+        ]
+    said = cli(*words, "seed=2")
+    assert said.out.splitlines()[-1] == "1 runs: 1 done, 0 diverged, 0 failed"
+    assert len(list(Path("results/runs/xor").glob("*/done.json"))) == 3
+
+
+def test_only_the_same_job_counts_as_ended(
+    cli: Callable[..., Said], tiny: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job of another sweep, which was killed and whose cluster still worked on it, has left its outcome."""
+
+    def late(*arguments: Any) -> None:
+        write_json(Path("S/0/outcome.json"), {"overrides": ["seed=7"], "status": "done", "folder": "x", "value": 1.0})
+        run_hydra(*arguments)
+
+    monkeypatch.setattr(sweep, "run_hydra", late)
+    assert cli("train", "-m", *tiny, "seed=0,1", "hydra.sweep.dir=S").status == 0
+    assert len(list(Path("results/runs/xor").glob("*/done.json"))) == 2

@@ -16,7 +16,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, refusal: str = "") -> Iterator[None]:
     """Waits until no other process has the folder, and keeps them waiting until the end of the block.
 
     What a killed process left half written is removed at the start, since nobody else writes now.
@@ -25,9 +25,10 @@ def locked(folder: Path) -> Iterator[None]:
 
     Args:
         folder: made where it is missing. Every process must reach it by a path of its own to the same folder.
+        refusal: what to say, instead of waiting, where another process has it.
 
     Raises:
-        UserError: nothing can be written there, or nothing locked.
+        UserError: nothing can be written there, or nothing locked; or the refusal.
     """
     lock = FileLock(folder / LOCK)
     if folder.is_symlink() or (folder / LOCK).is_symlink():
@@ -38,7 +39,7 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with warnings.catch_warnings(category=UserWarning, action="ignore"):  # of the marker that takes flock's place
-            _acquire(lock, folder)
+            _acquire(lock, folder, refusal)
     except OSError as error:
         doing = "lock" if error.errno in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP) else "write to"
         raise UserError(
@@ -52,9 +53,11 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def _acquire(lock: BaseFileLock, folder: Path) -> None:
+def _acquire(lock: BaseFileLock, folder: Path, refusal: str) -> None:
     try:
         lock.acquire(blocking=False)
     except Timeout:
+        if refusal:
+            raise UserError(refusal) from None
         print(f"waiting for another process to finish with {folder}", file=sys.stderr)
         lock.acquire()

@@ -84,7 +84,7 @@ def job(cfg: DictConfig) -> float | None:
         return value
     file = Path(HydraConfig.get().runtime.output_dir) / OUTCOME
     overrides = list(HydraConfig.get().overrides.task)
-    if (before := _ended(file)) is not None:
+    if (before := _ended(file, overrides)) is not None:
         return before.get("value")
     write_json(file, {"overrides": overrides, "status": UNDER_WAY})
     try:
@@ -96,10 +96,10 @@ def job(cfg: DictConfig) -> float | None:
     return outcome.get("value")
 
 
-def _ended(file: Path) -> dict[str, Any] | None:
-    """The outcome of a job that this sweep has seen to its end: it goes on after a worker was killed."""
+def _ended(file: Path, overrides: Sequence[str]) -> dict[str, Any] | None:
+    """The outcome of this very job, where the sweep has seen it to its end: it goes on after a worker was killed."""
     outcome = read_json(file) if file.exists() else {"status": UNDER_WAY}
-    return None if outcome["status"] == UNDER_WAY else outcome
+    return None if outcome["status"] == UNDER_WAY or outcome["overrides"] != overrides else outcome
 
 
 def _say(line: str) -> None:

@@ -5,12 +5,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.errors import UserError, printable
 from repro.storage.files import read_json, write_json
+from repro.storage.locks import LOCK, locked
 from repro.storage.search import ASKED, OUTCOME, asked
 from repro.verbs import search
 from repro.verbs.compare import METRICS, MOST
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from repro.text.comparison import Setting
 
 Outcome = dict[str, Any]
-SWEEPERS_OWN = ("multirun.yaml", ASKED)  # what is in a sweep's folder before its first job
+SWEEPERS_OWN = ("multirun.yaml", ASKED)  # what a sweeper writes before its first job
 
 
 def sweep(words: Sequence[str], compare: bool = False) -> int:
@@ -28,15 +30,28 @@ def sweep(words: Sequence[str], compare: bool = False) -> int:
 
     Args:
         compare: end with the final metrics of every setting over its seeds, and figures in the sweep's folder.
+
+    Raises:
+        UserError: the words are wrong, or another sweep is at work in the same folder; no job has started.
     """
     given = dict(w.split("=", 1) for w in words if "=" in w)
     now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
     folder = Path(given.get("hydra.sweep.dir", f"{given.get('results_dir', 'results')}/sweeps/{now}"))
-    for old in folder.glob(f"*/{OUTCOME}"):  # of an earlier sweep into the same folder
-        old.unlink()
     # Beside the other settings, since Hydra does not read settings on both sides of a flag.
     place = next((i for i, word in enumerate(words) if "=" in word and not word.startswith("-")), len(words))
-    lost = _launch([*words[:place], f"hydra.sweep.dir={folder}", *words[place:]], folder)
+    words = [*words[:place], f"hydra.sweep.dir={folder}", *words[place:]]
+    made = [f for f in (folder, *folder.parents) if not f.exists()]
+    with locked(folder, f"another sweep is at work in {folder}; wait for its end, or choose another hydra.sweep.dir"):
+        try:
+            return _sweep(words, folder, compare)
+        finally:
+            _remove_unused(folder, made)
+
+
+def _sweep(words: Sequence[str], folder: Path, compare: bool) -> int:
+    for old in (*_files(folder), *(folder / name for name in SWEEPERS_OWN)):  # of an earlier sweep into this folder
+        old.unlink(missing_ok=True)
+    lost = _launch(words, folder)
     outcomes = _outcomes(folder)
     _print_failures(outcomes)
     ended, aim = [o for o in outcomes if o["status"] in ("done", "diverged")], asked(folder)
@@ -53,12 +68,10 @@ def _launch(words: Sequence[str], folder: Path) -> str:
     Raises:
         UserError: the words are wrong; no job has started.
     """
-    made = [f for f in (folder, *folder.parents) if not f.exists()]
     while True:
         try:
             run_hydra(job, words)
         except UserError:
-            _remove_unused(folder, made)
             raise
         except BrokenProcessPool as error:
             # A worker of the local pool was killed, which takes the whole pool down. Whoever was under way is tried
@@ -70,7 +83,6 @@ def _launch(words: Sequence[str], folder: Path) -> str:
                 _alone(file)
         except Exception as error:  # what a job raises stays in its outcome: this is the launcher's, whichever it is
             if not _files(folder):
-                _remove_unused(folder, made)
                 if isinstance(error.__cause__, UserError):  # a sweeper refuses its settings
                     raise error.__cause__ from error
                 raise UserError(f"no job was started: {_reason(error)}") from error
@@ -80,12 +92,14 @@ def _launch(words: Sequence[str], folder: Path) -> str:
 
 
 def _remove_unused(folder: Path, made: Sequence[Path]) -> None:
-    """The folders of a sweep of which no job has started."""
-    if folder.is_dir() and {f.name for f in folder.iterdir()} <= set(SWEEPERS_OWN):
-        for name in SWEEPERS_OWN:
+    """The folders of a sweep of which no job has started, if nobody else has put something there."""
+    files = {LOCK, *SWEEPERS_OWN}
+    if {f.name for f in folder.iterdir()} <= files:
+        for name in files:
             (folder / name).unlink(missing_ok=True)
-        for empty in made:
-            empty.rmdir()
+        with suppress(OSError):
+            for empty in made:
+                empty.rmdir()
 
 
 def _alone(file: Path) -> None:
@@ -107,7 +121,8 @@ def _reason(error: Exception) -> str:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"*/{OUTCOME}"), key=lambda f: int(f.parent.name))
+    numbered = [f for f in folder.glob(f"*/{OUTCOME}") if f.parent.name.isdecimal()]
+    return sorted(numbered, key=lambda f: int(f.parent.name))
 
 
 def _outcomes(folder: Path) -> list[Outcome]:
