@@ -64,6 +64,8 @@ def test_commas_separate_values_in_a_sweep_only() -> None:
     assert quoted(["dataset.path=a,b.csv"]) == ["dataset.path='a,b.csv'"]
     assert quoted(["-m", "dataset.path=a,b.csv"]) == ["-m", "dataset.path=a,b.csv"]
     assert quoted(["seed=1,2"]) == ["seed=1,2"]
+    for folder in ("results_dir", "hydra.sweep.dir"):  # a sweep has one of them
+        assert quoted(["-m", f"{folder}=a,b"]) == ["-m", f"{folder}='a,b'"]
 
 
 def test_a_table_in_a_strange_place(cli: Callable[..., Said], tmp_path: Path) -> None:

@@ -116,3 +116,13 @@ def test_only_the_same_job_counts_as_ended(
     monkeypatch.setattr(sweep, "run_hydra", late)
     assert cli("train", "-m", *tiny, "seed=0,1", "hydra.sweep.dir=S").status == 0
     assert len(list(Path("results/runs/xor").glob("*/done.json"))) == 2
+
+
+@pytest.mark.parametrize("name", ["res (1)", "it's, mine", "res,two", "1_0", "a\\b = c"])
+def test_folders_of_any_name(name: str, cli: Callable[..., Said], tiny: tuple[str, ...]) -> None:
+    said = cli("train", "-m", *tiny, "seed=0,1", "--results-dir", name)
+    assert said.out.splitlines()[-1] == "2 runs: 2 done, 0 diverged, 0 failed", said.err
+    assert len(list(Path(name, "sweeps").glob("*/?/outcome.json"))) == 2
+    said = cli("train", "-m", *tiny, "seed=0,1", f"results_dir={name}", f"hydra.sweep.dir={name}/S {name}")
+    assert said.err.count("done before: ") == 2
+    assert len(list(Path(name, f"S {name}").glob("?/outcome.json"))) == 2

@@ -10,14 +10,16 @@ from hydra.errors import OverrideParseException
 from repro.config.groups import GROUPS
 
 _COLUMNS = ("path", "target", "separator", "decimal", "group", "time", "data_dir")
-TEXT = frozenset(("results_dir", "data_dir", *(f"dataset.{name}" for name in _COLUMNS)))
+FOLDERS = frozenset(("results_dir", "hydra.sweep.dir"))
+"""Settings that a whole sweep has one of: commas are part of it."""
+TEXT = FOLDERS | {"data_dir", *(f"dataset.{name}" for name in _COLUMNS)}
 """Settings that are text whatever it looks like."""
 
 
 def quoted(words: Sequence[str]) -> list[str]:
     """Words of a command line with the values in quotes that need them; flags and choices of options stay.
 
-    In a sweep (-m or --multirun) commas separate values, as ever.
+    In a sweep (-m or --multirun) commas separate values, as ever, but for its folders.
     """
     sweeping = bool({"-m", "--multirun"} & set(words))
     parser = OverridesParser.create()
@@ -34,7 +36,8 @@ def _quoted(word: str, parser: OverridesParser, sweeping: bool) -> str:
         if items := re.fullmatch(r"\[([^][{}'\"]*)\]", value):  # a list, of columns' names say
             return f"{key}=[{','.join(in_quotes(item.strip()) for item in items[1].split(','))}]"
         return f"{key}={in_quotes(value)}"
-    if key.lstrip("+") in TEXT and value and not _is_text(parsed, sweeping):
+    name = key.lstrip("+")
+    if name in TEXT and value and not _is_text(parsed, sweeping and name not in FOLDERS):
         return f"{key}={in_quotes(value)}"
     return word
 

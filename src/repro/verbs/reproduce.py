@@ -147,7 +147,7 @@ def publish(plan: Plan) -> None:
 def _train(jobs: Sequence[Sequence[str]], launching: Sequence[str], results_dir: str) -> int:
     """Hand the jobs to Hydra's launcher by way of the sweeper in `hydra_plugins`."""
     ConfigStore.instance().store(name="reproduction", group="hydra/sweeper", node=sweeper(jobs))
-    return sweep(["-m", "hydra/sweeper=reproduction", *launching, f"results_dir={results_dir}"])
+    return sweep(["-m", *quoted(["hydra/sweeper=reproduction", *launching, f"results_dir={results_dir}"])])
 
 
 def sweeper(jobs: Sequence[Sequence[str]]) -> dict[str, Any]:

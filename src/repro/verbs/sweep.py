@@ -10,6 +10,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from repro.config.quoting import in_quotes
 from repro.errors import UserError, printable
 from repro.storage.files import read_json, write_json
 from repro.storage.locks import LOCK, locked
@@ -34,12 +37,8 @@ def sweep(words: Sequence[str], compare: bool = False) -> int:
     Raises:
         UserError: the words are wrong, or another sweep is at work in the same folder; no job has started.
     """
-    given = dict(w.split("=", 1) for w in words if "=" in w)
-    now = datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f")
-    folder = Path(given.get("hydra.sweep.dir", f"{given.get('results_dir', 'results')}/sweeps/{now}"))
-    # Beside the other settings, since Hydra does not read settings on both sides of a flag.
-    place = next((i for i, word in enumerate(words) if "=" in word and not word.startswith("-")), len(words))
-    words = [*words[:place], f"hydra.sweep.dir={folder}", *words[place:]]
+    folder = _folder(words)
+    words = [f"hydra.sweep.dir={in_quotes(str(folder))}", *words]
     made = [f for f in (folder, *folder.parents) if not f.exists()]
     with locked(folder, f"another sweep is at work in {folder}; wait for its end, or choose another hydra.sweep.dir"):
         try:
@@ -48,11 +47,31 @@ def sweep(words: Sequence[str], compare: bool = False) -> int:
             _remove_unused(folder, made)
 
 
+def _folder(words: Sequence[str]) -> Path:
+    """Where a sweep keeps what becomes of its jobs: as the words say, or a new folder of their results_dir.
+
+    Raises:
+        UserError: it is a reference, which each job could look up as another one.
+    """
+    given = {word.lstrip("+").partition("=")[0]: word for word in words}
+    word = given.get("hydra.sweep.dir") or given.get("results_dir") or "results_dir=results"
+    if "${" in word:
+        raise UserError(f"{word}: a sweep has one folder, whose name has no ${{...}}; write hydra.sweep.dir=FOLDER")
+    (parsed,) = OverridesParser.create().parse_overrides([word])
+    if not (value := parsed.value()):
+        raise UserError(f"{word}: a sweep needs a folder; write hydra.sweep.dir=FOLDER")
+    if "hydra.sweep.dir" in given:
+        return Path(str(value))
+    return Path(str(value), "sweeps", datetime.now().strftime("%Y-%m-%d_%H-%M-%S-%f"))
+
+
 def _sweep(words: Sequence[str], folder: Path, compare: bool) -> int:
     for old in (*_files(folder), *(folder / name for name in SWEEPERS_OWN)):  # of an earlier sweep into this folder
         old.unlink(missing_ok=True)
     lost = _launch(words, folder)
     outcomes = _outcomes(folder)
+    if not outcomes:
+        raise UserError(f"the sweep is empty: no job of it is in {folder}; give each setting at least one value")
     _print_failures(outcomes)
     ended, aim = [o for o in outcomes if o["status"] in ("done", "diverged")], asked(folder)
     if compare:
