@@ -41,6 +41,13 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "group empty": ("train activation=", ["activation needs an option, not nothing", "repro list activation"]),
     "option in a sweep": ("train -m activation=relu,thanh", ["unknown activation 'thanh'", "did you mean tanh"]),
     "key in a sweep": ("train -m architecture.dept=2,3", ["did you mean architecture.depth"]),
+    "sweep's mode": ("train hydra.mode=MULTIRUN seed=0", ["hydra.mode cannot be set", "-m makes a sweep"]),
+    "sweep's working folder": ("train -m seed=0,1 hydra.job.chdir=true", ["chdir cannot be set", "results_dir=..."]),
+    "folders of jobs": ("train -m seed=0,1 ++hydra.sweep.subdir=x", ["subdir cannot be set", "hydra.sweep.dir=..."]),
+    "sweep's folder": ("train -m seed=0,1 hydra.sweep.dir=S/${now:%H}", ["one folder", "hydra.sweep.dir=FOLDER"]),
+    "sweep's results": ("train -m seed=0,1 results_dir=r${seed}", ["one folder", "hydra.sweep.dir=FOLDER"]),
+    "sweep into nothing": ("train -m seed=0,1 hydra.sweep.dir=null", ["needs a folder", "hydra.sweep.dir=FOLDER"]),
+    "empty sweep": ("train -m seed=range(3,1)", ["the sweep is empty", "at least one value"]),
     "experiment": (
         "train experiment=training_deep_networks/initialisation",
         ["did you mean training_deep_networks/initialization"],

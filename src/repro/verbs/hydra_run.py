@@ -22,6 +22,12 @@ from repro.storage.search import OUTCOME
 from repro.verbs.output import of_output
 
 UNDER_WAY = "under way"
+NOT_TO_SET = {
+    "hydra.mode": "-m makes a sweep, and without it there is one run",
+    "hydra.job.chdir": "each run has a folder of its own in results_dir=...",
+    "hydra.sweep.subdir": "a sweep's jobs are numbered in its folder, hydra.sweep.dir=...",
+}
+"""Hydra's settings that would lead a run away from where it is looked for, and what there is instead."""
 
 
 def run_hydra(task: Callable[[DictConfig], Any], words: Sequence[str]) -> None:
@@ -63,9 +69,12 @@ def _checked(words: Sequence[str]) -> list[str]:
     """The words with groups that are null as Hydra takes them; `experiment=null` is left out, being the default.
 
     Raises:
-        UserError: a flag that Hydra does not have, or has with other values.
+        UserError: a flag that Hydra does not have, or has with other values; a setting that is not to be set.
     """
     words = flags_first(words)
+    for key, equals, _ in (word.lstrip("+~").partition("=") for word in words):
+        if equals and key in NOT_TO_SET:
+            raise UserError(f"{key} cannot be set: {NOT_TO_SET[key]}")
     check_groups(words)
     return without_nulls([word for word in words if word not in ("experiment=null", "experiment=")])
 
