@@ -166,6 +166,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "metric of the plateau": ("train trainer.monitor=valid_perplexity schedule=plateau", ["monitor", "valid_loss"]),
     "metric nobody watches": ("train trainer.monitor=valid_los", ["'valid_los'", "did you mean valid_loss"]),
     "split of the metric": ("train trainer.monitor=loss", ["must be <split>_<metric>, e.g. valid_loss, not 'loss'"]),
+    "nothing to keep the best by": ("train dataset=xor dataset.valid_size=0 trainer.keep_best=true", ["known: test_"]),
     "split without samples": ("train dataset=xor dataset.valid_size=0 trainer.patience=2", ["known: test_"]),
     # targets
     "forbidden target": (

@@ -105,6 +105,15 @@ def test_what_is_no_readable_file_spoils_no_list(own: Path, cli: Callable) -> No
     assert "Donn\ufffdes." in cli("list", "dataset").out
 
 
+def test_an_option_that_repro_has_is_not_hidden_in_silence(own: Path, cli: Callable) -> None:
+    (own / "conf" / "activation" / "tanh.yaml").write_text("# Mine.\n_target_: torch.nn.ReLU\n")
+    for words in (("train", "activation=tanh"), ("list", "activation")):
+        assert (
+            "tanh.yaml has the name that an option of activation has in repro; give the file another name"
+            in cli(*words).mistake
+        )
+
+
 def test_components_of_ones_own_are_listed_and_checked(own: Path, cli: Callable) -> None:
     assert "  cube           The third power.\n" in cli("list", "activation").out
     assert "did you mean cube" in cli("train", "activation=cub").mistake

@@ -86,7 +86,11 @@ def _without(node: Mapping[str, Any], known: Mapping[str, Any], prefix: str) -> 
 
 
 def option_files(group: str) -> dict[str, Path]:
-    """The file of every option of a group by the option's name: repro's own, papers', the working folder's `conf/`."""
+    """The file of every option of a group by the option's name: repro's own, papers', the working folder's `conf/`.
+
+    Raises:
+        UserError: a file of the working folder has the name of an option that there is.
+    """
     if group == "experiment":
         root = experiments_dir()
         return {path.relative_to(root).with_suffix("").as_posix(): path for path in sorted(root.glob("*/*.yaml"))}
@@ -94,7 +98,12 @@ def option_files(group: str) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for folder in (root / group for root in [*conf_dirs(), *([own] if own else [])]):
         for path in filter(Path.is_file, folder.rglob("*.yaml")):
-            files.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+            name = path.relative_to(folder).with_suffix("").as_posix()
+            if own and name in files and path.is_relative_to(own):
+                raise UserError(
+                    f"{path} has the name that an option of {group} has in repro; give the file another name"
+                )
+            files.setdefault(name, path)
     return dict(sorted(files.items()))
 
 

@@ -54,7 +54,7 @@ def new_optimizer(prepared: Prepared, learner: Learner) -> Optimizer:
 def _check_monitor(prepared: Prepared) -> None:
     """A watched metric must exist, or early stopping would never stop."""
     trainer, task = prepared.run.trainer, prepared.components.task
-    watched = trainer.patience is not None or isinstance(prepared.components.schedule, Plateau)
+    watched = trainer.patience is not None or trainer.keep_best or isinstance(prepared.components.schedule, Plateau)
     target: Any = prepared.feed.probe(2).y
     scores = task.measure(task.example(target, task.outputs(prepared.data.outputs)), target)
     derived = task.derive({k: v.cpu().numpy() for k, v in scores.items()})
