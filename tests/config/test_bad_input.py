@@ -46,6 +46,7 @@ MISTAKES: dict[str, tuple[str, list[str]]] = {
     "folders of jobs": ("train -m seed=0,1 ++hydra.sweep.subdir=x", ["subdir cannot be set", "hydra.sweep.dir=..."]),
     "sweep's folder": ("train -m seed=0,1 hydra.sweep.dir=S/${now:%H}", ["one folder", "hydra.sweep.dir=FOLDER"]),
     "sweep's results": ("train -m seed=0,1 results_dir=r${seed}", ["one folder", "hydra.sweep.dir=FOLDER"]),
+    "sweep's folder without =": ("train -m seed=0,1 hydra.sweep.dir", ["cannot read the override 'hydra.sweep.dir'"]),
     "sweep into nothing": ("train -m seed=0,1 hydra.sweep.dir=null", ["needs a folder", "hydra.sweep.dir=FOLDER"]),
     "empty sweep": ("train -m seed=range(3,1)", ["the sweep is empty", "at least one value"]),
     "experiment": (

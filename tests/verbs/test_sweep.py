@@ -126,3 +126,9 @@ def test_folders_of_any_name(name: str, cli: Callable[..., Said], tiny: tuple[st
     said = cli("train", "-m", *tiny, "seed=0,1", f"results_dir={name}", f"hydra.sweep.dir={name}/S {name}")
     assert said.err.count("done before: ") == 2
     assert len(list(Path(name, f"S {name}").glob("?/outcome.json"))) == 2
+
+
+def test_reproduction_in_folders_of_any_name(cli: Callable[..., Said]) -> None:
+    said = cli("reproduce", "linear_backprop/toy", "scale=smoke", "results_dir=it's, (1)", "hydra.sweep.dir=S (2)")
+    assert "6 runs: 6 done, 0 diverged, 0 failed" in said.out.splitlines(), said.err
+    assert {f.name for f in Path().iterdir()} == {"it's, (1)", "S (2)"}

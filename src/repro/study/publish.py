@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from repro.claims.grammar import check_claims
+from repro.config.quoting import quoted
 from repro.errors import UserError
 from repro.paths import CLONE
 from repro.storage.files import read_json, write_atomic, write_json
@@ -57,7 +58,7 @@ def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra
     changed = bool(extra) and [r.id for r in runs] != [r.id for r in planned([j.overrides for j in plain], results_dir)]
     expected: dict[str, Expected] = {}
     by_id: dict[str, Job] = {}
-    for job, run in zip(experiment.jobs(scale, [*extra, f"results_dir={results_dir}"]), runs, strict=True):
+    for job, run in zip(experiment.jobs(scale, [*extra, *quoted([f"results_dir={results_dir}"])]), runs, strict=True):
         if run.id in by_id:
             mend = f"leave out what makes them alike: {' '.join(extra)}" if changed else "take one away"
             both = f"'{by_id[run.id].variant}' and '{job.variant}'"

@@ -53,7 +53,7 @@ def _folder(words: Sequence[str]) -> Path:
     Raises:
         UserError: it is a reference, which each job could look up as another one.
     """
-    given = {word.lstrip("+").partition("=")[0]: word for word in words}
+    given = {word.lstrip("+").partition("=")[0]: word for word in words if "=" in word}
     word = given.get("hydra.sweep.dir") or given.get("results_dir") or "results_dir=results"
     if "${" in word:
         raise UserError(f"{word}: a sweep has one folder, whose name has no ${{...}}; write hydra.sweep.dir=FOLDER")
