@@ -14,6 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from repro.config.quoting import in_quotes
 from repro.errors import UserError, printable
+from repro.paths import working_folder
 from repro.storage.files import read_json, write_json
 from repro.storage.locks import LOCK, locked
 from repro.storage.search import ASKED, OUTCOME, asked
@@ -37,6 +38,7 @@ def sweep(words: Sequence[str], compare: bool = False) -> int:
     Raises:
         UserError: the words are wrong, or another sweep is at work in the same folder; no job has started.
     """
+    working_folder()  # where it has been removed, this says so
     folder = _folder(words)
     words = [f"hydra.sweep.dir={in_quotes(str(folder))}", *words]
     made = [f for f in (folder, *folder.parents) if not f.exists()]
