@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
-from repro.plots.style import QUIET, TEXT, figure
+from repro.plots.style import QUIET, TEXT, explain, figure
 from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
 
@@ -52,8 +52,7 @@ def by_epoch(curves: pd.DataFrame, nets: Nets, metrics: Mapping[str, str], heigh
         scales.whole_ticks(ax.xaxis)
         ax.set(xlabel="epoch", title=f"validation: {title}")
     legends.outside(fig, axes, loc="outside upper center", ncols=3, fontsize="small")
-    note = f"thick: median; thin: seeds; {nets.said} by greedy search"
-    fig.supxlabel(note, x=0.99, ha="right", fontsize=6.5, color=QUIET)
+    explain(fig, blocks.in_words(rows, center="median"), f"{nets.said} by greedy search")
     return fig
 
 
