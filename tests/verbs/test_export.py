@@ -90,3 +90,5 @@ def test_another_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Call
     assert "--to" in cli("export", "seed0x2").mistake
     Path("file").touch()
     assert "choose another folder with --to" in cli("export", "seed0x2", "--to", "file/model.pt").mistake
+    (folder / "config.yaml").unlink()
+    assert "config.yaml is missing; train the run again" in cli("export", "seed0x2", "--to", "m.pt").mistake

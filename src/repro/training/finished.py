@@ -41,6 +41,8 @@ def reopened(
     """
     try:
         run = _run(folder, hessian, trusted)
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename} is missing; train the run again with force=true") from error
     except (TypeError, AttributeError, KeyError, ValueError) as error:
         raise UserError(
             f"{folder / 'config.yaml'} is damaged ({error}); train the run again with force=true"
