@@ -101,7 +101,7 @@ def test_gates_of_two_definitions_share_no_panel() -> None:
     fig = drawn("noisy_activations/penn_treebank")["gates"]
     layers = tables("noisy_activations/penn_treebank").layers
     shares = layers[(layers["quantity"] == "saturated_share") & (layers["step"] == layers["step"].max())]
-    for title, variant in (("reference, slope below 0.02", "reference"), ("NAN, beyond the knees", "nan")):
+    for title, variant in (("reference, share of slopes < 0.02", "reference"), ("NAN, share beyond knees", "nan")):
         ax = titled(fig, title)
         own = shares[(shares["variant"] == variant) & (shares["depth"] == 1)].groupby("layer")["value"].mean()
         ends = [line.get_ydata()[-1] for line in data(ax) if not str(line.get_label()).startswith("_")]
