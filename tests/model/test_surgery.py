@@ -100,8 +100,9 @@ def test_a_module_at_several_places_is_exchanged_at_each() -> None:
         act = nn.PReLU()
         return nn.Sequential(nn.Linear(8, 5), act, nn.Linear(5, 4), act)
 
-    model = repro.replace(shared(), {"prelu": ESP()})
-    assert [model[i].units for i in (1, 3)] == [5, 4]
+    for example in (None, X):
+        model = repro.replace(shared(), {"prelu": ESP()}, example=example)
+        assert [model[i].units for i in (1, 3)] == [5, 4]
     ruled = repro.backward.linear(shared())
     assert ruled[1] is ruled[3]
     assert sum(p.numel() for p in ruled.parameters()) == sum(p.numel() for p in shared().parameters())

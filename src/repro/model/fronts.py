@@ -1,5 +1,6 @@
 """What stands in front of each place of a net: how many units there are, along which dimension, and where they live."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -54,8 +55,10 @@ def held(model: nn.Module) -> dict[str, Front]:
 
 
 def called(model: nn.Module, names: Iterable[str], example: Any) -> dict[str, Front]:
-    """By the order of calls on a batch for these names, and as `held` has it for what is never called."""
+    """By the order of calls on a batch for these names; as `held` has it for what is never called or has several."""
     fronts, last = held(model), Front()
+    places = [(name, model.get_submodule(name)) for name in names]
+    several = Counter(module for _, module in places)
 
     def note(name: str, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         shape = (*args, *kwargs.values())[0].shape
@@ -66,8 +69,9 @@ def called(model: nn.Module, names: Iterable[str], example: Any) -> dict[str, Fr
         last = _behind(module, last)
 
     handles = [
-        model.get_submodule(n).register_forward_pre_hook(partial(note, n), prepend=True, with_kwargs=True)
-        for n in names
+        module.register_forward_pre_hook(partial(note, name), prepend=True, with_kwargs=True)
+        for name, module in places
+        if several[module] == 1
     ]
     handles += [module.register_forward_hook(pass_by) for module in model.modules()]
     modes = {module: module.training for module in model.modules()}
