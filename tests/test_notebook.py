@@ -56,6 +56,13 @@ def test_a_run_is_the_command_s(trained: FinishedRun, tmp_path: Path) -> None:
     assert trained.figures["curves"]._repr_svg_().lstrip().startswith("<?xml")
 
 
+def test_a_picture_that_cannot_be_written_says_where_else(trained: FinishedRun, tmp_path: Path) -> None:
+    assert trained.overview.save(tmp_path / "new/a.png").read_bytes() == trained.overview.png
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot write .*b.png: .*; choose another folder with save\(\.\.\.\)"):
+        trained.overview.save(tmp_path / "file/b.png")
+
+
 def test_a_claim_about_runs_is_judged(trained: FinishedRun) -> None:
     claim = {"kind": "above", "metric": "test_accuracy", "variant": "mine", "bound": -1}
     row = repro.judge(claim, mine=trained).iloc[0]

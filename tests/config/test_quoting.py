@@ -9,7 +9,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conftest import Said
+from repro.config.compose import compose
 from repro.config.quoting import in_quotes, quoted
+from repro.config.run import resolve
 from repro.errors import UserError
 from repro.verbs.parser import with_results_dir
 
@@ -83,10 +85,28 @@ def test_a_table_in_a_strange_place(cli: Callable[..., Said], tmp_path: Path) ->
 def test_the_folder_of_results_is_named_either_way(words: list[str]) -> None:
     for verb in ("train", "reproduce"):
         assert with_results_dir(verb, ["x", *words, "y"]) == ["x", "results_dir=a b", "y"]
-    assert with_results_dir("show", words)[-1] in ("a b", "--results-dir=a b")
+    assert with_results_dir("show", words) == ["--results-dir", "a b"]
     assert with_results_dir("list", ["results_dir=a"]) == ["results_dir=a"]
-    with pytest.raises(UserError, match="--results-dir needs a folder"):
-        with_results_dir("train", ["--results-dir"])
+
+
+@pytest.mark.parametrize("words", [["--results-dir"], ["--results-dir="], ["--results-dir", ""], ["results_dir="]])
+def test_no_folder_of_results(words: list[str]) -> None:
+    for verb in ("train", "show"):
+        with pytest.raises(UserError, match=f"needs a folder; see: repro {verb} --help"):
+            with_results_dir(verb, words)
+    with pytest.raises(UserError, match="results_dir must name a folder"):
+        resolve(compose(["results_dir="]))
+
+
+def test_a_folder_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert with_results_dir("train", ["--results-dir=~/a"]) == ["results_dir=/home/me/a"]
+    assert with_results_dir("show", ["--results-dir=~/a"]) == ["--results-dir", "/home/me/a"]
+    assert quoted(["results_dir=~/a", "dataset.path=~/b c.csv", "dataset.target=~/a"]) == [
+        "results_dir='/home/me/a'",
+        "dataset.path='/home/me/b c.csv'",
+        "dataset.target='~/a'",
+    ]
 
 
 @pytest.mark.parametrize("verb", ["status", "table", "figures", "show", "compare", "diagnose"])

@@ -190,6 +190,20 @@ def test_linear_backward_leaves_the_forward_pass_alone() -> None:
     torch.testing.assert_close(x.grad, expected)
 
 
+def test_functions_are_called_by_keyword_as_torch_s_are() -> None:
+    class Keywords(nn.Sequential):
+        def forward(self, x: Tensor) -> Tensor:
+            for module in self:
+                x = module(input=x)
+            return x
+
+    plain = Keywords(*net(nn.Tanh(), nn.ReLU()))
+    ruled = repro.backward.linear(copy.deepcopy(plain))
+    assert torch.equal(ruled(X), plain(X))
+    noisy = repro.replace(plain, {"tanh": NoisyTanh()}).eval()
+    assert noisy(X).shape == (6, 3)
+
+
 def test_rules_can_be_changed_and_taken_back() -> None:
     def gradient(model: nn.Module) -> Tensor:
         x = X.clone().requires_grad_()

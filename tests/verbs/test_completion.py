@@ -71,6 +71,7 @@ def test_runs(runs: Path, cli: Callable[..., Said]) -> None:
     assert complete(cli, "repro show digits/") == [f"digits/{second}", f"digits/{third}"]
     assert complete(cli, "repro show ab") == ["ab00000002", "ab00000001"]
     assert complete(cli, "repro show --results-dir elsewhere mlp") == []
+    assert complete(cli, "repro show --results-dir= mlp") == []
     (runs / "results").rename(runs / "elsewhere")
     assert complete(cli, "repro show --results-dir elsewhere mlp-r") == [second]
     assert complete(cli, "repro show results_dir=elsewhere mlp-r") == [second]

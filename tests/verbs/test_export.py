@@ -70,7 +70,7 @@ def test_nothing_but_an_export_is_written_over(
         own.unlink()
     for _ in range(2):
         assert cli("export", "xor", "--to", "mine.pt").status == 0
-    for name in ("class", "json", "torch", "repro"):
+    for name in ("class", "json", "torch", "numpy", "repro"):
         assert "take model.pt" in cli("export", "xor", "--to", f"{name}.pt").mistake
     assert {file.stem for file in tmp_path.glob("*.*")} == {"mine"}
 

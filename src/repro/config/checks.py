@@ -69,6 +69,8 @@ def _check_root(settings: Mapping[str, Any]) -> None:
     most = max(os.cpu_count() or 1, THREADS)
     if whole("threads", settings["threads"], 1) > most:
         raise UserError(f"threads must be at most {most}, not {settings['threads']}; take the cores of your machine")
+    if not settings["results_dir"]:
+        raise UserError("results_dir must name a folder, e.g. results_dir=results")
     for package in settings["trusted"]:
         if not (isinstance(package, str) and package.isidentifier()):
             raise UserError(f"trusted must list names of packages, e.g. trusted=[mypackage], not {package!r}")

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from repro.model.activations.modules import units_axis
 from repro.model.architectures.gru import GRULayer
 from repro.model.architectures.lstm import LSTMLayer
 from repro.model.recurrent import WithActivations
@@ -29,11 +30,6 @@ class Front:
     units: int | None = None
     spatial: int | None = None
     like: Tensor | None = None
-
-    def axis(self, dims: int) -> int:
-        """Along which of so many dimensions the units lie."""
-        picture = dims == 4 if self.spatial is None else self.spatial > 0 and dims == self.spatial + 2
-        return 1 if picture else -1
 
 
 def held(model: nn.Module) -> dict[str, Front]:
@@ -62,7 +58,7 @@ def called(model: nn.Module, names: Iterable[str], example: Any) -> dict[str, Fr
 
     def note(name: str, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         shape = (*args, *kwargs.values())[0].shape
-        fronts[name] = replace(last, units=shape[last.axis(len(shape))])
+        fronts[name] = replace(last, units=shape[units_axis(len(shape), last.spatial)])
 
     def pass_by(module: nn.Module, _args: Any, _out: Any) -> None:
         nonlocal last

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.storage.files import write_atomic
+from repro.storage.files import chosen_by, write_atomic
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Picture:
         """Write the PNG file, whole or not at all.
 
         Raises:
-            UserError: the folder is not there or read-only, or the disk is full.
+            UserError: the folder is read-only or the disk is full.
         """
-        write_atomic(Path(path), self.png)
+        with chosen_by("save(...)"):
+            write_atomic(Path(path), self.png)
         return Path(path)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from repro.config.groups import GROUPS
+from repro.errors import UserError
 from repro.verbs.list import options
 from repro.verbs.parser import VERBS, parser, with_results_dir
 
@@ -136,8 +137,11 @@ def _runs(words: Sequence[str], current: str) -> list[str]:
     """Names of the runs that are not on the line yet, with the folder above where that is typed; and their ids."""
     from repro.storage.run_files import run_folders
 
-    given = with_results_dir("show", words)
-    place = given[given.index("--results-dir") + 1] if "--results-dir" in given[:-1] else "results"
+    try:
+        given = with_results_dir("show", words)
+    except UserError:  # the folder is not typed yet
+        return []
+    place = given[given.index("--results-dir") + 1] if "--results-dir" in given else "results"
     runs = Path(place) / "runs"
     names = [folder.relative_to(runs).as_posix() for folder in run_folders(runs)]
     if "/" not in current:

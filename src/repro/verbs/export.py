@@ -2,7 +2,9 @@
 
 import os
 import sys
+import sysconfig
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
 from keyword import iskeyword
 from pathlib import Path
 
@@ -26,9 +28,6 @@ net.load_state_dict(torch.load(HERE.with_suffix(".pt"), weights_only=True))
 net.eval()
 print(net)
 '''
-
-NEEDED = frozenset(("torch", "repro"))
-"""What the script imports, besides the standard library: a NAME.py of the same name would be taken in its place."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -109,7 +108,8 @@ def _check_name(to: Path) -> None:
     """Refuse a file beside which no script can be imported, or one that would be imported in another's place."""
     if to.suffix != ".pt" or not to.stem.isidentifier() or iskeyword(to.stem):
         raise UserError(f"--to {to}: the file is to be NAME.pt, where NAME.py can be imported; take model.pt, say")
-    if to.stem in sys.stdlib_module_names | NEEDED:
+    installed = PathFinder.find_spec(to.stem, [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    if to.stem in sys.stdlib_module_names or to.stem == "repro" or installed:
         raise UserError(f"--to {to}: {to.stem}.py would hide the module {to.stem} from Python; take model.pt, say")
 
 

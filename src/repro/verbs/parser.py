@@ -1,6 +1,7 @@
 """The verbs, and the parser of the words behind one."""
 
 import argparse
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,19 +32,22 @@ SCALES = "published (the scale an experiment's tables are committed at), smoke, 
 def with_results_dir(verb: str, words: Sequence[str]) -> list[str]:
     """Words in which the folder of results is named as the verb has it: `--results-dir X`, or `results_dir=X`."""
     settings, flag = verb in ("train", "reproduce"), "--results-dir"
+    if verb in ("list", "data", "completion"):
+        return list(words)
     named: list[str] = []
     rest = iter(words)
     for word in rest:
-        if settings and word == flag:
-            if (folder := next(rest, "")) == "" or folder.startswith("-"):
-                raise UserError(f"{flag} needs a folder; see: repro {verb} --help")
-            named.append(f"results_dir={folder}")
-        elif settings and word.startswith(f"{flag}="):
-            named.append(f"results_dir={word.partition('=')[2]}")
-        elif not settings and word.startswith("results_dir=") and verb not in ("list", "data", "completion"):
-            named += [flag, word.partition("=")[2]]
+        if word == flag:
+            folder = next(rest, "")
+        elif word.startswith((f"{flag}=", "results_dir=")):
+            folder = word.partition("=")[2]
         else:
             named.append(word)
+            continue
+        if folder == "" or folder.startswith("-"):
+            raise UserError(f"{word} needs a folder; see: repro {verb} --help")
+        folder = os.path.expanduser(folder)  # noqa: PTH111 - as a shell has it, for which nobody's home is no mistake
+        named += [f"results_dir={folder}"] if settings else [flag, folder]
     return named
 
 

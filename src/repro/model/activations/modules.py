@@ -28,6 +28,12 @@ class GlobalNoise(NoiseSource):
         return torch.rand_like(like)
 
 
+def units_axis(dims: int, spatial: int | None = None) -> int:
+    """Along which of so many dimensions the units lie; `spatial` as in `PerUnit.behind`."""
+    channels = dims == 4 if spatial is None else spatial > 0 and dims == spatial + 2
+    return 1 if channels else -1
+
+
 class PerUnit(nn.Module):
     """An activation that learns something for each unit of its layer.
 
@@ -73,17 +79,17 @@ class PerUnit(nn.Module):
         self.spatial = spatial
         return self
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The function of `x`, same shape; x (..., units), or (n, units, ...) behind a convolution."""
+    def forward(self, input: Tensor) -> Tensor:
+        """The function of `input`, same shape; input (..., units), or (n, units, ...) behind a convolution."""
         if self.function is None:
             raise UserError(f"{type(self).__name__} does not know how many units it has: give units=")
-        channels = x.dim() == 4 if self.spatial is None else self.spatial > 0 and x.dim() == self.spatial + 2
-        if channels == (x.dim() == 4):
-            out: Tensor = self.function(x)
-            return out
-        rows = x.movedim(1, -1) if channels else x
-        out = self.function(rows.flatten(0, -2)).reshape(rows.shape)
-        return out.movedim(-1, 1) if channels else out
+        axis = units_axis(input.dim(), self.spatial)
+        if axis == units_axis(input.dim()):  # the function knows pictures
+            out: Tensor = self.function(input)
+        else:
+            rows = input.movedim(axis, -1)
+            out = self.function(rows.flatten(0, -2)).reshape(rows.shape).movedim(-1, axis)
+        return out
 
 
 class NoisyTanh(PerUnit):

@@ -26,9 +26,9 @@ class Nonlinearity(nn.Module):
         self.function = function
         self.rule = rule
 
-    def forward(self, a: Tensor, xi: Tensor | None = None) -> Tensor:
-        """Activations of the pre-activations `a`, same shape; `xi` is the noise of a noisy function, if it is drawn."""
-        return self.rule(self.function if xi is None else partial(self.function, xi=xi), a)
+    def forward(self, input: Tensor, xi: Tensor | None = None) -> Tensor:
+        """Activations of the pre-activations, same shape; `xi` is the noise of a noisy function, if it is drawn."""
+        return self.rule(self.function if xi is None else partial(self.function, xi=xi), input)
 
     def saturated(self, a: Tensor, mapped: bool = True) -> Tensor:
         """Where the function is too flat to learn from, whatever the backward rule.
