@@ -118,6 +118,15 @@ def test_a_pipe_is_not_waited_for(run: Path, cli: Callable[..., Said]) -> None:
 DAMAGES = ["{}", "[]", "3", '{"run": 3}', '{"metrics": {"0": {"test_loss": "x"}}}', '{"seeds": [true]}', "\x00", "{"]
 
 
+def test_settings_that_say_nothing_are_drawn(run: Path, cli: Callable[..., Said]) -> None:
+    path = run / "summary.json"
+    whole = json.loads(path.read_text())
+    path.write_text(json.dumps(whole | {"settings": {}}))
+    assert cli("show", str(run)).status == 0
+    path.write_text(json.dumps(whole | {"evaluated": 3}))
+    assert "is damaged" in cli("show", str(run)).mistake
+
+
 @pytest.mark.parametrize("damage", [*DAMAGES, *(f"without {key}" for key in SUMMARY)])
 @pytest.mark.parametrize("verb", ["show", "diagnose", "train"])
 def test_a_damaged_summary_is_one_line(verb: str, damage: str, run: Path, cli: Callable[..., Said]) -> None:

@@ -256,7 +256,9 @@ def test_completion_answers(cli: Callable[..., Said]) -> None:
     assert complete(cli, "repro list act") == ["activation"]
     assert complete(cli, "repro list activation tan") == ["tanh"]
     assert complete(cli, "repro completion ") == list(SCRIPTS)
-    assert complete(cli, "repro data fetch m") == ["mnist"]
+    assert complete(cli, "repro data ") == ["list", "fetch", "verify", "describe"]
+    assert complete(cli, "repro data fetch m") == ["mnist", "multi30k"]
+    assert complete(cli, "repro claims ") == ["check"]
     assert complete(cli, "repro compare ") == []
     assert complete(cli, "repro runs status=d") == ["status=done", "status=diverged", "status=damaged"]
     assert complete(cli, "repro runs activation=tan") == ["activation=tanh"]

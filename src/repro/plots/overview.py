@@ -79,7 +79,7 @@ def _overview(summary: Mapping[str, Any], curves: pd.DataFrame, layers: pd.DataF
         training(ax, curves[curves["metric"] == metric], str(metric), summary)
     seeds = len(summary["seeds"])
     title = headline(summary["settings"])
-    fig.suptitle(title, x=0.01, ha="left", fontsize=min(13, 1150 / len(title)), color=INK)
+    fig.suptitle(title, x=0.01, ha="left", fontsize=min(13, 1150 / max(1, len(title))), color=INK)
     apart = "thin: each of them" if seeds < blocks.FEW else "bands: their range"
     notes = [divergence(summary), f"lines: median of {seeds} seeds; {apart}" if seeds > 1 else ""]
     if any(notes):

@@ -24,6 +24,8 @@ SUMMARY: Mapping[str, Any] = {
     "steps_per_second": NUMBER,
     "device": str,
     "samples": {str: NUMBER},
+    "evaluated": {str: int},
+    "methods": {str: str},
     "parameters": int,
     "data": str,
     "metrics": {str: {str: NUMBER}},

@@ -97,7 +97,11 @@ def _candidates(before: Sequence[str], current: str) -> Iterable[str]:
     if verb == "runs":
         return [*_runs(before[1:], current), *_filters(before[1:], current)]
     if verb == "data":
-        return ("list", "fetch", "verify") if len(before) == 1 else ("mnist", "cifar10")
+        from repro.datasets.store.sources import REGISTRY
+
+        return ("list", "fetch", "verify", "describe") if len(before) == 1 else sorted(REGISTRY)
+    if before == ["claims"]:
+        return ("check",)
     if verb == "reproduce" and current.startswith("scale="):
         return ("scale=smoke", "scale=quick", "scale=full", "scale=published")
     if verb == "diagnose":
