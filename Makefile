@@ -35,7 +35,7 @@ check: $(VENV)/installed ## ruff, mypy
 	$(BIN)/mypy
 
 test: check ## set up, then ruff, mypy and all tests but the three kinds below
-	$(BIN)/pytest --numprocesses 2 --quiet --ignore tests/browser --ignore tests/launchers --ignore tests/faults
+	$(BIN)/pytest --numprocesses 2 --quiet --durations 20 --ignore tests/browser --ignore tests/launchers --ignore tests/faults
 
 test-browser: $(VENV)/installed ## test the pages in the system's Chromium; skipped where there is none
 	$(BIN)/pytest --quiet tests/browser
