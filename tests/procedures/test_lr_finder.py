@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from conftest import Said
 from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.procedures.lr_finder import smoothed, suggestion
 from repro.text.result import line
+from repro.training import loop
 from repro.training.run import train
 
 FINDER = (
@@ -75,6 +77,22 @@ def test_seeds_stacked_are_those_one_by_one(tmp_path: Path) -> None:
         alone = found(trained(tmp_path / "alone", *words, f"seed={seed}"))
         for metric in ("rate", "loss", "smoothed"):
             assert np.allclose(stacked.loc[seed, metric], alone.loc[seed, metric], rtol=1e-4)
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor as on a GPU: numpy takes it only from the CPU."""
+
+    def __array__(self, *_: object, **__: object) -> np.ndarray:
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    def cpu(self) -> torch.Tensor:  # type: ignore[override]
+        return self.as_subclass(torch.Tensor)
+
+
+def test_predictions_are_counted_on_any_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = found(trained(tmp_path / "here", "procedure.steps=12"))
+    monkeypatch.setattr(loop, "counts", lambda _task, target: torch.tensor([target.shape[1]]).as_subclass(Elsewhere))
+    pd.testing.assert_frame_equal(found(trained(tmp_path / "elsewhere", "procedure.steps=12")), here)
 
 
 def test_what_it_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli: Callable[..., Said]) -> None:

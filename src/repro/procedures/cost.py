@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from repro.model.activations.nonlinearity import under
 from repro.model.architectures.recurrence import is_recurrent
 from repro.model.backward import Function, Rule, exact, linear
 from repro.model.trees import leaves
-from repro.storage.metrics import COST, Metric
+from repro.storage.metrics import COST
 from repro.training.prepare import Prepared
 from repro.training.replicas import Single
 from repro.training.work import Rows, Scored, Untrained
@@ -81,9 +81,8 @@ class Turns(Untrained):
 
     def __init__(self, learner: Single, batch: Batch, repeats: int, warm_up: int) -> None:
         self.learner, self.batch, self.warm_up = learner, batch, warm_up
-        self.metrics: Sequence[Metric] = ()
         self.seeds, self.parameters = learner.seeds, sum(p.numel() for p in learner.parameters.values())
-        self.per_epoch, self.total = 1, repeats
+        self.total = repeats
         self.step, self.seconds, self.stopped = 0, 0.0, False
         self.diverged: dict[int, int] = {}
         self.rows = Rows()

@@ -7,13 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from repro.config.groups import declares
 from repro.errors import UserError, number, whole
-from repro.storage.metrics import FINDER, Metric
+from repro.procedures.train import new_optimizer
+from repro.storage.metrics import FINDER
 from repro.training.loop import Loop
-from repro.training.optimization import make_optimizer
-from repro.training.prepare import Prepared, explained
+from repro.training.prepare import Prepared
 from repro.training.work import Rows, Scored, Untrained
 
 
@@ -47,11 +48,7 @@ class RateFinder:
                 "procedure=lr_finder needs an optimizer that takes the rate it is given; take optimizer=sgd, say"
             )
         learner = prepared.learner()
-        rest = [p for name, p in learner.parameters.items() if name not in learner.weights]
-        with explained("optimizer"):
-            optimizer = make_optimizer(
-                prepared.components.optimizer, list(learner.weights.values()), rest, prepared.device
-            )
+        optimizer = new_optimizer(prepared, learner)
         rising = Rising(self)
         trainer = replace(run.trainer, eval_every=0, eval_steps=None, patience=None, keep_best=False)
         loop = Loop(
@@ -67,7 +64,6 @@ class Rising(Untrained):
     """One update a step. A seed whose loss has blown up is looked at no longer."""
 
     loop: Loop
-    metrics: Sequence[Metric] = ()
 
     def __init__(self, settings: RateFinder) -> None:
         self.settings, self.rate = settings, 1.0
@@ -101,7 +97,7 @@ class Rising(Untrained):
         began = time.perf_counter()
         self.loop.sums, self.loop.counted = {}, 0
         self.loop.advance()
-        counted = np.asarray(self.loop.counted, dtype=float)
+        counted = torch.as_tensor(self.loop.counted).cpu().numpy()
         self.losses.append((self.loop.sums["loss"].cpu().numpy() / counted).tolist())
         rate, self.step = self.rate_at(self.step), self.step + 1
         curves = [smoothed([row[i] for row in self.losses], self.settings.smoothing) for i in range(len(self.seeds))]
