@@ -303,6 +303,15 @@ def test_gates_that_were_exchanged_are_seen_on_a_probe(kind: type[nn.RNNBase], p
     assert all(part.fused for part in exchanged.modules() if hasattr(part, "fused"))
 
 
+def test_a_part_of_somebody_else_s_may_be_called_fused() -> None:
+    net = nn.Sequential()
+    net.fused = nn.Linear(SIDE, CLASSES)
+    with Watch(net, functional.cross_entropy, probe=batches()[0]) as watch:
+        watch.step()
+    assert isinstance(net.fused, nn.Linear)
+    assert ("fused", "gradient_norm") in numbers(watch)
+
+
 class Scalars:
     def __init__(self) -> None:
         self.added: list[tuple[str, float, int]] = []

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from repro.model.activations import Nonlinearity
 from repro.model.activations.noisy import Noisy
 from repro.model.activations.nonlinearity import under
-from repro.model.architectures.recurrence import call, call_functional, unfuse
+from repro.model.architectures.recurrence import call, call_functional, unfused
 from repro.model.backward import exact
 from repro.model.layers import FeedbackConvolution, FeedbackLinear
 from repro.model.trees import Tree
@@ -103,16 +103,14 @@ def call_order(module: nn.Module, x: Tree) -> list[str]:
         return lambda _module, _args: called.setdefault(name)
 
     handles = [m.register_forward_pre_hook(note(name)) for name, m in module.named_modules() if _weighted(m)]
-    fused, training = unfuse(module), module.training
+    training = module.training
     try:
-        with torch.no_grad():
+        with unfused(module), torch.no_grad():
             call(module.eval(), x)
     finally:
         module.train(training)
         for handle in handles:
             handle.remove()
-        for part in fused:
-            part.fused = True
     return list(called)
 
 
@@ -229,14 +227,12 @@ def _watched(module: nn.Module, passages: Collection[str], nudges: Values, seen:
     handles += [m.register_forward_hook(after(name)) for name, m in places]
     linear = [(name, m) for name, m in module.named_modules() if isinstance(m, nn.Linear)]
     handles += [m.register_forward_pre_hook(look(name)) for name, m in linear]
-    fused = unfuse(module)
     try:
-        yield
+        with unfused(module):
+            yield
     finally:
         for handle in handles:
             handle.remove()
-        for part in fused:
-            part.fused = True
 
 
 def one_pass(
@@ -332,15 +328,12 @@ def shapes_of(
         return lambda _module, args: shapes[name].append(args[0].shape)
 
     handles = [m.register_forward_pre_hook(note(name)) for name, m in _places(module, passages)]
-    fused = unfuse(module)
     try:
-        with torch.no_grad():
+        with unfused(module), torch.no_grad():
             call_functional(module, (parameters, buffers), x)
     finally:
         for handle in handles:
             handle.remove()
-        for part in fused:
-            part.fused = True
     return {k: v[0] if len(v) == 1 else torch.Size((v[0][0], len(v), *v[0][1:])) for k, v in shapes.items()}
 
 

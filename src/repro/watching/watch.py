@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from repro.errors import UserError, pair
-from repro.model.architectures.recurrence import unfuse
+from repro.model.architectures.recurrence import unfused
 from repro.watching.hooks import Hooks, undisturbed
 from repro.watching.parts import Part, is_compiled, parts_of
 from repro.watching.seen import Seen
@@ -172,17 +172,14 @@ class Watch:
         x, y = self.probe
         eager = torch.compiler.set_stance("force_eager") if is_compiled(self.model) else nullcontext()
         self._hooks.hang(self._parts, seen, in_evaluation=True)
-        fused = unfuse(self.model)
         try:
-            with undisturbed(self.model), torch.enable_grad(), eager:
+            with unfused(self.model), undisturbed(self.model), torch.enable_grad(), eager:
                 loss = self.loss_fn(self.model(*x) if isinstance(x, tuple) else self.model(x), y)
                 trained = [p for p in self.model.parameters() if p.requires_grad]
                 if trained and loss.requires_grad:
                     torch.autograd.grad(loss, trained, allow_unused=True)
         finally:
             self._hooks.take_down()
-            for part in fused:
-                part.fused = True
 
     def _end(self, seen: Seen) -> None:
         self._hooks.take_down()

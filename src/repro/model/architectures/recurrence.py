@@ -4,7 +4,8 @@ A recurrent net has a method `initial_state(batch)`, a tuple of tensors (batch i
 parameter, and its `forward` takes and returns such a state besides input and output. Other nets take their input alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from torch import Tensor, nn
@@ -46,10 +47,21 @@ def call_functional(
 
 def unfuse(module: nn.Module) -> list[Any]:
     """Make every layer walk its nonlinearities one by one, for hooks and `torch.func`; returns those that did not."""
-    fused: list[Any] = [part for part in module.modules() if getattr(part, "fused", False)]
+    fused: list[Any] = [part for part in module.modules() if getattr(part, "fused", False) is True]
     for part in fused:
         part.fused = False
     return fused
+
+
+@contextmanager
+def unfused(module: nn.Module) -> Iterator[None]:
+    """Within it every layer is as `unfuse` makes it, and afterwards as it was."""
+    fused = unfuse(module)
+    try:
+        yield
+    finally:
+        for part in fused:
+            part.fused = True
 
 
 def applied(nonlinearity: Nonlinearity, a: Tensor, xi: Tensor | None) -> Tensor:
