@@ -334,7 +334,10 @@ def test_mistakes_are_named() -> None:
     net = nn.Linear(1, 1)
     for says, make in {
         "takes a torch.nn.Module, not int": lambda: Watch(3),  # type: ignore[arg-type]
-        "every must be a whole number of steps, 1 or more, not 0": lambda: Watch(net, every=0),
+        "every must be a whole number of 1 or more, not 0": lambda: Watch(net, every=0),
+        "every must be a whole number of 1 or more, not True": lambda: Watch(net, every=True),
+        "bins must be a whole number of 0 or more, not -3": lambda: Watch(net, bins=-3),
+        r"bins must be a whole number of 0 or more, not 2\.5": lambda: Watch(net, bins=2.5),  # type: ignore[arg-type]
         "go together": lambda: Watch(net, probe=(1, 2)),
         r"probe must be a pair \(inputs, targets\), not Tensor": lambda: Watch(
             net, functional.mse_loss, probe=torch.ones(2, 1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor, nn
 
-from repro.errors import UserError, pair
+from repro.errors import UserError, pair, whole
 from repro.model.architectures.recurrence import unfused
 from repro.watching.hooks import Hooks, undisturbed
 from repro.watching.parts import Part, is_compiled, parts_of
@@ -51,14 +51,13 @@ class Watch:
     ) -> None:
         if not isinstance(model, nn.Module):
             raise UserError(f"watch takes a torch.nn.Module, not {type(model).__name__}")
-        if not isinstance(every, int) or every < 1:
-            raise UserError(f"every must be a whole number of steps, 1 or more, not {every!r}")
         if (probe is None) != (loss_fn is None):
             raise UserError("loss_fn and probe=(inputs, targets) go together: a loss of the probe's batch is measured")
+        self.every, self.bins = whole("every", every, 1), whole("bins", bins, 0)
         self.probe = None if probe is None else pair("probe", probe)
         if not parts_of(model):
             raise UserError("the net has no linear, convolutional, recurrent, attention or activation module to watch")
-        self.model, self.loss_fn, self.every, self.bins = model, loss_fn, every, bins
+        self.model, self.loss_fn = model, loss_fn
         self.steps = 0
         self.closed = False
         self._hooks = Hooks(model)
