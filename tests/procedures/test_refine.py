@@ -1,7 +1,9 @@
 """Training in stages of finer grids: exact across interruptions, the same stacked and alone."""
 
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -9,6 +11,8 @@ import pytest
 from conftest import TINY, check_resuming
 from repro.config.compose import compose
 from repro.config.run import Run, resolve
+from repro.model.activations.noise import GaussianNoise
+from repro.model.architectures.kan import KAN
 from repro.storage.schema import SPECTRUM
 from repro.training.diagnosis import diagnose
 
@@ -53,6 +57,18 @@ def test_stacked_seeds_equal_single_ones(trained: Callable) -> None:
     for seed in (0, 1):
         alone = curve(trained(*WORDS, f"seed={seed}", "optimizer=adam"), "test_loss")
         pd.testing.assert_series_equal(together.loc[[seed]], alone, rtol=1e-9)
+
+
+def test_a_net_may_have_buffers_that_are_not_saved(trained: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = KAN.__init__
+
+    @wraps(make)
+    def noisy(self: KAN, *args: Any, **settings: Any) -> None:
+        make(self, *args, **settings)
+        self.noise = GaussianNoise(0.1)
+
+    monkeypatch.setattr(KAN, "__init__", noisy)
+    assert curve(trained(*WORDS), "schedule_grid").loc[0].loc[9] == 6
 
 
 def test_a_line_search_goes_on_after_each_refinement(trained: Callable) -> None:

@@ -29,7 +29,7 @@ from repro.training import replicas as learner
 from repro.training.captured import record, recordable
 from repro.training.loop import Loop
 from repro.training.optimization import make_optimizer
-from repro.training.replicas import Stacked
+from repro.training.replicas import Stacked, net_of
 
 SEEDS = 3
 # A bias before batch norm has no gradient but rounding, which Adam makes larger; how large depends on the processor.
@@ -379,3 +379,20 @@ def test_fused_kernels_move_parameters_as_the_plain_ones_do(name):
         assert [group["weight_decay"] for group in optimizer.param_groups] == [0.5, 0]
     torch.testing.assert_close(*ends, rtol=1e-5, atol=1e-6)
     assert not torch.equal(ends[0][0], start[0])
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_replica_by_itself_is_the_net_that_went_in(count: int) -> None:
+    def made(seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        net = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+        net[1].running_mean.normal_()
+        net.register_buffer("unsaved", torch.randn(2), persistent=False)
+        return net
+
+    whole = learner.learner([made(i) for i in range(count)], range(count), Classification(), torch.device("cpu"))
+    for i in range(count):
+        found, expected = (dict([*net.named_parameters(), *net.named_buffers()]) for net in (net_of(whole, i), made(i)))
+        assert found.keys() == expected.keys()
+        assert all(torch.equal(found[name], value) for name, value in expected.items())
+        assert all(found[name].data_ptr() != v.data_ptr() for name, v in whole.module.named_parameters())

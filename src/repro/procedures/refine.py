@@ -1,18 +1,16 @@
 """Training in stages, between which the splines of a net get finer grids."""
 
-import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 
 from repro.errors import UserError, number, whole
 from repro.model.trees import leaves
 from repro.procedures.train import Train, new_optimizer
 from repro.training.loop import Loop
 from repro.training.prepare import Prepared, execution
-from repro.training.replicas import Learner, learner
+from repro.training.replicas import Learner, learner, net_of
 
 
 class Refine:
@@ -98,7 +96,7 @@ class Refinement:
         return [self.first, *(grid for begins, grid in self.grid_from.items() if begins < step)][-1]
 
     def _changed(self, old: Learner, change: Callable[[Any], None]) -> tuple[Learner, torch.optim.Optimizer]:
-        nets = list(_nets(old))
+        nets = [net_of(old, i) for i in range(len(old.seeds))]
         for net in nets:
             change(net)
         prepared = self.prepared
@@ -106,12 +104,3 @@ class Refinement:
         new = learner(nets, old.seeds, old.task, prepared.device, execution(prepared.run), order)
         new.noise.generators = old.noise.generators
         return new, new_optimizer(prepared, new)
-
-
-def _nets(learner: Learner) -> Iterator[nn.Module]:
-    """Copies of a learner's nets, each by itself."""
-    for i in range(len(learner.seeds)):
-        net = copy.deepcopy(learner.module)
-        state = {**learner.parameters, **learner.buffers}
-        net.load_state_dict({k: v.detach()[i] if learner.stacked else v.detach() for k, v in state.items()})
-        yield net

@@ -1,13 +1,11 @@
 """When a run looks at the Hessian of its loss, and what it writes down of it."""
 
-from collections.abc import Iterator, Mapping
-
-from torch import Tensor
+from collections.abc import Iterator
 
 from repro.datasets.protocol import Feed
 from repro.diagnostics.objective import Objective
 from repro.diagnostics.spectrum import Found, Method
-from repro.training.replicas import Learner
+from repro.training.replicas import Learner, values_of
 
 
 class Curvature:
@@ -30,11 +28,7 @@ class Curvature:
     def measure(self, replica: int, last: bool) -> Iterator[Found]:
         """What is found at the present parameters of a replica; single eigenvalues only where they are asked for."""
         learner = self.learner
-
-        def own(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            return {k: v[replica] if learner.stacked else v for k, v in values.items()}
-
-        objective = self.objective.at(own(learner.parameters), own(learner.buffers))
+        objective = self.objective.at(*values_of(learner, replica))
         whole = self.method.seeds is None or replica < self.method.seeds
         measured = self.method.measure(objective, learner.seeds[replica], last and whole)
         return (one for one in measured if whole or one.place is None)

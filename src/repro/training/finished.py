@@ -1,6 +1,5 @@
 """A finished run opened again: its settings, its data, and its nets with the weights they ended with."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -24,6 +23,7 @@ from repro.storage.run_files import read_summary
 from repro.training import checkpoint
 from repro.training.loop import Loop
 from repro.training.prepare import Prepared, check_targets, components, prepare, settle
+from repro.training.replicas import net_of
 
 
 def reopened(
@@ -62,15 +62,8 @@ def reopened(
 
 def nets(loop: Loop) -> list[nn.Module]:
     """The net of every seed, on the CPU and in evaluation mode, as at its end (trainer.keep_best: as it was kept)."""
-    learner = loop.learner
-    found = []
-    with loop.kept.loaded(learner):
-        for replica in range(len(learner.seeds)):
-            values = {**learner.parameters, **learner.buffers}
-            net = copy.deepcopy(learner.module)
-            net.load_state_dict({k: v[replica] if learner.stacked else v for k, v in values.items()}, strict=False)
-            found.append(net.cpu().eval())
-    return found
+    with loop.kept.loaded(loop.learner):
+        return [net_of(loop.learner, i).cpu().eval() for i in range(len(loop.seeds))]
 
 
 def blank(

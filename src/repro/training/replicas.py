@@ -130,6 +130,25 @@ def learner(
     return Stacked(modules, seeds, task, noise, order)
 
 
+def values_of(learner: Learner, replica: int) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Parameters and buffers of one replica, without the replica axis, detached: views of the learner's own."""
+    parameters, buffers = (
+        {k: v.detach()[replica] if learner.stacked else v.detach() for k, v in values.items()}
+        for values in (learner.parameters, learner.buffers)
+    )
+    return parameters, buffers
+
+
+def net_of(learner: Learner, replica: int) -> nn.Module:
+    """A copy of one replica's net, by itself, in the mode and on the device that the learner's is in."""
+    net = copy.deepcopy(learner.module)
+    parameters, buffers = values_of(learner, replica)
+    with torch.no_grad():  # by hand, as `load_state_dict` knows nothing of buffers that are not saved
+        for name, own in (*net.named_parameters(), *net.named_buffers()):
+            own.copy_({**parameters, **buffers}[name])
+    return net
+
+
 class _Net:
     """What a learner does with its net, whatever the number of replicas."""
 
@@ -354,12 +373,11 @@ class Stacked(_Net):
 
     def texts(self, batch: Batch) -> list[list[tuple[str, str]]]:
         """See `Learner`; one replica after the other, since decoding goes by what has been said."""
-        tensors = [
-            ({k: v[i] for k, v in self.parameters.items()}, {k: v[i] for k, v in self.buffers.items()})
-            for i in range(len(self.seeds))
-        ]
         with _for_evaluation(self.module):
-            return [self.task.texts(partial(call_functional, self.module, own), batch) for own in tensors]
+            return [
+                self.task.texts(partial(call_functional, self.module, values_of(self, i)), batch)
+                for i in range(len(self.seeds))
+            ]
 
     def attention(self, batch: Batch) -> Iterator[tuple[list[Place], list[str], Tensor]]:
         """See `Learner`; nets that look at pairs of sentences are never stacked."""
@@ -368,9 +386,10 @@ class Stacked(_Net):
     def probe(self, x: Tree, y: Tree) -> Traces:
         """See `Learner`."""
         if self.shapes is None:
-            one = [{k: v.detach()[0].clone() for k, v in d.items()} for d in (self.parameters, self.buffers)]
+            parameters, buffers = values_of(self, 0)
+            own = {k: v.clone() for k, v in buffers.items()}  # a pass in training mode moves running statistics
             with _own_noise(self.noise, self.seeds[:1]):
-                shapes = shapes_of(self.module, self.passages, one[0], one[1], x)
+                shapes = shapes_of(self.module, self.passages, parameters, own, x)
             self.shapes = {k: torch.Size((len(self.seeds), *shape)) for k, shape in shapes.items()}
         run = vmap(one_pass(self.module, self.passages, self.task, x, y, mapped=True), randomness="error")
         with _own_noise(self.noise, self.seeds):
