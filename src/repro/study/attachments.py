@@ -53,8 +53,9 @@ def figures(experiment: Experiment, page: Page, folder: Path, out: Path) -> Iter
         page: the paper's.
         out: the file that the page becomes.
     """
-    name = experiment.name.partition("/")[2]
-    captions = {key.partition("/")[2]: says for key, says in page.captions.items() if key.startswith(f"{name}/")}
+    captions = {
+        key.partition("/")[2]: says for key, says in page.captions.items() if key.startswith(f"{experiment.short}/")
+    }
     drawn = {path.stem for path in folder.glob("*.svg")}
     for figure in [*captions, *sorted(drawn - captions.keys())]:
         caption = captions.get(figure) or from_name(figure)

@@ -49,6 +49,16 @@ class Experiment:
     reproduction: dict[str, Any]
 
     @property
+    def paper(self) -> str:
+        """The folder of its paper."""
+        return self.name.partition("/")[0]
+
+    @property
+    def short(self) -> str:
+        """Its name without its paper's."""
+        return self.name.partition("/")[2]
+
+    @property
     def variants(self) -> dict[str, list[str]]:
         """Override words by the variant's name."""
         return {str(k): [str(w) for w in v or []] for k, v in self.reproduction.get("variants", {"base": []}).items()}

@@ -190,7 +190,7 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
     """
     by_paper: dict[str, list[Experiment]] = {}
     for experiment in experiments:
-        by_paper.setdefault(experiment.name.partition("/")[0], []).append(experiment)
+        by_paper.setdefault(experiment.paper, []).append(experiment)
     papers = []
     for name, own in by_paper.items():
         page = read_page(experiments_dir() / name / "README.md")
@@ -199,7 +199,7 @@ def gather(experiments: Sequence[Experiment], results_dir: Path, out: Path, draw
         order = list(page.headings)
         for experiment in tracked(sorted(own, key=lambda e: _place(e, order)), f"gathering {name}", "experiment"):
             folder = results_folder(results_dir, experiment, "published")
-            claims = judged[judged["experiment"] == experiment.name.partition("/")[2]]
+            claims = judged[judged["experiment"] == experiment.short]
             sections.append(_section(experiment, page, folder, out, Path(results_dir) if drawings else None, claims))
         papers.append(Paper(name, beside(out.name, name), page, tuple(sections)))
     return papers
@@ -213,7 +213,7 @@ def beside(index: str, name: str) -> str:
 
 def _place(experiment: Experiment, order: Sequence[str]) -> tuple[int, str]:
     """Where an experiment stands on the paper's page; those that do not come last, by name."""
-    name = experiment.name.partition("/")[2]
+    name = experiment.short
     return (order.index(name) if name in order else len(order), name)
 
 
@@ -221,7 +221,6 @@ def _section(
     experiment: Experiment, page: Page, folder: Path, out: Path, results_dir: Path | None, claims: pd.DataFrame
 ) -> Section:
     """An experiment; without a folder of results, its ledger alone."""
-    paper, _, name = experiment.name.partition("/")
     yaml = (experiments_dir() / f"{experiment.name}.yaml").read_text(encoding="utf-8")
     reproduce = f"repro reproduce {experiment.name} scale={experiment.published_scale}"
     trained = (folder / "runs.csv").is_file()
@@ -235,10 +234,10 @@ def _section(
         missing.append("No provenance.json: how these runs came about is not known.")
     return Section(
         name=experiment.name,
-        id=f"{paper}--{name}",
-        title=page.headings.get(name) or from_name(name),
+        id=f"{experiment.paper}--{experiment.short}",
+        title=page.headings.get(experiment.short) or from_name(experiment.short),
         head=read_head(yaml),
-        finding=page.findings.get(name, Markup("")) if trained else Markup(""),
+        finding=page.findings.get(experiment.short, Markup("")) if trained else Markup(""),
         yaml=yaml,
         claims=_claims(claims, part_values(experiment, folder) if trained and results_dir else {}),
         runs=_told(runs) if trained else "",

@@ -20,14 +20,13 @@ from repro.study.experiment import Experiment
 def judge(experiment: Experiment, folder: Path) -> pd.DataFrame:
     """Write claims.csv from the collected tables and return it; without verdicts where the scale has none."""
     runs, layers, curves = _looked_at(experiment, folder, experiment.claims)
-    paper, _, name = experiment.name.partition("/")
     claims = verdicts.judge(
         experiment.claims,
         runs,
         layers,
         curves,
-        paper=paper,
-        experiment=name,
+        paper=experiment.paper,
+        experiment=experiment.short,
         variants=list(experiment.variants),
         entitled=all(map(experiment.judged_at, runs["scale"].astype("str").unique())),
         looks=experiment.looks,

@@ -114,4 +114,4 @@ def update_page(experiment: Experiment, folder: Path) -> bool:
     Only the published tables of a clone have a page; False for any others, and where the paper has none.
     """
     published = folder.resolve() == CLONE / "results" / experiment.name
-    return published and page.update(experiment.name.partition("/")[0]) is not None
+    return published and page.update(experiment.paper) is not None

@@ -68,7 +68,7 @@ class Paper:
 
     def __init__(self, experiments: Sequence[Experiment], results_dir: Path) -> None:
         """Takes the experiments of one paper."""
-        self._experiments = {e.name.partition("/")[2]: e for e in experiments}
+        self._experiments = {e.short: e for e in experiments}
         self._results_dir = results_dir
         self._kept: dict[tuple[str, ...], Any] = {}
 

@@ -46,7 +46,7 @@ def main(words: Sequence[str]) -> int:
         print(*files, sep="\n")
         drawn += len(files)
     # Once a paper: its page is filled from the tables of all its experiments.
-    for experiment, folder in {e.name.partition("/")[0]: (e, folder) for e, folder in chosen}.values():
+    for experiment, folder in {e.paper: (e, folder) for e, folder in chosen}.values():
         update_page(experiment, folder)
     print(f"{drawn} files drawn")
     return 0
