@@ -12,7 +12,7 @@ from conftest import Said, Trained, interrupt_at
 from repro.config.compose import compose
 from repro.config.naming import MOST, differences, named, short_names, written
 from repro.config.run import Run, resolve
-from repro.study.run_index import planned
+from repro.study.run_index import runs_of
 from repro.training.run import Interrupted, train
 
 
@@ -165,8 +165,8 @@ def test_of_two_folders_the_finished_one_counts(tmp_path: Path) -> None:
 
 def test_plans_know_old_folders(tmp_path: Path) -> None:
     jobs = [["dataset=xor", "seed=0"], ["dataset=xor", "seed=1"]]
-    first, second = planned(jobs, str(tmp_path))
+    first, second = runs_of(jobs, str(tmp_path))
     old = first.folder.with_name(f"older-{first.id}")
     old.mkdir(parents=True)
-    assert [p.folder for p in planned(jobs, str(tmp_path))] == [old, second.folder]
+    assert [p.folder for p in runs_of(jobs, str(tmp_path))] == [old, second.folder]
     assert not second.folder.exists()

@@ -14,7 +14,7 @@ from repro.paths import conf_dir
 from repro.storage.cache import FILE
 from repro.study import run_index as module
 from repro.study.experiment import load, names
-from repro.study.run_index import planned
+from repro.study.run_index import runs_of
 
 JOB = ["dataset=xor", "architecture.width=4", "seed=3", "replicas=2"]
 
@@ -120,14 +120,14 @@ def test_mistakes_are_told_alike(words: list[str]) -> None:
 
 
 def test_runs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    (found,) = planned([JOB], "here")
+    (found,) = runs_of([JOB], "here")
     run = resolve(compose([*JOB, "results_dir=here"]))
     assert (found.id, found.folder, found.seeds) == (run.id, run.folder, (3, 4))
     nothing_is_composed(monkeypatch)
-    (again,) = planned([JOB], "there")
+    (again,) = runs_of([JOB], "there")
     assert (again.id, again.folder) == (run.id, Path("there") / run.folder.relative_to("here"))
     with pytest.raises(AssertionError):
-        planned([[*JOB, "seed=4"]], "here")
+        runs_of([[*JOB, "seed=4"]], "here")
 
 
 def test_a_changed_configuration_is_composed_anew(tmp_path: Path) -> None:
@@ -135,31 +135,31 @@ def test_a_changed_configuration_is_composed_anew(tmp_path: Path) -> None:
     own.parent.mkdir(parents=True)
     text = (conf_dir() / "dataset/xor.yaml").read_text()
     own.write_text(text)
-    (before,) = planned([["dataset=mine"]], "here")
+    (before,) = runs_of([["dataset=mine"]], "here")
     own.write_text(text.replace("seed: 0", "seed: 7"))
     assert own.read_text() != text
-    assert planned([["dataset=mine"]], "here")[0].id != before.id
+    assert runs_of([["dataset=mine"]], "here")[0].id != before.id
 
 
 def test_tables_are_looked_at_each_time(tmp_path: Path) -> None:
     words = ["dataset=table", "dataset.path=my.csv", "dataset.target=y"]
     (tmp_path / "my.csv").write_text("x,y\n1,2\n")
-    (before,) = planned([words], "here")
+    (before,) = runs_of([words], "here")
     (tmp_path / "my.csv").write_text("x,y\n1,3\n")
-    assert planned([words], "here")[0].id != before.id
+    assert runs_of([words], "here")[0].id != before.id
 
 
 @pytest.mark.parametrize("content", [b"", b"no database at all, " * 99, b"SQLite format 3\0" + b"\0" * 999])
 def test_a_damaged_memory_is_made_anew(memory: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     memory.parent.mkdir()
     memory.write_bytes(content)
-    assert planned([JOB], "here")[0].seeds == (3, 4)
+    assert runs_of([JOB], "here")[0].seeds == (3, 4)
     nothing_is_composed(monkeypatch)
-    assert planned([JOB], "here")[0].seeds == (3, 4)
+    assert runs_of([JOB], "here")[0].seeds == (3, 4)
 
 
 def test_without_a_place_nothing_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(module, "cache_root", lambda: tmp_path / "file")
-    assert planned([JOB], "here")[0].seeds == (3, 4)
+    assert runs_of([JOB], "here")[0].seeds == (3, 4)
     assert files.cache_root() != tmp_path / "file"

@@ -16,7 +16,7 @@ from repro.errors import UserError
 from repro.paths import CLONE
 from repro.study.differences import FIRST, SHOWN, ZERO, Difference, shares, worst
 from repro.study.experiment import TOLERANCE, Experiment, load, names
-from repro.study.verify import Wanted, draw
+from repro.study.verify import Wanted, sample
 from repro.training.run import Interrupted
 
 EXPERIMENT = "linear_backprop/toy"
@@ -55,7 +55,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def drawn(tables: Path, **more: int) -> list[str]:
     """The runs that a draw takes; one of seed 0 unless told otherwise."""
     wanted = Wanted("smoke", str(tables.parents[2]), **{"runs": 1, **more})
-    return draw(load(EXPERIMENT), wanted).runs
+    return sample(load(EXPERIMENT), wanted).runs
 
 
 def plant(path: Path, run: str, change: Callable[[list[dict[str, str]]], None]) -> None:

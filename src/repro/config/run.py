@@ -14,7 +14,7 @@ from repro.config.identity import identity
 from repro.config.naming import named
 from repro.config.schema import DiagnosticsConfig, TrainerConfig
 from repro.errors import UserError
-from repro.storage.run_files import kept
+from repro.storage.run_files import folders_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def resolve(cfg: DictConfig) -> Run:
         UserError: a value is out of its range or two of them do not go together.
     """
     run = checked(plain(cfg))
-    (folder,) = kept([run.folder])
+    (folder,) = folders_of([run.folder])
     return replace(run, folder=folder)
 
 

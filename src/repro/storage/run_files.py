@@ -63,7 +63,7 @@ def _below(folder: Path) -> Iterator[Path]:
                 yield from _below(Path(entry.path))
 
 
-def kept(folders: Iterable[Path]) -> list[Path]:
+def folders_of(folders: Iterable[Path]) -> list[Path]:
     """Where runs lie: each in its own folder, or in another one of the same id beside it, as older names had it.
 
     A finished run goes before one that is not, and the run's own folder before others.

@@ -10,7 +10,7 @@ from repro.paths import CLONE, experiments_dir
 from repro.storage.files import write_atomic
 from repro.storage.locks import locked
 from repro.study.experiment import select
-from repro.study.references import REFERENCE, Paper, parse
+from repro.study.references import REFERENCE, PaperTables, parse
 from repro.text.loose import PART, loose
 
 SOURCE, PAGE = "page.md", "README.md"
@@ -30,7 +30,7 @@ def filled(paper: str, results_dir: Path) -> str:
         UserError: a reference to something that there is not, with the page's line and the near miss.
     """
     text = (experiments_dir() / paper / SOURCE).read_text(encoding="utf-8")
-    there = Paper(select(paper), results_dir)
+    there = PaperTables(select(paper), results_dir)
 
     def put(found: re.Match[str]) -> str:
         kind, body = found.groups()

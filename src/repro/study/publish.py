@@ -16,7 +16,7 @@ from repro.storage.files import read_json, write_atomic, write_json
 from repro.study import collect, page
 from repro.study.collect import Expected
 from repro.study.experiment import Experiment, Job, results_folder
-from repro.study.run_index import planned
+from repro.study.run_index import runs_of
 from repro.text import tables
 
 
@@ -54,8 +54,8 @@ def plan(experiment: Experiment, scale: str, results_dir: str = "results", extra
     """
     check_claims(experiment.claims, list(experiment.variants))
     jobs, plain = experiment.jobs(scale, extra), experiment.jobs(scale)
-    runs = planned([job.overrides for job in jobs], results_dir)
-    changed = bool(extra) and [r.id for r in runs] != [r.id for r in planned([j.overrides for j in plain], results_dir)]
+    runs = runs_of([job.overrides for job in jobs], results_dir)
+    changed = bool(extra) and [r.id for r in runs] != [r.id for r in runs_of([j.overrides for j in plain], results_dir)]
     expected: dict[str, Expected] = {}
     by_id: dict[str, Job] = {}
     for job, run in zip(experiment.jobs(scale, [*extra, *quoted([f"results_dir={results_dir}"])]), runs, strict=True):

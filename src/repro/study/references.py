@@ -63,7 +63,7 @@ def parse(kind: str, body: str) -> Reference:
     return Reference(text, kind, experiment, name, {k: v for k, v in pairs if k not in FORMS}, forms)
 
 
-class Paper:
+class PaperTables:
     """The committed tables of a paper's experiments, each read when a reference first asks for it."""
 
     def __init__(self, experiments: Sequence[Experiment], results_dir: Path) -> None:
@@ -269,12 +269,12 @@ class Paper:
         return tables.table(self._further(reference), "markdown")
 
 
-KINDS: dict[str, Callable[[Paper, Reference], str]] = {
-    "claim": Paper._word,
-    "value": Paper._value,
-    "published": Paper._published,
-    **dict.fromkeys(("mean", "median", "min", "max", "count"), Paper._statistic),
-    **dict.fromkeys(("difference", "ratio"), Paper._comparison),
-    "cell": Paper._cell,
-    "table": Paper._table,
+KINDS: dict[str, Callable[[PaperTables, Reference], str]] = {
+    "claim": PaperTables._word,
+    "value": PaperTables._value,
+    "published": PaperTables._published,
+    **dict.fromkeys(("mean", "median", "min", "max", "count"), PaperTables._statistic),
+    **dict.fromkeys(("difference", "ratio"), PaperTables._comparison),
+    "cell": PaperTables._cell,
+    "table": PaperTables._table,
 }

@@ -22,11 +22,11 @@ from repro.config.run import checked
 from repro.datasets.store.files import cache_root
 from repro.paths import PACKAGE, conf_dir, experiments_dir, own_conf
 from repro.storage.cache import Cache
-from repro.storage.run_files import kept
+from repro.storage.run_files import folders_of
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """A run that is to be, or is there already.
 
     Attributes:
@@ -40,7 +40,7 @@ class Planned:
     seeds: tuple[int, ...]
 
 
-def planned(jobs: Sequence[Sequence[str]], results_dir: str) -> list[Planned]:
+def runs_of(jobs: Sequence[Sequence[str]], results_dir: str) -> list[PlannedRun]:
     """The run of each job, given by its words.
 
     Raises:
@@ -58,8 +58,8 @@ def planned(jobs: Sequence[Sequence[str]], results_dir: str) -> list[Planned]:
         known |= fresh
         cache.write({key: run for key, run in fresh.items() if run[0]})
     runs = [known[key] for key in keys]
-    folders = kept(Path(results_dir) / "runs" / run[2] for run in runs)
-    return [Planned(run[1], folder, tuple(run[3])) for run, folder in zip(runs, folders, strict=True)]
+    folders = folders_of(Path(results_dir) / "runs" / run[2] for run in runs)
+    return [PlannedRun(run[1], folder, tuple(run[3])) for run, folder in zip(runs, folders, strict=True)]
 
 
 @lru_cache(maxsize=1)

@@ -64,7 +64,7 @@ class Again:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Sample:
     """The committed runs of an experiment, and those of them that are trained anew.
 
     Attributes:
@@ -84,7 +84,7 @@ class Drawn:
     long: int
 
 
-def draw(experiment: Experiment, wanted: Wanted) -> Drawn:
+def sample(experiment: Experiment, wanted: Wanted) -> Sample:
     """Draw runs of an experiment's committed tables.
 
     Raises:
@@ -107,10 +107,10 @@ def draw(experiment: Experiment, wanted: Wanted) -> Drawn:
     short = known[~(known > wanted.longest)]
     picked = set(random.Random(wanted.seed).sample(sorted(short.index), min(wanted.runs, len(short))))
     runs = [run for run in short.index if run in picked]
-    return Drawn(chosen, runs, float(short[runs].sum()), table["run"].nunique(), stale, len(known) - len(short))
+    return Sample(chosen, runs, float(short[runs].sum()), table["run"].nunique(), stale, len(known) - len(short))
 
 
-def train_again(drawn: Drawn, run: str, wanted: Wanted) -> Again:
+def train_again(drawn: Sample, run: str, wanted: Wanted) -> Again:
     """Train a committed run in a folder of its own, which is gone afterwards, and compare it with its tables.
 
     Raises:

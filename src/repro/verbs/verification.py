@@ -11,7 +11,7 @@ from repro.study.experiment import Experiment
 from repro.verbs.parser import parser
 
 if TYPE_CHECKING:
-    from repro.study.verify import Again, Drawn, Wanted
+    from repro.study.verify import Again, Sample, Wanted
 
 FLAGS = ("--runs", "--seed", "--longest", "--tolerance")  # that say how to verify
 
@@ -57,10 +57,10 @@ def verify(chosen: Sequence[Experiment], wanted: "Wanted") -> int:
 def _experiment(experiment: Experiment, wanted: "Wanted") -> bool | None:
     """Whether the tables can be made again, as far as it was tried; None where nothing was."""
     from repro.study.differences import worst
-    from repro.study.verify import draw, train_again
+    from repro.study.verify import sample, train_again
 
     try:
-        drawn = draw(experiment, wanted)
+        drawn = sample(experiment, wanted)
     except UserError as error:
         print(f"{experiment.name}: {printable(str(error))}\n", flush=True)
         return False
@@ -80,7 +80,7 @@ def _experiment(experiment: Experiment, wanted: "Wanted") -> bool | None:
     return False if bad or drawn.stale else True if again else None
 
 
-def _announced(drawn: "Drawn", wanted: "Wanted") -> str:
+def _announced(drawn: "Sample", wanted: "Wanted") -> str:
     plan = drawn.plan
     line = f"{plan.experiment.name} at scale {plan.scale}: {len(drawn.runs)} of {drawn.committed} runs trained again"
     line += f" (seed {wanted.seed}, {spell(drawn.seconds)} by their table)" if drawn.runs else ""
