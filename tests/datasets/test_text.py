@@ -13,7 +13,7 @@ from torch.nn import functional
 from loading import load, need_mirror
 from repro.config.compose import compose
 from repro.config.run import resolve
-from repro.datasets.penn_treebank import TOKENS, TYPES, words
+from repro.datasets.penn_treebank import TOKENS, words
 from repro.datasets.protocol import Order
 from repro.datasets.text import Text, Windows, cut
 from repro.errors import UserError
@@ -269,8 +269,8 @@ def test_the_treebank_s_counts() -> None:
     need_mirror("ptb")
     data = load("penn_treebank")
     assert data.sizes == TOKENS
-    assert data.tokens == data.outputs == TYPES
-    assert torch.cat([data.splits[name] for name in TOKENS]).unique().numel() == TYPES
+    assert data.tokens == data.outputs == 10_000
+    assert torch.cat([data.splits[name] for name in TOKENS]).unique().numel() == 10_000
     train = data.splits["train"].tolist()
     assert train[:5] == [0, 1, 2, 3, 4]  # numbered by first appearance
     feed = data.feed(Order((0,), 20))

@@ -36,16 +36,10 @@ def test_what_a_task_declares_goes_first() -> None:
     assert better("loss", (Metric("loss", "1", "higher", "a gain"),)) == "higher"
 
 
-def test_ranges_are_declared_or_follow_from_the_name() -> None:
+def test_ranges_are_registered_or_follow_from_the_name() -> None:
     assert value_range("best_valid_accuracy") == value_range("test_right_share") == SHARE
     assert value_range("valid_perplexity") == POSITIVE
     assert value_range("test_loss") == value_range("test_distance") == ANY
-    own = (
-        Metric("distance", "m", "lower", "how far off", (0.0, 5.0)),
-        Metric("accuracy", "1", "higher", "not a share"),
-    )
-    assert value_range("test_distance_at_best_valid", own) == (0.0, 5.0)
-    assert value_range("test_accuracy", own) == ANY
 
 
 def test_best_values_follow_the_declaration() -> None:

@@ -102,7 +102,8 @@ def test_twice_the_same_bytes_wherever_the_rows_come_from(tmp_path: Path, expect
     collect(expected, tmp_path / "one", "full")
     assert contents(tmp_path / "one") == first
     shutil.rmtree(expected["0000000001"].folder)
-    collect(expected, tmp_path / "two", "full", previous=tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    collect(expected, tmp_path / "two", "full")
     assert contents(tmp_path / "two") == first
 
 

@@ -120,15 +120,6 @@ def test_summary_by_variant_in_the_tables_order() -> None:
     assert list(summary(runs().iloc[:3]).columns) == ["variant", "test_accuracy"]
 
 
-def test_summary_of_chosen_columns() -> None:
-    found = summary(runs(), ["train_loss", "steps"], by=("variant", "architecture.depth"))
-    assert found.iloc[0].tolist() == ["xavier", 10, "0.1 (n=3)", "100 (n=3)", "0 of 3"]
-    with pytest.raises(UserError, match=r"unknown metric 'test_acuracy'.*did you mean test_accuracy"):
-        summary(runs(), ["test_acuracy"])
-    with pytest.raises(UserError, match="unknown column 'varaint'"):
-        summary(runs(), by=("varaint",))
-
-
 PAGE = """# Paper
 <!-- results:one -->
 old

@@ -14,7 +14,6 @@ from repro.errors import UserError
 
 END, UNKNOWN = "<eos>", "<unk>"
 TOKENS = {"train": 929_589, "valid": 73_760, "test": 82_430}
-TYPES = 10_000
 
 
 def penn_treebank(

@@ -7,7 +7,7 @@ from typing import Literal
 
 SPLITS = ("train", "valid", "test")
 """Parts of a data set: what curves.csv has in its column `split` for scores."""
-SCHEDULE, HESSIAN, COST, FINDER = OTHER = ("schedule", "hessian", "cost", "lr_finder")
+SCHEDULE, HESSIAN, COST, FINDER = ("schedule", "hessian", "cost", "lr_finder")
 """What it has there besides: settings over time, indices of the Hessian, what the procedures of those names found."""
 
 TIMED = frozenset(
@@ -91,19 +91,18 @@ def better(name: str, declared: Iterable[Metric] = ()) -> Literal["lower", "high
     return "lower" if plain.endswith(LOWER_ENDINGS) else "higher"
 
 
-def value_range(name: str, declared: Iterable[Metric] = ()) -> Range:
-    """Between which values a metric lies: as declared, as registered here, or else by the end of its name.
+def value_range(name: str) -> Range:
+    """Between which values a metric lies: as registered here, or else by the end of its name.
 
     Args:
-        name, declared: as for `better`.
+        name: as for `better`.
 
     Returns:
         Least and greatest value; infinite where there is no bound.
     """
     plain = _plain(name)
-    for metric in (*declared, *REGISTRY.values()):
-        if metric.name == plain:
-            return metric.within
+    if plain in REGISTRY:
+        return REGISTRY[plain].within
     return SHARE if plain.endswith(SHARE_ENDINGS) else ANY
 
 

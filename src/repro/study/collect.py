@@ -88,10 +88,8 @@ def counts(runs: pd.DataFrame) -> dict[str, int]:
     return {state: number[state] for state in STATES}
 
 
-def collect(
-    expected: Mapping[str, Expected], into: Path, scale: str, previous: Path | None = None
-) -> dict[str, dict[str, Any]]:
-    """Writes runs.csv, curves.csv.gz, layers.csv.gz and, where a run has them, predictions.csv.gz of an experiment.
+def collect(expected: Mapping[str, Expected], into: Path, scale: str) -> dict[str, dict[str, Any]]:
+    """Writes runs.csv, curves.csv.gz, layers.csv.gz and, where a run has them, the other `SERIES` of an experiment.
 
     Rows of finished runs come from their folders. An expected run without a finished folder keeps the rows it
     has in the earlier tables; so does one whose retry failed. Rows of runs no longer expected are dropped.
@@ -101,9 +99,8 @@ def collect(
 
     Args:
         expected: the experiment's runs by id.
-        into: the experiment's folder under results/; made when missing.
+        into: the experiment's folder under results/, with the earlier tables if any; made when missing.
         scale: smoke, quick or full; every row's scale, since every expected run belongs to it.
-        previous: the folder with the earlier tables; `into` when None.
 
     Returns:
         How the runs came about that say so in their folders: of each its provenance, `PROVENANCE` only.
@@ -111,16 +108,15 @@ def collect(
     Raises:
         UserError: a finished run's file is damaged, or a table cannot be written; earlier ones stay whole.
     """
-    own = previous is None or previous == into
-    memory = Memory.read(into) if own else Memory()
+    memory = Memory.read(into)
     began = now()
     stamps = {run: stamp_of(e.folder, RUN_FILES, began, e.seeds) for run, e in expected.items()}
     content = content_of(scale, ((run, e.variant, e.settings, stamps[run]) for run, e in expected.items()))
     if content and content == memory.content and all(memory.left(into / name) for name in TABLES):
         return _provenances(memory.runs)
-    gathering = _Gathering(expected, previous or into, memory, stamps)
+    gathering = _Gathering(expected, into, memory, stamps)
     _write_runs(into / "runs.csv", expected, gathering.rows, gathering.kept, scale)
-    consists = {name: gathering.write(into / f"{name}.csv.gz", name) for name in SERIES}
+    consists = {name: gathering.write(name) for name in SERIES}
     runs = {run: seen for run, seen in gathering.seen.items() if seen.stamp}
     Memory(content, runs, {name: stamp(into / name) for name in TABLES}, consists).write(into)
     return _provenances(gathering.seen)
@@ -139,18 +135,16 @@ class _Gathering:
         rows: their rows of runs.csv, without labels.
     """
 
-    def __init__(
-        self, expected: Mapping[str, Expected], previous: Path, memory: Memory, stamps: Mapping[str, str]
-    ) -> None:
+    def __init__(self, expected: Mapping[str, Expected], into: Path, memory: Memory, stamps: Mapping[str, str]) -> None:
         self._expected = expected
-        self._previous = previous
+        self._into = into
         self._memory = memory
         known = {run: seen for run, seen in memory.runs.items() if stamps.get(run) == seen.stamp}
         states = {run: known[run].state if run in known else ended(e.folder) for run, e in expected.items()}
         lacking = [run for run, state in states.items() if state in (None, "failed")]
         old = {}
-        if lacking or not memory.left(previous / "runs.csv"):
-            old = _previous_runs(previous / "runs.csv")
+        if lacking or not memory.left(into / "runs.csv"):
+            old = _previous_runs(into / "runs.csv")
         self.kept = {run for run in lacking if run in old}
         # What was kept from a table the last time says nothing of the files in the folder.
         self._unchanged = {run for run in known if run not in self.kept and known[run].rows is not None}
@@ -162,16 +156,17 @@ class _Gathering:
         self.rows: dict[str, list[Row]] = {run: [dict(row) for row in old[run]] for run in self.kept}
         self.rows |= {run: seen.rows for run, seen in self.seen.items() if seen.rows is not None}
 
-    def write(self, path: Path, name: str) -> list[Any]:
+    def write(self, name: str) -> list[Any]:
         """Write one of the long tables; returns what the next collecting needs to know of it."""
+        path = self._into / f"{name}.csv.gz"
         labels = [
             [(run, self._expected[run].variant) for run in part if run in self.rows]
             for part in table_parts.parted(list(self._expected))
         ]
         before = table_parts.Before()
-        if self._memory.left(self._previous / path.name):
-            before = table_parts.Before(self._previous / path.name, self._memory.parts[name])
-        series = _Series(self._previous / path.name, collected(name), self.kept, self._expected)
+        if self._memory.left(path):
+            before = table_parts.Before(path, self._memory.parts[name])
+        series = _Series(path, collected(name), self.kept, self._expected)
         unchanged = self.kept | self._unchanged
         return table_parts.write(
             path,
@@ -188,21 +183,21 @@ class _Series:
     """The lines of single runs in a long table, made from their folders, or from the earlier table."""
 
     def __init__(
-        self, previous: Path, columns: Sequence[str], kept: Collection[str], expected: Mapping[str, Expected]
+        self, path: Path, columns: Sequence[str], kept: Collection[str], expected: Mapping[str, Expected]
     ) -> None:
-        self._previous = previous
+        self._path = path
         self._columns = columns
         self._kept = kept
         self._expected = expected
 
     @cached_property
     def _old(self) -> dict[str, list[list[str]]]:
-        return _previous_series(self._previous, self._columns, self._kept)
+        return _previous_series(self._path, self._columns, self._kept)
 
     def text(self, run: str) -> str:
         """A run's lines with their line ends."""
         entry = self._expected[run]
-        name = self._previous.name.partition(".")[0]
+        name = self._path.name.partition(".")[0]
         rows = self._old.get(run, []) if run in self._kept else _run_series(entry, name, self._columns)
         for row in rows:
             row[0], row[1] = run, entry.variant

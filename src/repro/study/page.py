@@ -97,13 +97,3 @@ def by_hand(paper: str) -> list[str]:
         f"or write {{given:{words}}} for the set-up and what is published"
         for line, words in loose(text)
     ]
-
-
-def drift(paper: str, results_dir: Path) -> list[str]:
-    """A line for everything in which a page may say something else than the tables; none where it cannot."""
-    page = experiments_dir() / paper / PAGE
-    old = not page.is_file() or page.read_text(encoding="utf-8") != filled(paper, results_dir)
-    return [
-        *([f"experiments/{paper}/{PAGE} is not what page.md and the tables say; run: make pages"] if old else []),
-        *by_hand(paper),
-    ]

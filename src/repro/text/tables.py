@@ -82,37 +82,27 @@ def _ours(claim: Mapping[Hashable, Any]) -> str:
     return with_interval(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n)
 
 
-def summary(runs: pd.DataFrame, metrics: Sequence[str] = (), by: Sequence[str] = ("variant",)) -> pd.DataFrame:
-    """One row a variant with each metric's mean, interval and n, as text.
+def summary(runs: pd.DataFrame) -> pd.DataFrame:
+    """One row a variant, in the table's order, with each test metric's mean, interval and n, as text.
 
     Args:
         runs: runs.csv.
-        metrics: columns; empty takes the test metrics, or every metric where there are none.
-        by: what makes a row, for example ("variant", "architecture.depth"); in the table's order.
 
     Returns:
-        Columns `by`, the metrics, and `diverged` ("2 of 5") where any run diverged.
-
-    Raises:
-        UserError: no such column.
+        Columns `variant`, the test metrics, or every metric where there are none, and `diverged` ("2 of 5") where any
+        run diverged.
     """
     numbers = [name for name in runs.columns if name not in HEAD and pd.api.types.is_numeric_dtype(runs[name])]
-    for name in metrics:
-        if name not in numbers:
-            raise unknown("metric", name, numbers)
-    for name in by:
-        if name not in runs.columns:
-            raise unknown("column", name, map(str, runs.columns))
     usual = [name for name in numbers if "." not in name and name not in TAIL]
-    metrics = list(metrics) or [name for name in usual if name.startswith("test_")] or usual
+    metrics = [name for name in usual if name.startswith("test_")] or usual
     diverged = (runs["status"] == "diverged").any()
     rows = []
-    for key, group in runs.groupby(list(by), sort=False, dropna=False):
-        row = [*key, *(_mean(group[name].tolist()) for name in metrics)]
+    for variant, group in runs.groupby("variant", sort=False):
+        row = [variant, *(_mean(group[name].tolist()) for name in metrics)]
         if diverged:
             row.append(f"{(group['status'] == 'diverged').sum()} of {len(group)}")
         rows.append(row)
-    return pd.DataFrame(rows, columns=[*by, *metrics, *(["diverged"] if diverged else [])])
+    return pd.DataFrame(rows, columns=["variant", *metrics, *(["diverged"] if diverged else [])])
 
 
 def replace_between_markers(text: str, name: str, body: str) -> str:
