@@ -60,7 +60,7 @@ def test_malformed_claims_are_refused_before_training(change: dict[str, Any], sa
         ({"kind": "share", "at_least": 0.5}, "claim is None; it must be a mapping"),
         ({"kind": "share", "claim": {"kind": "above", "bound": 1}, "at_least": 1}, "between 0 and 1"),
         ({"kind": "share", "claim": {"kind": "all"}, "at_least": 0.5}, "unknown kind"),
-        ({"kind": "share", "claim": {"kind": "above", "bound": 1}, "at_least": 0.5, "per": "run"}, "unknown per"),
+        ({"kind": "share", "claim": {"kind": "above", "bound": 1}, "at_least": 0.5, "per": "cell"}, "unknown field"),
         ({"kind": "all", "claims": []}, "has no parts"),
         ({"kind": "all", "claims": [{"kind": "above"}]}, "claim c, part 1 needs bound"),
         ({"kind": "all", "claims": [3]}, "part 1: the part is 3; it must be a mapping"),

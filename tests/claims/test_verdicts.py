@@ -206,12 +206,6 @@ def grid() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "test_accuracy"])
 
 
-def test_share_of_cells_pairs_the_same_settings() -> None:
-    claim = {"kind": "share", "claim": {"kind": "above", "than": "b", "by": 0.05}, "at_least": 0.1, "per": "cell"}
-    found = verdict(claim, grid())
-    assert (found["ours"], found["n"], found["note"]) == (pytest.approx(2 / 3), 6, "4 of 6")
-
-
 def test_where_chooses_and_many_runs_a_seed_are_refused() -> None:
     where = {"architecture.depth": 10, "architecture.width": 5}
     assert verdict({"kind": "above", "bound": 0.55, "where": where}, grid())["n"] == 3

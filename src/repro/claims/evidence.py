@@ -1,7 +1,7 @@
 """What was measured for a claim, with an interval at any level; whether it lies in a region, and with which p."""
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from repro.claims.numbers import numbers, of_seeds, scaled
@@ -15,9 +15,6 @@ ERROR = 0.05  # of a verdict, two-sided: 1 - LEVEL without its rounding
 
 # Nominal level of each of several looks at growing data that together err in 5 % of cases: Pocock 1977, table 1.
 POCOCK = {1: 0.05, 2: 0.0294, 3: 0.0221, 4: 0.0182, 5: 0.0158}
-
-# A run's seed and its cell: what two sides of a comparison are matched by.
-Key = tuple[int, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True)
@@ -136,16 +133,10 @@ def _p(seen: Evidence, test: Callable[[float, float], bool]) -> float:
     return float(10**high)
 
 
-def differences(
-    left: Sequence[Value], right: Sequence[Value] | None, claim: Simple, names: Collection[str] = ()
-) -> dict[Key, float]:
-    """The value, difference or log ratio of each seed and cell that both sides have; NaN without a number."""
-    one = _by_key(left, names)
+def differences(left: Sequence[Value], right: Sequence[Value] | None, claim: Simple) -> dict[int, float]:
+    """The value, difference or log ratio of each seed that both sides have; NaN without a number."""
+    one = {v.seed: scaled(v.number, claim) for v in left}
     if right is None:
-        return {key: scaled(number, claim) for key, number in one.items()}
-    two = _by_key(right, names)
-    return {key: scaled(one[key], claim) - scaled(two[key], claim) for key in one if key in two}
-
-
-def _by_key(values: Sequence[Value], names: Collection[str]) -> dict[Key, float]:
-    return {(v.seed, tuple((name, v.cell[name]) for name in sorted(names))): v.number for v in values}
+        return one
+    two = {v.seed: scaled(v.number, claim) for v in right}
+    return {seed: one[seed] - two[seed] for seed in one if seed in two}

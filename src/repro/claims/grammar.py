@@ -55,8 +55,8 @@ The kinds, and when each is reproduced:
                                          the correlation over seeds of the metric and another of the same runs is beyond
                                          the bound, with rank: true that of their ranks; than: VARIANT or {...}
                                          makes it the difference to the correlation there
-    share         claim: {...}, at_least: 0.8, per: seed or cell
-                                         so many seeds (or cells of swept settings) satisfy the inner claim
+    share         claim: {...}, at_least: 0.8
+                                         so many seeds satisfy the inner claim
     all           claims: [{...}, ...]   every part is; a part inherits metric, variant and where
 """
 
@@ -80,7 +80,7 @@ _FIELDS = {
     "ratio": {"over", "above", "below"},
     "spread": {"over", "above", "below", "relative"},
     "correlation": {"with", "rank", "than", "above", "below"},
-    "share": {"claim", "at_least", "per"},
+    "share": {"claim", "at_least"},
     "all": {"claims"},
 }
 _SIMPLE = ("above", "below", "within", "ratio")
@@ -210,10 +210,7 @@ class _Reader:
                 f"{self.about}: at_least is {at_least:g}; it must be between 0 and 1, both excluded, "
                 "since no number of runs proves all or none"
             )
-        per = body.get("per", "seed")
-        if per not in ("seed", "cell"):
-            raise unknown(f"per in {self.about}", str(per), ("seed", "cell"))
-        return Share(inner, at_least, per, read_size(self.about, body, False, None))
+        return Share(inner, at_least, read_size(self.about, body, False, None))
 
     def _within(self, body: Mapping[str, Any], left: Selector) -> Simple:
         target, tolerance = self.number(body, "target"), self.number(body, "tolerance")

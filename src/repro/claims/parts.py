@@ -41,11 +41,10 @@ class Simple:
 
 @dataclass(frozen=True)
 class Share:
-    """At least a share of the seeds ("seed") or of the settings' cells ("cell") satisfies `inner`."""
+    """At least a share of the seeds satisfies `inner`."""
 
     inner: Simple
     at_least: float
-    per: str
     size: Size | None = None
 
 

@@ -30,7 +30,6 @@ from repro.claims.select import Measurements, Value
 from repro.claims.size import Size
 from repro.claims.words import NO_RUNS, NO_VERDICT, NOT_HELD, verdict
 from repro.errors import UserError
-from repro.storage import statistics
 from repro.storage.statistics import Interval
 from repro.storage.tables import cell, write
 
@@ -190,15 +189,11 @@ class _Judging:
 
     def _share(self, claim: Share, about: str) -> Outcome:
         left, right = _sides(claim.inner, self.data, about)
-        if claim.per == "seed":
-            for side, wanted in ((left, claim.inner.left), (right, claim.inner.right)):
-                _one_a_seed(side, f"{about}: {wanted}")
-        trials: dict[Any, list[float]] = {}
-        for key, number in evidence.differences(left, right, claim.inner, _varying(left, right)).items():
-            trials.setdefault(key if claim.per == "seed" else key[1], []).append(number)
-        hits = sum(_holds(claim.inner, numbers) for numbers in trials.values())
-        unit = "seeds" if claim.per == "seed" else "cells"
-        metric = f"share of {unit} where {_metric(claim.inner)} is {_region(claim.inner)}"
+        for side, wanted in ((left, claim.inner.left), (right, claim.inner.right)):
+            _one_a_seed(side, f"{about}: {wanted}")
+        trials = evidence.differences(left, right, claim.inner).values()
+        hits = sum(math.isfinite(number) and _inside(claim.inner, number, number) for number in trials)
+        metric = f"share of seeds where {_metric(claim.inner)} is {_region(claim.inner)}"
         band = str(claim.size or "")
         if not trials:
             size = Found(OPEN) if claim.size else NOTHING
@@ -256,11 +251,6 @@ def _best_notes(claim: Simple, data: Measurements, about: str) -> list[str]:
     return [f"{side}: {cell(data.best(side, about))}" for side in sides]
 
 
-def _holds(claim: Simple, numbers: Sequence[float]) -> bool:
-    finite = [number for number in numbers if math.isfinite(number)]
-    return bool(finite) and _inside(claim, *[statistics.mean(finite)] * 2)
-
-
 def _sides(claim: Simple, data: Measurements, about: str) -> tuple[list[Value], list[Value] | None]:
     right = None if claim.right is None else data.values(claim.right, about)
     return data.values(claim.left, about), right
@@ -275,12 +265,6 @@ def _one_a_seed(values: Sequence[Value] | None, what: str) -> None:
         raise UserError(f"{what} has several runs a seed; choose with variant or where: {listed}")
 
 
-def _varying(left: Sequence[Value], right: Sequence[Value] | None) -> set[str]:
-    """The settings by which the cells of both sides differ."""
-    sides = [set(side[0].cell) if side else set() for side in (left, right) if side is not None]
-    return set.intersection(*sides)
-
-
 def _inside(claim: Simple, low: float, high: float) -> bool:
     start, end = _ends(claim)
     if claim.closed:
@@ -289,7 +273,7 @@ def _inside(claim: Simple, low: float, high: float) -> bool:
 
 
 def _ends(claim: Simple) -> Interval:
-    """The region's ends on the scale of `_scaled`."""
+    """The region's ends on the scale of `numbers.scaled`."""
     if not claim.ratio:
         return claim.low, claim.high
     return _log(claim.low), _log(claim.high)

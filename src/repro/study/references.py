@@ -5,7 +5,7 @@
     {value:EXPERIMENT/ID}              ours as in the ledger: 0.962 ± 0.003 (n=5), or 2 of 3 (n=5)
     {published:EXPERIMENT/ID}          the published number or words
     {mean:EXPERIMENT/METRIC|KEY=VALUE|...}   of runs.csv, one a seed, as median; also min, max, count (how many runs)
-    {difference:EXPERIMENT/METRIC|variant=A|than=B}   mean of A - B, seed by seed, or of=min, of=max
+    {difference:EXPERIMENT/METRIC|variant=A|than=B}   mean of A - B, seed by seed
     {ratio:EXPERIMENT/METRIC|variant=A|than=B}   geometric mean of A / B
     {cell:EXPERIMENT/TABLE|KEY=VALUE|...|column=NAME}   of a further table: the row in which KEY is VALUE
     {table:EXPERIMENT}, {table:EXPERIMENT/TABLE}   the ledger of an experiment, a further table
@@ -152,7 +152,7 @@ class PaperTables:
         elif places:
             metric = {"curve": reference.name, **places}
         data = self._measurements(reference, metric)
-        usual = {"variant", "best", "of", "than", *_LAYER_KEYS, *CURVE_PLACES, *_BEYOND}
+        usual = {"variant", "best", "than", *_LAYER_KEYS, *CURVE_PLACES, *_BEYOND}
         for key in keys:
             if key not in usual and key not in data.settings:
                 raise unknown(f"setting or form in {reference.text}", key, {*data.settings, *usual, *FORMS})
@@ -216,8 +216,7 @@ class PaperTables:
 
     def _comparison(self, reference: Reference) -> str:
         """Difference or ratio of two sides, seed by seed."""
-        skipped = ("of",) if reference.kind == "difference" else ()
-        own = {key: value for key, value in reference.keys.items() if key not in skipped and not key.startswith("than")}
+        own = {key: value for key, value in reference.keys.items() if not key.startswith("than")}
         change = {key[5:]: value for key, value in reference.keys.items() if key.startswith("than.")}
         change |= {"variant": reference.keys["than"]} if "than" in reference.keys else {}
         if not change:
@@ -230,12 +229,6 @@ class PaperTables:
         if not shared:
             raise UserError(f"{reference.text}: its sides have no seed in common")
         a, b = [first[seed] for seed in shared], [second[seed] for seed in shared]
-        if reference.kind == "difference" and "of" in reference.keys:
-            found = {"min": min, "max": max}
-            if reference.keys["of"] not in found:
-                raise unknown(f"of in {reference.text}", reference.keys["of"], found)
-            extreme = found[reference.keys["of"]](x - y for x, y in zip(a, b, strict=True))
-            return written(reference, Estimate(extreme, None, len(a)), number=True)
         if reference.kind == "difference":
             return written(reference, statistics.paired(a, b))
         if min(*a, *b) <= 0:
