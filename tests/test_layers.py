@@ -100,6 +100,12 @@ def test_files_are_short(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 
 
+def test_what_reads_tables_knows_no_data_sets() -> None:
+    for room in ("storage", "claims", "study", "text", "html"):
+        for path in (SOURCE / room).rglob("*.py"):
+            assert "datasets" not in imported(path), path
+
+
 def test_tables_and_figures_need_no_torch() -> None:
     modules = [
         ".".join(("repro", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")

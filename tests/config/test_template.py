@@ -8,10 +8,9 @@ from hydra import initialize_config_dir
 from repro.config import compose as composing
 from repro.config.compose import Composer, compose, compose_initialized
 from repro.config.run import checked, plain, resolve
-from repro.datasets.store import files
 from repro.errors import UserError
 from repro.paths import conf_dir
-from repro.storage.cache import FILE
+from repro.storage.cache import FILE, cache_root
 from repro.study import run_index as module
 from repro.study.experiment import load, names
 from repro.study.run_index import runs_of
@@ -162,4 +161,4 @@ def test_without_a_place_nothing_is_remembered(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "file").write_text("")
     monkeypatch.setattr(module, "cache_root", lambda: tmp_path / "file")
     assert runs_of([JOB], "here")[0].seeds == (3, 4)
-    assert files.cache_root() != tmp_path / "file"
+    assert cache_root() != tmp_path / "file"

@@ -11,10 +11,28 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from repro.errors import UserError
+
 FILE = "cache.sqlite3"
 SECONDS = 10  # that one command waits for another one which is writing
 TABLE = """CREATE TABLE IF NOT EXISTS remembered
     (kind TEXT, key TEXT, version TEXT, value TEXT, digest TEXT, PRIMARY KEY (kind, key))"""
+
+
+def cache_root(data_dir: str | Path | None = None) -> Path:
+    """The folder below which downloaded data, and what is remembered, are kept; None means the user's cache folder.
+
+    Raises:
+        UserError: it begins with ~ and a user whom the system does not know.
+    """
+    if data_dir is not None:
+        try:
+            return Path(data_dir).expanduser()
+        except RuntimeError as error:
+            raise UserError(f"data_dir is '{data_dir}', and there is no such user; write the folder out") from error
+    import pooch
+
+    return Path(pooch.os_cache("repro"))
 
 
 class Cache:

@@ -15,9 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from repro.datasets.store.files import cache_root
 from repro.paths import PACKAGE
-from repro.storage.cache import Cache
+from repro.storage.cache import Cache, cache_root
 
 SETTLED = 2_000_000_000  # nanoseconds: two seconds, the coarsest clock of a file system in use
 # Whatever these do to a run's files, they may do differently in another version.

@@ -19,9 +19,8 @@ from repro.bars import tracked
 from repro.config.compose import Composer
 from repro.config.identity import NUMBERS
 from repro.config.run import checked
-from repro.datasets.store.files import cache_root
 from repro.paths import PACKAGE, conf_dir, experiments_dir, own_conf
-from repro.storage.cache import Cache
+from repro.storage.cache import Cache, cache_root
 from repro.storage.run_files import folders_of
 
 

@@ -38,8 +38,7 @@ def main(words: Sequence[str]) -> int:
     if asked.last is not None and asked.last < 1:
         verb.error(f"--last must be 1 or more, not {asked.last}")
 
-    from repro.datasets.store.files import cache_root
-    from repro.storage.cache import Cache
+    from repro.storage.cache import Cache, cache_root
     from repro.study.listing import chosen, runs_in
 
     runs = runs_in(asked.results_dir, Cache(cache_root(), "settings"))

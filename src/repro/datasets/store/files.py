@@ -19,6 +19,7 @@ from repro.datasets.store.checksums import Checksums, digest, read
 from repro.datasets.store.sources import FOLDERS, REGISTRY, Edition, SourceFile
 from repro.errors import UserError, unknown
 from repro.paths import is_file, is_folder
+from repro.storage.cache import cache_root
 from repro.storage.files import write_atomic
 
 DOWNLOAD_TIMEOUT = 60  # seconds without an answer
@@ -68,22 +69,6 @@ class _Found:
     file: SourceFile
     path: Path | None
     in_mirror: bool
-
-
-def cache_root(data_dir: str | Path | None = None) -> Path:
-    """The folder below which downloaded data are kept; None means the user's cache folder.
-
-    Raises:
-        UserError: it begins with ~ and a user whom the system does not know.
-    """
-    if data_dir is not None:
-        try:
-            return Path(data_dir).expanduser()
-        except RuntimeError as error:
-            raise UserError(f"data_dir is '{data_dir}', and there is no such user; write the folder out") from error
-    import pooch
-
-    return Path(pooch.os_cache("repro"))
 
 
 def require(name: str, data_dir: str | Path | None = None) -> tuple[Edition, list[Path]]:
