@@ -1,6 +1,7 @@
 """Errors a user can cause, said in one line: what was wrong, what is allowed, what to do; and checks of numbers."""
 
 import math
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -42,7 +43,7 @@ def number(name: str, value: object, low: float = -math.inf, high: float = math.
     Raises:
         UserError: the value is no number, not finite, or outside the range.
     """
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max:
         above = value >= low if ends[0] == "[" else value > low
         below = value <= high if ends[1] == "]" else value < high
         if above and below:

@@ -61,7 +61,7 @@ def test_a_column_on_one_side_of_a_number() -> None:
     [
         ({"column": "x"}, "needs its name and one of below, above"),
         ({"column": "x", "below": 1, "above": 2}, "needs its name and one of below, above"),
-        ({"column": "x", "below": "one"}, "below is 'one'; it must be a finite number"),
+        ({"column": "x", "below": "one"}, "below must be a finite number, not 'one'"),
         ({"column": "x", "under": 1}, "unknown field of metric in claim c 'under'"),
     ],
     ids=str,
@@ -270,7 +270,7 @@ def test_claims_of_other_scales_are_left_out() -> None:
         ({"metric": {"curve": "valid_loss", "step": 1, "epoch": 1}}, "exactly one of"),
         ({"metric": {"curve": "valid_loss", "stpe": 1}}, r"'stpe'; known: .* \(did you mean step"),
         ({"metric": {"curve": "valid_loss", "step": "middle"}}, "it must be first, last or a whole number"),
-        ({"metric": {"curve": "valid_loss", "epoch": "five"}}, "epoch is 'five'; it must be a finite number"),
+        ({"metric": {"curve": "valid_loss", "epoch": "five"}}, "epoch must be a finite number, not 'five'"),
         ({"metric": {"curve": "valid_loss", "mean_of_last": 0}}, "mean_of_last is 0; it must be a whole number of 1"),
         ({"metric": {"curve": "valid_loss", "swing_of_last": 1}}, "swing_of_last is 1; it must be a whole number of 2"),
         ({"metric": "valid_loss", "scales": "full"}, "scales must list names"),

@@ -97,6 +97,7 @@ def test_a_second_look_widens_the_interval() -> None:
         ({**AGAINST, "published": 6, "size": {"from": 7, "to": 5}, "why": "so"}, "is empty"),
         ({**AGAINST, "published": 6, "size": {"from": 7}, "why": "so"}, "both of from and to"),
         ({**AGAINST, "published": 6, "size": {"factor": 0.5}}, "a factor above 1"),
+        ({**AGAINST, "published": 6, "size": {"factor": 10**400}}, "size takes one of factor.* with numbers"),
         ({**AGAINST, "published": 0}, "of a number other than 0"),
         ({**AGAINST, "published": "six", "size": {"band": 1}, "why": "so"}, "needs published to be a number"),
         ({**AGAINST, "published": 6, "size": {"none": ""}}, "needs the reason in words"),

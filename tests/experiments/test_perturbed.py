@@ -150,7 +150,7 @@ def test_every_metric_that_is_found_is_declared():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"fgsm": [-0.1]}, "each of task.fgsm must be a finite number of 0 or more"),
+        ({"fgsm": [-0.1]}, "each of task.fgsm must be a finite number of at least 0"),
         ({"rotation": [math.inf]}, "each of task.rotation must be a finite number"),
         ({"shift": [0]}, "each of task.shift must be a whole number of 1 or more"),
     ],

@@ -153,7 +153,7 @@ def test_playground_starts():
     ("make", "says"),
     [
         (lambda: of_playground("square"), "unknown points 'square'; known: circle, spiral, xor"),
-        (lambda: of_playground("xor", noise=1.5), "noise must be a share between 0 and 1, not 1.5"),
+        (lambda: of_playground("xor", noise=1.5), "noise must be a finite number of at least 0 and at most 1, not 1.5"),
         (lambda: of_playground("xor", features=["cubes"]), "unknown feature in features 'cubes'; known: products"),
         (lambda: of_playground("xor", features=["sines", "sines"]), "features must list each of products, sines"),
         (lambda: of_convnetjs("xor"), "unknown points 'xor'; known: circle, spiral"),

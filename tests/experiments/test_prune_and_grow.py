@@ -96,7 +96,7 @@ def test_tuning_learns():
         ({"sizes": [4, 4]}, r"procedure.sizes must be whole numbers of 1 or more that rise"),
         ({"sizes": []}, r"procedure.sizes must be whole numbers of 1 or more that rise"),
         ({"first_steps": 0}, "procedure.first_steps must be a whole number of 1 or more"),
-        ({"lr": -1}, "procedure.lr must be a finite number of 0 or more"),
+        ({"lr": -1}, "procedure.lr must be a finite number of at least 0"),
     ],
 )
 def test_wrong_settings(change, says):

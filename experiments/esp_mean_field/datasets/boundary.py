@@ -5,9 +5,8 @@ from numpy.typing import NDArray
 
 from repro.datasets.from_arrays import Options, Pair, Raw, finish
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_seed
 from repro.datasets.store.files import contents
-from repro.errors import UserError, unknown
+from repro.errors import UserError, unknown, whole
 
 from .plain_split import cut_plainly
 
@@ -48,7 +47,7 @@ def boundary(
         raise unknown("kind in dataset.kind", str(kind), FILES)
     if points not in ("generated", "authors"):
         raise unknown("points in dataset.points", str(points), ("generated", "authors"))
-    check_seed(seed)
+    whole("seed", seed, 0)
     options = Options(preprocessing, subset, seed, noisy_labels=noisy_labels)
     options.check()
     share = TEST_SHARES[kind] if test_size is None else test_size

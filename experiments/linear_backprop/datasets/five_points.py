@@ -4,8 +4,7 @@ import numpy as np
 
 from repro.datasets.from_arrays import Options, Raw, finish
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_count
-from repro.errors import unknown
+from repro.errors import unknown, whole
 
 # The paper's five are not known; these are ours: five standard normal numbers, and a curve that bends at every point.
 POINTS = {
@@ -31,7 +30,7 @@ def five_points(points: str, grid: int) -> Data:
     """
     if points not in POINTS:
         raise unknown("points in dataset.points", str(points), POINTS)
-    check_count("grid", grid, 2)
+    whole("grid", grid, 2)
     x, y = (np.array(values)[:, None] for values in POINTS[points])
     between = np.linspace(x[0], x[-1], grid)
     curve = np.interp(between[:, 0], x[:, 0], y[:, 0])[:, None]

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from repro.datasets.protocol import Batch, Feed, Order, Stateless
-from repro.datasets.splits import check_count, check_seed
-from repro.errors import UserError
+from repro.errors import UserError, whole
 from repro.seeds import generator
 
 FLAGS = 2  # channels besides the bits: an item begins, the query begins or is over
@@ -100,17 +99,17 @@ def associative_recall(
         test_size: the same for the test set.
         seed: of the numbers of items and of the evaluation sets, which all runs share.
     """
-    check_count("min_items", min_items, 2)
-    check_count("max_items", max_items, min_items)
+    whole("min_items", min_items, 2)
+    whole("max_items", max_items, min_items)
     for option, value in (("item_length", item_length), ("bits", bits), ("epoch_steps", epoch_steps)):
-        check_count(option, value)
+        whole(option, value, 1)
     if not eval_items:
         raise UserError("eval_items must list one number of items or more, e.g. [2, 16]")
     for items in eval_items:
-        check_count("each of eval_items", items, 2)
-    check_count("valid_size", valid_size, 0)
-    check_count("test_size", test_size, 0)
-    check_seed(seed)
+        whole("each of eval_items", items, 2)
+    whole("valid_size", valid_size, 0)
+    whole("test_size", test_size, 0)
+    whole("seed", seed, 0)
     return AssociativeRecall(
         "associative_recall",
         (min_items, max_items),

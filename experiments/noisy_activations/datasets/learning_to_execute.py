@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from repro.datasets.protocol import Batch, Feed, Order
-from repro.datasets.splits import check_count, check_seed
-from repro.errors import UserError
+from repro.errors import UserError, whole
 from repro.seeds import stream
 from repro.storage.metrics import SPLITS
 
@@ -63,7 +62,7 @@ def learning_to_execute(
         ("test_streams", test_streams),
         ("test_glance", test_glance),
     ):
-        check_count(option, count)
+        whole(option, count, 1)
     for option, count, most in (
         ("length", length, LONGEST),
         ("nesting", nesting, DEEPEST),
@@ -71,7 +70,7 @@ def learning_to_execute(
     ):
         if count > most:
             raise UserError(f"{option} must be at most {most}, not {count}")
-    check_seed(seed)
+    whole("seed", seed, 0)
     needed = longest(length, nesting)
     for option, count in (("characters", characters), ("window·epoch_steps + 1", window * epoch_steps + 1)):
         if count < needed:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from repro.datasets.memory import CHUNK, Split
 from repro.datasets.protocol import Batch, Feed, Order, Stateless
-from repro.datasets.splits import check_count, check_seed
+from repro.errors import whole
 from repro.seeds import generator
 
 from ..schedules.growth import Growth
@@ -41,8 +41,8 @@ def unique_numbers(
         ("valid_size", valid_size, 0),
         ("test_size", test_size, 0),
     ):
-        check_count(option, count, least)
-    check_seed(seed)
+        whole(option, count, least)
+    whole("seed", seed, 0)
     return UniqueNumbers(length, values, epoch_steps, {"valid": valid_size, "test": test_size}, seed)
 
 

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 
 from repro.datasets.from_arrays import Options, Pair, finish, generate
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_count, check_number, check_share
-from repro.errors import UserError
+from repro.errors import UserError, number, whole
 
 
 def halves(
@@ -36,8 +35,8 @@ def halves(
         subset: number of training samples kept; None keeps all.
         seed: of the draw.
     """
-    check_number("bend", bend)
-    check_count("test_size", test_size, 0)
+    number("bend", bend, 0)
+    whole("test_size", test_size, 0)
     side = math.isqrt(test_size)
     if side**2 != test_size:
         raise UserError(f"test_size must be a square number (the points of a grid), e.g. {side**2}, not {test_size}")
@@ -81,10 +80,10 @@ def logistic(
     if not means or not len(means) == len(stds) == len(slopes):
         raise UserError(f"means, stds and slopes need one number for each feature, not {means}, {stds} and {slopes}")
     for value in (*stds, *map(abs, means), *map(abs, slopes)):
-        check_number("each of means, stds and slopes", value)
+        number("each of means, stds and slopes", value, 0)
     if min(stds) <= 0:
         raise UserError(f"stds must be above 0, not {stds}")
-    check_share("correlation", correlation)
+    number("correlation", correlation, 0, 1)
 
     def sample(n: int, rng: np.random.Generator) -> Pair:
         own, common = rng.standard_normal((n, len(means))), rng.standard_normal((n, 1))

@@ -7,9 +7,8 @@ from repro.datasets.digits import bundled
 from repro.datasets.from_arrays import Options, Pair, Raw, divide, finish
 from repro.datasets.memory import Data
 from repro.datasets.mnist import samples
-from repro.datasets.splits import check_count
 from repro.datasets.store.files import contents
-from repro.errors import unknown
+from repro.errors import unknown, whole
 
 IMAGES = ("mnist", "digits")
 NOISES = ("uniform", "black_and_white", "shuffled")
@@ -40,7 +39,7 @@ def digits_and_noise(
         raise unknown("images", str(images), IMAGES)
     if noise not in NOISES:
         raise unknown("noise", str(noise), NOISES)
-    check_count("noise_size", noise_size, 0)
+    whole("noise_size", noise_size, 0)
     train, test, brightest, source = _mnist(data_dir) if images == "mnist" else _digits(seed)
     rng = np.random.default_rng([seed, 5])
     shown = _noise(noise, test[0][np.arange(noise_size) % len(test[0])], brightest, rng)

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from repro.datasets.from_arrays import Options, Pair, Raw, finish, generate
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_count, check_number
-from repro.errors import UserError
+from repro.errors import UserError, number, whole
 
 
 def disc(train_size: int, border_size: int, grid_size: int, radius: float, seed: int) -> Data:
@@ -28,9 +27,9 @@ def disc(train_size: int, border_size: int, grid_size: int, radius: float, seed:
     Raises:
         UserError: an option is not allowed.
     """
-    check_count("border_size", border_size, 0)
-    check_count("grid_size", grid_size, 0)
-    check_number("radius", radius)
+    whole("border_size", border_size, 0)
+    whole("grid_size", grid_size, 0)
+    number("radius", radius, 0)
     if not 0 < radius < 1:
         raise UserError(f"radius must be above 0 and below 1, so that the disc lies in the square, not {radius}")
     if border_size % 4:

@@ -15,9 +15,8 @@ from repro.datasets.from_arrays import divide
 from repro.datasets.memory import Shuffled, Split
 from repro.datasets.mnist import samples
 from repro.datasets.protocol import Batch, Feed, Order, Stateless
-from repro.datasets.splits import check_count
 from repro.datasets.store.files import contents
-from repro.errors import UserError, unknown
+from repro.errors import UserError, unknown, whole
 from repro.seeds import generator
 
 IMAGES = ("mnist", "digits")
@@ -121,9 +120,9 @@ def drawn_images(images: str, size: int, pool: int, data_dir: str | None) -> Dra
     """
     if images not in IMAGES:
         raise unknown("images", str(images), IMAGES)
-    check_count("size", size)
+    whole("size", size, 1)
     side, brightest = (28, 255) if images == "mnist" else (8, 16)
-    check_count("pool", pool)
+    whole("pool", pool, 1)
     if side % pool:
         fitting = ", ".join(str(n) for n in range(1, side) if side % n == 0)
         raise UserError(f"pool must divide the {side} pixels of a side: {fitting}; not {pool}")

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from repro.datasets.memory import CHUNK, Split
 from repro.datasets.protocol import Batch, Feed, Order, Stateless
-from repro.datasets.splits import check_count, check_seed, check_share
+from repro.errors import number, whole
 from repro.seeds import generator
 from repro.tasks import IGNORED
 
@@ -105,9 +105,9 @@ def episodes(
         ("epoch_steps", epoch_steps, 1),
         ("valid_size", valid_size, 0),
     ):
-        check_count(option, value, least)
-    check_share("single_share", single_share)
-    check_seed(seed)
+        whole(option, value, least)
+    number("single_share", single_share, 0, 1)
+    whole("seed", seed, 0)
     return Episodes(meta, single_steps, single_share, epoch_steps, valid_size, seed)
 
 

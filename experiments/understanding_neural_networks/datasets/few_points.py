@@ -8,8 +8,7 @@ import numpy as np
 
 from repro.datasets.from_arrays import Options, Pair, finish, generate
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_count
-from repro.errors import UserError, unknown
+from repro.errors import UserError, unknown, whole
 
 from . import convnetjs
 
@@ -36,7 +35,7 @@ def few_points(points: str, train_size: int, valid_size: int, test_size: int, pr
     """
     if points not in KINDS:
         raise unknown("points", str(points), KINDS)
-    check_count("valid_size", valid_size, 0)
+    whole("valid_size", valid_size, 0)
     side = math.isqrt(valid_size)
     if side**2 != valid_size:
         raise UserError(f"valid_size must be a square number (the points of a grid), e.g. {side**2}, not {valid_size}")

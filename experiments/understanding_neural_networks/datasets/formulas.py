@@ -11,8 +11,7 @@ from scipy.optimize import elementwise
 
 from repro.datasets.from_arrays import Options, Pair, Raw, finish, generate
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_number
-from repro.errors import unknown
+from repro.errors import number, unknown
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +73,7 @@ def formulas(formula: str, noise: float, train_size: int, valid_size: int, test_
     """
     if formula not in FORMULAS:
         raise unknown("formula", str(formula), FORMULAS)
-    check_number("noise", noise)
+    number("noise", noise, 0)
     chosen = FORMULAS[formula]
 
     def sample(n: int, rng: np.random.Generator) -> Pair:

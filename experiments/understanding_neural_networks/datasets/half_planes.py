@@ -4,8 +4,7 @@ import numpy as np
 
 from repro.datasets.from_arrays import Options, Pair, finish, generate
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_number
-from repro.errors import UserError
+from repro.errors import UserError, number
 
 EDGE = 2.0  # points are uniform over [-EDGE, EDGE]²
 
@@ -40,8 +39,8 @@ def half_planes(
     if not angles:
         raise UserError("angles must list the direction of at least one half-plane, e.g. [90, 210, 330], not []")
     for angle in angles:
-        check_number("each of angles", abs(angle))
-    check_number("distance", distance)
+        number("each of angles", abs(angle), 0)
+    number("distance", distance, 0)
     if distance == 0:
         raise UserError("distance must be above 0, e.g. 0.8, or no point lies within all half-planes of a triangle")
     sides = normals(angles)

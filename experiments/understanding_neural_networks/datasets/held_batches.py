@@ -9,8 +9,7 @@ from repro.datasets.images import check_side, shrunk
 from repro.datasets.memory import Data, Shuffled, Split
 from repro.datasets.mnist import check_digits, mnist, of_digits
 from repro.datasets.protocol import Batch, Feed, Order, Stateless
-from repro.datasets.splits import check_count
-from repro.errors import unknown
+from repro.errors import unknown, whole
 
 IMAGES = {"mnist": 28, "digits": 8}  # pixels a side
 TESTED = 0.25  # of the 1,797 digits of scikit-learn
@@ -41,7 +40,7 @@ def held_batches(
     """
     if images not in IMAGES:
         raise unknown("images", str(images), IMAGES)
-    check_count("repeats", repeats)
+    whole("repeats", repeats, 1)
     check_digits(digits)
     check_side(side, IMAGES[images])
     if images == "mnist":

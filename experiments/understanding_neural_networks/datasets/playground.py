@@ -6,8 +6,7 @@ import numpy as np
 
 from repro.datasets.from_arrays import Options, Pair, finish, generate
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_share
-from repro.errors import unknown
+from repro.errors import number, unknown
 
 RADIUS = 5.0
 PADDING = 0.3  # of xor: no point is nearer to an axis
@@ -42,7 +41,7 @@ def playground(
     """
     if points not in KINDS:
         raise unknown("points", str(points), KINDS)
-    check_share("noise", noise)
+    number("noise", noise, 0, 1)
     kind = KINDS[points]
     raw = generate(lambda n, rng: kind(n, noise, rng), (train_size, valid_size, test_size), seed)
     return finish("playground", raw, 2, Options(preprocessing, None, seed, features=features))

@@ -7,9 +7,8 @@ from repro.datasets.digits import bundled
 from repro.datasets.from_arrays import Options, Pair, Raw, divide, finish
 from repro.datasets.memory import Data
 from repro.datasets.mnist import samples
-from repro.datasets.splits import check_count
 from repro.datasets.store.files import contents
-from repro.errors import UserError, unknown
+from repro.errors import UserError, unknown, whole
 
 IMAGES = ("mnist", "digits")
 TESTED = 450  # of the 1,797 digits of scikit-learn
@@ -36,11 +35,11 @@ def pooled_images(
     options.check()
     if images not in IMAGES:
         raise unknown("images", str(images), IMAGES)
-    check_count("side", side)
-    check_count("valid_size", valid_size, 0)
+    whole("side", side, 1)
+    whole("valid_size", valid_size, 0)
     raw, source = _mnist(valid_size, seed, data_dir) if images == "mnist" else (_digits(valid_size, seed), "")
-    if side > (whole := raw.test[0].shape[-1]):
-        raise UserError(f"side must be at most {whole}, that of images={images}, not {side}")
+    if side > (pixels := raw.test[0].shape[-1]):
+        raise UserError(f"side must be at most {pixels}, that of images={images}, not {side}")
     train, valid, test = (pooled(pair, side, raw.unit) for pair in (raw.train, raw.valid, raw.test))
     return finish("pooled_images", Raw(train, valid, test), 10, options, source)
 

@@ -4,8 +4,7 @@ import numpy as np
 
 from repro.datasets.from_arrays import Options, Pair, finish, generate
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_number
-from repro.errors import UserError
+from repro.errors import UserError, number
 
 RADIUS = 5.0
 
@@ -25,9 +24,9 @@ def two_arms(
     Raises:
         UserError: an option is not allowed.
     """
-    check_number("turns", turns)
-    check_number("jitter", jitter)
-    check_number("scale", scale)
+    number("turns", turns, 0)
+    number("jitter", jitter, 0)
+    number("scale", scale, 0)
     if scale == 0:
         raise UserError("scale must be above 0: coordinates are divided by it")
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from repro.datasets.from_arrays import Options, Pair, Raw, finish
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_count
+from repro.errors import whole
 
 
 def wave(train_size: int, test_size: int) -> Data:
@@ -20,8 +20,8 @@ def wave(train_size: int, test_size: int) -> Data:
     Raises:
         UserError: a size is not allowed.
     """
-    check_count("train_size", train_size, 2)
-    check_count("test_size", test_size, 2)
+    whole("train_size", train_size, 2)
+    whole("test_size", test_size, 2)
     raw = Raw(_grid(train_size), (np.zeros((0, 1)), np.zeros((0, 1))), _grid(test_size))
     return finish("wave", raw, 1, Options("none", None, 0))
 

@@ -7,8 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from repro.datasets.memory import Data, Split
-from repro.datasets.splits import check_number
-from repro.errors import UserError, whole
+from repro.errors import UserError, number, whole
 from repro.training.work import Measured, from_rows
 
 from .prune_and_grow import Net, fresh, tune
@@ -18,7 +17,7 @@ from .small_nets import pixels
 def _check(*, hidden: int, steps: int, size: float, shown: int) -> None:
     for name, value in {"hidden": hidden, "steps": steps, "shown": shown}.items():
         whole(f"procedure.{name}", value, 1)
-    check_number("procedure.size", size)
+    number("procedure.size", size, 0)
 
 
 @from_rows(check=_check)

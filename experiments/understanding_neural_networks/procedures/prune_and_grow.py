@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from repro.datasets.memory import Data, Split
-from repro.datasets.splits import check_count, check_number
-from repro.errors import UserError, unknown
+from repro.errors import UserError, number, unknown, whole
 from repro.training.work import Measured, from_rows
 
 DIRECTIONS = ("prune", "grow", "fresh")
@@ -104,8 +103,8 @@ def _check(
         raise UserError(f"procedure.sizes must be whole numbers of 1 or more that rise, e.g. [2,4,8], not {sizes}")
     counts = {"first_steps": first_steps, "steps": steps, "batch_size": batch_size}
     for name, value in counts.items():
-        check_count(f"procedure.{name}", value, 0 if name == "steps" else 1)
-    check_number("procedure.lr", lr)
+        whole(f"procedure.{name}", value, 0 if name == "steps" else 1)
+    number("procedure.lr", lr, 0)
     y = data.train.y
     if not isinstance(y, Tensor) or y.is_floating_point() or y.dim() != 1 or not len(data.valid):
         raise UserError(

@@ -10,8 +10,7 @@ from torch.func import grad
 from torch.nn import functional
 
 from repro.datasets.protocol import Batch
-from repro.datasets.splits import check_count, check_number
-from repro.errors import UserError
+from repro.errors import UserError, number, whole
 from repro.model.architectures.recurrence import State
 from repro.storage.metrics import ACCURACY, LOSS, SHARE, Metric
 from repro.tasks import Call, Classification
@@ -46,9 +45,9 @@ class Perturbed(Classification):
     ) -> None:
         for name, sizes in {"fgsm": fgsm, "noise": noise, "universal": universal, "rotation": rotation}.items():
             for size in sizes:
-                check_number(f"each of task.{name}", size)
+                number(f"each of task.{name}", size, 0)
         for size in shift:
-            check_count("each of task.shift", size)
+            whole("each of task.shift", size, 1)
         self.fgsm, self.noise, self.universal, self.shift, self.rotation = fgsm, noise, universal, shift, rotation
         told = [
             *(f"{kind}_{100 * size:g}" for kind in ("fgsm", "noise", "universal") for size in getattr(self, kind)),

@@ -67,7 +67,7 @@ from typing import Any
 from repro.claims.parts import All, Claim, Of, Share, Simple, simple_parts
 from repro.claims.select import CURVE_PLACES, DIVERGED, ERROR, OF_LAST, Selector
 from repro.claims.size import read_size
-from repro.errors import UserError, unknown
+from repro.errors import UserError, number, unknown
 
 OURS = "ours"
 _SIZE = {"published", "size", "why"}
@@ -191,8 +191,8 @@ class _Reader:
         if not isinstance(parts, list) or not parts:
             raise UserError(f"{self.about} has no parts; add claims: [{{kind: ...}}, ...]")
         read = []
-        for number, part in enumerate(parts, 1):
-            reader = _Reader(f"{self.about}, part {number}", self.variants)
+        for place, part in enumerate(parts, 1):
+            reader = _Reader(f"{self.about}, part {place}", self.variants)
             reader.mapping(part, "the part")
             read.append(reader.claim(part, pick, (*_SIMPLE, *_OVER_SEEDS, "share")))
         sized = any(part.size for part in read)
@@ -344,10 +344,7 @@ class _Reader:
             raise UserError(f"{self.about}: step is {step!r}; it must be first, last or a whole number")
 
     def number(self, body: Mapping[str, Any], field: str) -> float:
-        value = body.get(field)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value - value != 0:
-            raise UserError(f"{self.about}: {field} is {value!r}; it must be a finite number")
-        return float(value)
+        return number(f"{self.about}: {field}", body.get(field))
 
     def mapping(self, value: Any, field: str) -> None:
         if not isinstance(value, Mapping):

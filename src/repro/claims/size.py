@@ -4,10 +4,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from repro.errors import UserError, unknown
 from repro.storage.statistics import number as shown
+from repro.storage.tables import finite
 
 FACTOR = 2.0  # an effect has the published size from half of it to twice as much
 _KINDS = ("factor", "band", "from", "to", "none")
@@ -46,7 +47,7 @@ def read_size(about: str, claim: Mapping[str, Any], sides: bool, region: tuple[f
         UserError: a number is printed that nothing holds ours against, or a band lacks its reason.
     """
     published, size = claim.get("published"), claim.get("size")
-    printed = published if _is_number(published) else None
+    printed = published if finite(published) else None
     if region is not None:
         if size is not None:
             raise UserError(f"{about}: kind within has its tolerance for a band; leave out size")
@@ -75,7 +76,7 @@ def _band(about: str, claim: Mapping[str, Any], size: Mapping[str, Any], printed
         if not isinstance(size["none"], str) or not size["none"].strip():
             raise UserError(f"{about}: size: {{none: REASON}} needs the reason in words")
         return Size(none=size["none"])
-    if set(size) not in ({"factor"}, {"band"}, {"from", "to"}) or not all(map(_is_number, size.values())):
+    if set(size) not in ({"factor"}, {"band"}, {"from", "to"}) or not all(map(finite, size.values())):
         raise UserError(f"{about}: size takes one of factor, band, both of from and to, or none, with numbers")
     if "from" in size:
         low, high = float(size["from"]), float(size["to"])
@@ -99,7 +100,3 @@ def _factor(about: str, published: float, factor: float) -> Size:
         )
     low, high = sorted((published / factor, published * factor))
     return Size(low, high)
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -12,8 +12,8 @@ from repro.datasets.features import check_features, extended
 from repro.datasets.images import Augmentation, Images, Normalization
 from repro.datasets.memory import Data, Split
 from repro.datasets.preprocessing import Affine, Floats, check_preprocessing, fit
-from repro.datasets.splits import check_count, check_seed, check_share, check_subset, cut, keep
-from repro.errors import UserError
+from repro.datasets.splits import check_subset, cut, keep
+from repro.errors import UserError, number, whole
 from repro.memory import greatest, machine, said
 
 Pair = tuple[NDArray[Any], NDArray[Any]]
@@ -49,12 +49,12 @@ class Options:
         """Raise a `UserError` for a value that no data set can take; called before files are read."""
         check_preprocessing(self.preprocessing, self.components)
         check_subset(self.subset)
-        check_seed(self.seed)
+        whole("seed", self.seed, 0)
         check_features(self.features)
         if self.augmentation is not None:
             self.augmentation.check(self.preprocessing)
         if self.noisy_labels is not None:
-            check_share("noisy_labels", self.noisy_labels)
+            number("noisy_labels", self.noisy_labels, 0, 1)
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,9 @@ def generate(sample: Callable[[int, np.random.Generator], Pair], sizes: tuple[in
     Raises:
         UserError: a size or the seed is not allowed.
     """
-    check_seed(seed)
+    whole("seed", seed, 0)
     for option, size, least in zip(("train_size", "valid_size", "test_size"), sizes, (1, 0, 0), strict=True):
-        check_count(option, size, least)
+        whole(option, size, least)
     one = sum(a.nbytes for a in sample(1, np.random.default_rng(0)))
     for option, size in zip(("train_size", "valid_size", "test_size"), sizes, strict=True):
         if one * size > machine():

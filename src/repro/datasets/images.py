@@ -12,8 +12,7 @@ from torch.nn import functional
 from repro.datasets.memory import CHUNK, Shuffled, Split
 from repro.datasets.preprocessing import ROTATIONS, Affine
 from repro.datasets.protocol import Batch, Feed, Order, Stateless
-from repro.datasets.splits import check_count
-from repro.errors import UserError
+from repro.errors import UserError, whole
 from repro.seeds import generator
 
 
@@ -70,7 +69,7 @@ class Augmentation:
     def check(self, preprocessing: str) -> None:
         """Raise a `UserError` for what makes no sense; called before files are read."""
         if self.crop is not None:
-            check_count("crop", self.crop)
+            whole("crop", self.crop, 1)
         if self.on and preprocessing in ROTATIONS:
             option = "crop" if self.crop else "flip"
             raise UserError(
@@ -173,7 +172,7 @@ def check_side(side: int | None, pixels: int) -> None:
     """Raise a `UserError` unless `side` is None or a whole number from 1 to what images have a side."""
     if side is None:
         return
-    check_count("side", side)
+    whole("side", side, 1)
     if side > pixels:
         raise UserError(f"side={side} is more than the {pixels} pixels that images have a side; lower it, or null")
 

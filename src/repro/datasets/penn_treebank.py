@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from repro.datasets.splits import check_count
 from repro.datasets.store.files import contents
 from repro.datasets.text import Text
-from repro.errors import UserError
+from repro.errors import UserError, whole
 
 END, UNKNOWN = "<eos>", "<unk>"
 TOKENS = {"train": 929_589, "valid": 73_760, "test": 82_430}
@@ -33,10 +32,10 @@ def penn_treebank(
     Raises:
         UserError: an option is not allowed; a file is missing or not the official one.
     """
-    check_count("window", window, 1)
+    whole("window", window, 1)
     for option, value, least in (("subset", subset, 2), ("held_out", held_out, 2), ("min_count", min_count, 1)):
         if value is not None:
-            check_count(option, value, least)
+            whole(option, value, least)
     edition, files = contents("penn_treebank", data_dir)
     splits = {name: words(file) for name, file in zip(TOKENS, files, strict=True)}
     if subset is not None and subset > len(splits["train"]):

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from repro.datasets.splits import check_count
-from repro.errors import UserError, unknown
+from repro.errors import UserError, unknown, whole
 
 KINDS = ("none", "center", "standardize", "channels", "pca", "whiten")
 ROTATIONS = ("pca", "whiten")
@@ -47,7 +46,7 @@ def check_preprocessing(kind: str, components: int | None = None) -> None:
         raise unknown("preprocessing", str(kind), KINDS)
     if components is None:
         return
-    check_count("components", components)
+    whole("components", components, 1)
     if kind not in ROTATIONS:
         raise UserError(
             f"components={components} goes with preprocessing={' or '.join(ROTATIONS)} only, "

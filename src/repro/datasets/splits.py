@@ -1,44 +1,18 @@
 """Cutting samples into training, validation and test split, without touching global random state."""
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from repro.errors import UserError
+from repro.errors import UserError, whole
 
 Indices = NDArray[np.intp]
 
 
-def check_seed(seed: int) -> None:
-    """Raise a `UserError` unless `seed` is a whole number of 0 or more."""
-    if not _whole(seed) or seed < 0:
-        raise UserError(f"seed must be a whole number of 0 or more, not {seed!r}")
-
-
-def check_count(option: str, value: int, least: int = 1) -> None:
-    """Raise a `UserError` unless `value` is a whole number of at least `least`."""
-    if not _whole(value) or value < least:
-        raise UserError(f"{option} must be a whole number of {least} or more, not {value!r}")
-
-
-def check_number(option: str, value: float, least: float = 0.0) -> None:
-    """Raise a `UserError` unless `value` is a finite number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < least:
-        raise UserError(f"{option} must be a finite number of {least:g} or more, not {value!r}")
-
-
-def check_share(option: str, value: float) -> None:
-    """Raise a `UserError` unless `value` is a number from 0 to 1."""
-    check_number(option, value)
-    if value > 1:
-        raise UserError(f"{option} must be a share between 0 and 1, not {value!r}")
-
-
 def check_size(option: str, value: int | float) -> None:
     """Raise a `UserError` unless `value` is a number of samples or a share of them."""
-    if _whole(value) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return
     if isinstance(value, float) and 0 <= value < 1:
         return
@@ -50,7 +24,7 @@ def check_size(option: str, value: int | float) -> None:
 def check_subset(subset: int | None) -> None:
     """Raise a `UserError` unless `subset` is a number of samples above 0 or None."""
     if subset is not None:
-        check_count("subset", subset)
+        whole("subset", subset, 1)
 
 
 def count(option: str, value: int | float, total: int) -> int:
@@ -139,7 +113,3 @@ def shares(counts: NDArray[np.intp], n: int) -> NDArray[np.intp]:
     remainder = counts * n % total
     share[np.argsort(-remainder, kind="stable")[: n - int(share.sum())]] += 1
     return share
-
-
-def _whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)

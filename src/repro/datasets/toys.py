@@ -5,8 +5,7 @@ from numpy.typing import NDArray
 
 from repro.datasets.from_arrays import Options, Pair, finish, generate
 from repro.datasets.memory import Data
-from repro.datasets.splits import check_count, check_number
-from repro.errors import UserError
+from repro.errors import UserError, number, whole
 
 
 def three_gaussians(
@@ -32,7 +31,7 @@ def three_gaussians(
     if not means or len({len(mean) for mean in means}) != 1 or len(means) != len(stds) or not means[0]:
         raise UserError(f"means needs one point of equal length for each of the stds, not {means} and {stds}")
     for value in (*stds, *(abs(entry) for mean in means for entry in mean)):
-        check_number("each of means and stds", value)
+        number("each of means and stds", value, 0)
 
     def sample(n: int, rng: np.random.Generator) -> Pair:
         y = _balanced(n, len(means), rng)
@@ -65,8 +64,8 @@ def circles(
         subset: number of training samples kept; None keeps all.
         seed: of the draw.
     """
-    check_number("noise", noise)
-    check_number("inner", inner)
+    number("noise", noise, 0)
+    number("inner", inner, 0)
     if inner >= 1:
         raise UserError(f"inner must be below 1, the outer radius, not {inner}")
 
@@ -106,9 +105,9 @@ def spiral(
         subset: number of training samples kept; None keeps all.
         seed: of the draw.
     """
-    check_count("classes", classes, 2)
-    check_number("noise", noise)
-    check_number("turn", turn)
+    whole("classes", classes, 2)
+    number("noise", noise, 0)
+    number("turn", turn, 0)
 
     def sample(n: int, rng: np.random.Generator) -> Pair:
         y = np.sort(_balanced(n, classes, rng))
@@ -141,7 +140,7 @@ def xor(
         subset: number of training samples kept; None keeps all.
         seed: of the draw.
     """
-    check_number("noise", noise)
+    number("noise", noise, 0)
 
     def sample(n: int, rng: np.random.Generator) -> Pair:
         corner = _balanced(n, 4, rng)  # bits: right, upper
@@ -172,8 +171,8 @@ def gaussian_noise(
         subset: number of training samples kept; None keeps all.
         seed: of the draw.
     """
-    check_count("features", features)
-    check_count("classes", classes, 2)
+    whole("features", features, 1)
+    whole("classes", classes, 2)
 
     def sample(n: int, rng: np.random.Generator) -> Pair:
         return rng.standard_normal((n, features)), _balanced(n, classes, rng)

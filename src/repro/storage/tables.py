@@ -4,12 +4,12 @@ import csv
 import gzip
 import io
 import itertools
-import math
 import os
+import sys
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from repro.errors import UserError
 from repro.storage.files import compressed, csv_line, open_regular, write_all, write_atomic, writing
@@ -338,9 +338,6 @@ def is_number(text: str) -> bool:
     return True
 
 
-def finite(value: Any) -> bool:
-    """True for a number that is neither NaN nor infinite."""
-    try:
-        return isinstance(value, (int, float)) and math.isfinite(value)
-    except OverflowError:  # a whole number beyond all floats
-        return False
+def finite(value: Any) -> TypeGuard[float]:
+    """True for a number that a float can hold and that is neither NaN nor infinite; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max

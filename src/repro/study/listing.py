@@ -198,7 +198,7 @@ def _names(run: Listed, key: str) -> list[str]:
 
 
 def _fits(one: Any, wanted: Sequence[str]) -> bool:
-    if finite(one) and not isinstance(one, bool):
+    if finite(one):
         return any(_number(word) == one for word in wanted)
     return any(fnmatchcase(written(one), word) for word in (*wanted, ",".join(wanted)))
 

@@ -159,7 +159,7 @@ def by_number(settings: Sequence[Setting]) -> tuple[str, dict[str, list[tuple[fl
         no such number, or more than one.
     """
     names = varied([one.settings for one in settings])
-    numbers = [n for n in names if all(_is_number(value(one.settings, n)) for one in settings)]
+    numbers = [n for n in names if all(finite(value(one.settings, n)) for one in settings)]
     lines: dict[str, list[tuple[float, Setting]]] = {}
     if len(numbers) != 1:
         return "", lines
@@ -167,10 +167,6 @@ def by_number(settings: Sequence[Setting]) -> tuple[str, dict[str, list[tuple[fl
         line = words(one.settings, [name for name in names if name != numbers[0]])
         lines.setdefault(line, []).append((float(value(one.settings, numbers[0])), one))
     return numbers[0], lines
-
-
-def _is_number(one: Any) -> bool:
-    return finite(one) and not isinstance(one, bool)
 
 
 def differing(settings: Sequence[Setting]) -> pd.DataFrame:

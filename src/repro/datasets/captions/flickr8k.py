@@ -14,10 +14,9 @@ from repro.datasets.captions.batches import Annotations, Captioned, splits_of
 from repro.datasets.captions.features import NUMBERS, PLACES, WEIGHTS, annotations
 from repro.datasets.captions.images import SIDE, captions_package, mean_colours, pictures
 from repro.datasets.pairs.vocabulary import SPECIAL, Words
-from repro.datasets.splits import check_count
 from repro.datasets.store.checksums import read
 from repro.datasets.store.files import joined, require
-from repro.errors import UserError
+from repro.errors import UserError, whole
 from repro.storage.metrics import SPLITS
 
 COUNTS = {"train": 6_000, "valid": 1_000, "test": 1_000}  # images
@@ -66,16 +65,16 @@ def flickr8k(
 
 def _check(vocabulary: int | None, longest: int, subset: int | None, held_out: int | None) -> None:
     if vocabulary is not None:
-        check_count("vocabulary", vocabulary)
+        whole("vocabulary", vocabulary, 1)
         if vocabulary <= len(SPECIAL):
             raise UserError(
                 f"dataset.vocabulary={vocabulary} leaves no room for a word beside {' and '.join(SPECIAL)}; "
                 f"give {len(SPECIAL) + 1} or more, or null"
             )
-    check_count("longest", longest)
+    whole("longest", longest, 1)
     for name, value in (("subset", subset), ("held_out", held_out)):
         if value is not None:
-            check_count(name, value)
+            whole(name, value, 1)
 
 
 Split = dict[str, list[str]]

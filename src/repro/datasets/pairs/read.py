@@ -7,8 +7,7 @@ from typing import Any
 from repro.datasets.about import About
 from repro.datasets.pairs.batches import Pairs, Sentences, Split
 from repro.datasets.pairs.vocabulary import SPECIAL, Pieces, Vocabulary, Words, tokenized
-from repro.datasets.splits import check_count
-from repro.errors import UserError
+from repro.errors import UserError, whole
 from repro.storage.metrics import SPLITS
 
 Sides = tuple[list[str], list[str]]  # lines of the source and of the target language
@@ -79,16 +78,16 @@ class Options:
         for name in ("vocabulary", "bpe"):
             size = getattr(self, name)
             if size is not None:
-                check_count(name, size, 1)
+                whole(name, size, 1)
                 if size <= len(SPECIAL):
                     raise UserError(
                         f"dataset.{name}={size} leaves no room for a word beside {' and '.join(SPECIAL)}; "
                         f"give {len(SPECIAL) + 1} or more, or null"
                     )
-        check_count("longest", self.longest, 1)
+        whole("longest", self.longest, 1)
         for name in ("subset", "held_out"):
             if getattr(self, name) is not None:
-                check_count(name, getattr(self, name), 1)
+                whole(name, getattr(self, name), 1)
 
     def cut(self, split: str, sides: Sequence[Any]) -> list[Any]:
         """The beginning of both sides, as far as it is kept."""

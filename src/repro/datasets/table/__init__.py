@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 from repro.datasets.about import UNEVEN, About
 from repro.datasets.from_arrays import Options, Raw, finish
 from repro.datasets.memory import Data
-from repro.datasets.splits import Indices, check_count, check_size, cut, keep
+from repro.datasets.splits import Indices, check_size, cut, keep
 from repro.datasets.table import baselines, describe, parts
 from repro.datasets.table import target as goal
 from repro.datasets.table.columns import Wanted, columns
 from repro.datasets.table.encode import Encoder
 from repro.datasets.table.read import Sheet, read_sheet
-from repro.errors import UserError, unknown
+from repro.errors import UserError, unknown, whole
 from repro.storage.metrics import SPLITS
 
 LEAST_ROWS = 3  # one for each split
@@ -71,7 +71,7 @@ def table(
     options.check()
     check_size("valid_size", valid_size)
     check_size("test_size", test_size)
-    check_count("max_categories", max_categories, 2)
+    whole("max_categories", max_categories, 2)
     if group and time:
         raise UserError("dataset.group and dataset.time split the rows each in its way; leave one of them null")
     sheet = read_sheet(path, separator, decimal)
