@@ -102,6 +102,17 @@ def test_indices_by_hand() -> None:
     assert mirrored == {"alpha_raw": 0.4, "gamma_1e-4": 0.6 + 0.1, "alpha_1e-4": 0.1 + 0.1}
 
 
+@pytest.mark.parametrize(
+    "method", [Exact(SEVERAL, None, True), Lanczos(2), Quadrature(2, 20, (1e-4,))], ids=lambda m: m.name
+)
+def test_of_a_diverged_net_nothing_is_known(method: Method) -> None:
+    one = case(*ONE_LAYER, "activation=tanh")
+    torch.nn.init.constant_(one.module.hidden[0].linear.weight[0, 0], math.nan)
+    found = numbers(method, one.objective())
+    scores = {"parameters", "accuracy", "zero_residuals"}
+    assert scores == {name for name, value in found.items() if not math.isnan(value)}
+
+
 def test_an_eigenvalue_at_the_tolerance_is_zero() -> None:
     found = {one.quantity: one.value for one in indices(np.array([-0.25, 0.25, 1.0, -0.5]), (0.25,))}
     assert found == {"alpha_raw": 0.5, "gamma_2_5e-1": 0.5, "alpha_2_5e-1": 0.25}

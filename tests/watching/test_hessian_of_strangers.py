@@ -9,6 +9,8 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils.parametrize import remove_parametrizations
 from torch.utils.data import DataLoader, TensorDataset
 
 import repro
@@ -111,6 +113,28 @@ def test_what_blocks_of_layers_cannot_see(build: Callable[[], nn.Module]) -> Non
     own = found.loc[found["quantity"] == "eigenvalue"].sort_values("index")["value"].to_numpy(float)
     with sdpa_kernel(SDPBackend.MATH):
         np.testing.assert_allclose(own, eigenvalues(model), rtol=1e-7, atol=1e-10)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@pytest.mark.parametrize("method", ["exact", "lanczos", "slq"])
+def test_second_derivatives_that_are_wrong_are_refused(method: str) -> None:
+    model = nn.Sequential(weight_norm(nn.Linear(3, 12)), nn.Tanh(), nn.Linear(12, 2))
+    with pytest.raises(UserError, match=r"depend on the order in which they are taken, as torch's of weight norm do"):
+        repro.hessian(model, functional.cross_entropy, (X, Y), method)
+    remove_parametrizations(model[0], "weight")
+    repro.hessian(model, functional.cross_entropy, (X, Y), method)
+
+
+def test_layers_called_by_keyword() -> None:
+    class Keywords(nn.Sequential):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for module in self:
+                x = module(input=x)
+            return x
+
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    one, two = (repro.hessian(net, functional.cross_entropy, (X, Y))["value"] for net in (model, Keywords(*model)))
+    np.testing.assert_array_equal(one.to_numpy(float), two.to_numpy(float))
 
 
 def test_data_and_losses_as_people_have_them() -> None:

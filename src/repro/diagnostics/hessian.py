@@ -17,13 +17,21 @@ from torch.func import functional_call, grad, vjp, vmap
 from repro.bars import tracked
 from repro.datasets.protocol import Batch
 from repro.diagnostics.objective import MEMORY, Objective, Values
+from repro.errors import UserError
 
 # Of a product's length, by which blocks may miss it: rounding is some 1e-15, a term left out some tenths.
 FITTING = 1e-8
+# By which second derivatives may differ with their order, in part and in all: a net with steps in single precision has
+# some 1e-7 and wrong derivatives some hundredths; where there is no curvature all is rounding.
+SYMMETRIC, NEGLIGIBLE = 1e-5, 1e-9
 
 
 def hessian(objective: Objective) -> Tensor:
-    """Second derivatives of the objective at its parameters, (count, count), symmetric to the last bit."""
+    """Second derivatives of the objective at its parameters, (count, count), symmetric to the last bit.
+
+    Raises:
+        UserError: those that torch gives are not symmetric.
+    """
     layers = _linear_layers(objective)
     matrix = torch.zeros(objective.count, objective.count, dtype=torch.float64, device=objective.theta.device)
     if layers:
@@ -42,7 +50,31 @@ def hessian(objective: Objective) -> Tensor:
         rows = objective.products(units)
         matrix[part] = rows
         matrix[:, part] = rows.T
+    _check((matrix - matrix.T).amax(), matrix.abs().amax())
     return (matrix + matrix.T) / 2
+
+
+def sound(objective: Objective) -> bool:
+    """Whether the Hessian is finite and not that of a diverged net, as two products tell.
+
+    Raises:
+        UserError: it is not symmetric.
+    """
+    rng = torch.Generator().manual_seed(0)
+    vectors = torch.randn(2, objective.count, generator=rng, dtype=torch.float64).to(objective.theta.device)
+    products = objective.products(vectors)
+    one, other = (vectors * products.flip(0)).sum(1)
+    _check((one - other).abs(), products.norm(dim=1).amax())
+    return bool(products.isfinite().all())
+
+
+def _check(difference: Tensor, size: Tensor) -> None:
+    if difference > SYMMETRIC * size + NEGLIGIBLE:
+        raise UserError(
+            "the second derivatives of this net are wrong: they depend on the order in which they are taken, as "
+            "torch's of weight norm do (take it off with torch.nn.utils.parametrize.remove_parametrizations), and "
+            "those of what is detached or has a backward of its own"
+        )
 
 
 @dataclass
@@ -68,14 +100,14 @@ def _linear_layers(objective: Objective) -> list[_Linear]:
     rows = True
 
     def note(name: str) -> Callable[..., None]:
-        def look(_module: nn.Module, args: tuple[Tensor, ...]) -> None:
+        def look(_module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> None:
             nonlocal rows
             calls.append(name)
-            rows &= args[0].dim() == 2
+            rows &= _input(args, kwargs).dim() == 2
 
         return look
 
-    handles = [m.register_forward_pre_hook(note(name)) for name, m in modules.items()]
+    handles = [m.register_forward_pre_hook(note(name), with_kwargs=True) for name, m in modules.items()]
     try:
         with torch.no_grad():
             objective.output(objective.theta, objective.batches[0].part(slice(2)).x)
@@ -89,6 +121,10 @@ def _linear_layers(objective: Objective) -> list[_Linear]:
     ):
         return []
     return [_Linear(name, _places(starts, name, modules[name])) for name in calls]
+
+
+def _input(args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> Tensor:
+    return args[0] if args else kwargs["input"]
 
 
 def _places(starts: dict[str, int], name: str, layer: nn.Linear) -> Tensor:
@@ -121,13 +157,13 @@ def _nudged(module: nn.Module, nudges: dict[str, Tensor], seen: _Seen) -> Iterat
     """Add a nudge to every linear layer's output and note down its inputs."""
 
     def after(name: str) -> Callable[..., Tensor]:
-        def nudge(_module: nn.Module, args: tuple[Tensor, ...], out: Tensor) -> Tensor:
-            seen.inputs[name] = args[0]
+        def nudge(_module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor], out: Tensor) -> Tensor:
+            seen.inputs[name] = _input(args, kwargs)
             return out + nudges[name]
 
         return nudge
 
-    handles = [module.get_submodule(name).register_forward_hook(after(name)) for name in nudges]
+    handles = [module.get_submodule(name).register_forward_hook(after(name), with_kwargs=True) for name in nudges]
     try:
         yield
     finally:

@@ -4,6 +4,7 @@
 2018). `docs/quantities.md` says how each is counted.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 
 from repro.bars import bar, tracked
-from repro.diagnostics.hessian import hessian
+from repro.diagnostics.hessian import hessian, sound
 from repro.diagnostics.objective import Objective
 from repro.errors import UserError, number, whole
 from repro.memory import machine, said
@@ -60,12 +61,15 @@ class Method(Protocol):
         """Bytes of memory for so many parameters, besides what the net itself takes."""
 
     def measure(self, objective: Objective, seed: int, last: bool) -> Iterator[Found]:
-        """What there is to say of the Hessian of an objective.
+        """What there is to say of the Hessian of an objective; NaN of one that is not finite, a diverged net's.
 
         Args:
             objective: at the parameters of interest.
             seed: of random probes.
             last: whether this is the run's last measurement.
+
+        Raises:
+            UserError: the second derivatives that torch has of it are wrong.
         """
 
 
@@ -104,8 +108,11 @@ class Exact:
         """See `Method`."""
         del seed
         matrix = hessian(objective)
-        yield Found("gamma_structural", None, float((matrix == 0).all(1).double().mean()))
-        if self.eigenvectors:
+        finite = bool(matrix.isfinite().all())
+        yield Found("gamma_structural", None, float((matrix == 0).all(1).double().mean()) if finite else math.nan)
+        if not finite:  # which torch answers with an error
+            values, vectors = matrix[0] * math.nan, matrix * math.nan
+        elif self.eigenvectors:
             values, vectors = torch.linalg.eigh(matrix)
         else:
             values = torch.linalg.eigvalsh(matrix)
@@ -160,7 +167,7 @@ class Lanczos:
         from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh  # most runs look at no Hessian
 
         del last
-        size = objective.count
+        size, finite = objective.count, sound(objective)
 
         shown = bar(None, "Hessian by Lanczos", "product")  # as many as it takes
 
@@ -176,6 +183,8 @@ class Lanczos:
         try:
             ends = [
                 np.sort(eigsh(operator, self.extremes, which=end, v0=start, ncv=kept, return_eigenvectors=False))
+                if finite
+                else np.full(self.extremes, math.nan)
                 for end in ("SA", "LA")
             ]
         except ArpackNoConvergence as error:
@@ -238,9 +247,13 @@ class Quadrature:
     def measure(self, objective: Objective, seed: int, last: bool) -> Iterator[Found]:
         """See `Method`."""
         del last
-        nodes, weights = quadrature(objective, self.probes, min(self.steps, objective.count), seed)
-        seen = np.where(weights > np.finfo(float).eps, nodes, np.nan)
-        low, high = float(np.nanmin(seen)), float(np.nanmax(seen))
+        steps = min(self.steps, objective.count)
+        if sound(objective):
+            nodes, weights = quadrature(objective, self.probes, steps, seed)
+        else:
+            nodes, weights = np.full((2, self.probes, steps), math.nan)
+        seen = nodes[~(weights <= np.finfo(float).eps)]
+        low, high = float(seen.min()), float(seen.max())
         size = max(-low, high)
         for tolerance in self.tolerances:
             yield from _shares(nodes, weights, tolerance * size, named(tolerance))
@@ -253,12 +266,19 @@ class Quadrature:
 
 
 def indices(values: np.ndarray, tolerances: Sequence[float]) -> Iterator[Found]:
-    """γ and α of eigenvalues (N,): shares of those that are zero, and negative, to a relative tolerance."""
+    """γ and α of eigenvalues (N,): shares of those that are zero, and negative, to a relative tolerance.
+
+    In [0, 1]; NaN where an eigenvalue is not finite.
+    """
     size = np.abs(values).max()
-    yield Found("alpha_raw", None, float((values < 0).mean()))
+
+    def share(which: np.ndarray) -> float:
+        return float(which.mean()) if np.isfinite(size) else math.nan
+
+    yield Found("alpha_raw", None, share(values < 0))
     for tolerance in tolerances:
-        yield Found(f"gamma_{named(tolerance)}", None, float((np.abs(values) <= tolerance * size).mean()))
-        yield Found(f"alpha_{named(tolerance)}", None, float((values < -tolerance * size).mean()))
+        yield Found(f"gamma_{named(tolerance)}", None, share(np.abs(values) <= tolerance * size))
+        yield Found(f"alpha_{named(tolerance)}", None, share(values < -tolerance * size))
 
 
 def named(tolerance: float) -> str:
@@ -270,10 +290,12 @@ def named(tolerance: float) -> str:
 def structural(objective: Objective) -> float:
     """Share of parameters that no sample's loss depends on, to first order: dead units, dead inputs.
 
-    Their rows of the Hessian are zero; found without it, in one pass over the samples.
+    Their rows of the Hessian are zero; found without it, in one pass over the samples. NaN where a gradient is.
     """
     alive = torch.zeros(objective.count, dtype=torch.bool, device=objective.theta.device)
     for gradients in objective.sample_gradients():
+        if not gradients.isfinite().all():
+            return math.nan
         alive |= (gradients != 0).any(0)
     return 1 - float(alive.double().mean())
 
@@ -334,7 +356,7 @@ def _shares(nodes: np.ndarray, weights: np.ndarray, width: float, name: str) -> 
 def _distribution(nodes: np.ndarray, weights: np.ndarray, place: float) -> tuple[np.ndarray, np.ndarray]:
     """Bounds of the share of eigenvalues up to a place, each (probes,)."""
     total = np.pad(weights.cumsum(1), ((0, 0), (1, 1)), mode="edge")  # of the first k nodes, at place k + 1
-    total[:, 0] = 0.0
+    total[:, 0] *= 0  # NaN stays NaN
     left = (nodes <= place).sum(1)[:, None]  # so many nodes lie up to the place
     low = np.take_along_axis(total, np.maximum(left - 1, 0), 1)[:, 0]
     high = np.take_along_axis(total, np.minimum(left + 1, nodes.shape[1]), 1)[:, 0]
