@@ -1,5 +1,6 @@
 """Composing many jobs: the same configurations as one by one, and remembered from one command to the next."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from repro.config import compose as composing
 from repro.config.compose import Composer, compose, compose_initialized
 from repro.config.run import checked, plain, resolve
 from repro.errors import UserError
-from repro.paths import conf_dir
+from repro.paths import conf_dir, experiments_dir
 from repro.storage.cache import FILE, cache_root
 from repro.study import run_index as module
 from repro.study.experiment import load, names
@@ -138,6 +139,40 @@ def test_a_changed_configuration_is_composed_anew(tmp_path: Path) -> None:
     own.write_text(text.replace("seed: 0", "seed: 7"))
     assert own.read_text() != text
     assert runs_of([["dataset=mine"]], "here")[0].id != before.id
+
+
+def test_an_edit_of_one_experiment_leaves_the_others_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "experiments"
+    shutil.copytree(experiments_dir(), there, ignore=lambda _, found: [f for f in found if f.endswith((".py", ".md"))])
+    monkeypatch.setattr(module, "experiments_dir", lambda: there)
+    one, other = ([job.overrides for job in load(name).jobs("smoke")[:1]] for name in names()[:2])
+    before = [runs_of(one, "here"), runs_of(other, "here")]
+    file = there / f"{names()[0]}.yaml"
+    file.write_text(f"{file.read_text()}\n# edited")
+    with monkeypatch.context() as patch:
+        nothing_is_composed(patch)
+        assert runs_of(other, "here") == before[1]
+        with pytest.raises(AssertionError):
+            runs_of(one, "here")
+    assert runs_of(one, "here") == before[0]
+    (tmp_path / "conf/dataset").mkdir(parents=True)
+    shutil.copy(conf_dir() / "dataset/xor.yaml", tmp_path / "conf/dataset/mine.yaml")
+    nothing_is_composed(monkeypatch)
+    for jobs in (one, other):
+        with pytest.raises(AssertionError):
+            runs_of(jobs, "here")
+
+
+def test_an_experiment_made_of_others_changes_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "experiments_dir", lambda: tmp_path)
+    (tmp_path / "paper").mkdir()
+    one, other = tmp_path / "paper/one.yaml", tmp_path / "paper/other.yaml"
+    one.write_text("defaults: [override /dataset: xor, _self_]")
+    other.write_text("defaults: [one, override /dataset: xor]")
+    assert module._files_of("paper/one") == [one]
+    assert module._files_of("paper/other") == [one, other]
 
 
 def test_tables_are_looked_at_each_time(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """Which run a job is, remembered from one command to the next, since composing a configuration takes its time.
 
-What is remembered counts only as long as no configuration file, nor the code that makes configurations into identities,
-has changed.
+What is remembered counts only as long as no file has changed that a job's identity follows from: its experiment's,
+those of the components, and the code that makes configurations into identities.
 """
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,10 +16,11 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 from repro.bars import tracked
+from repro.config import yaml_files
 from repro.config.compose import Composer
 from repro.config.identity import NUMBERS
 from repro.config.run import checked
-from repro.paths import PACKAGE, conf_dir, experiments_dir, own_conf
+from repro.paths import PACKAGE, conf_dir, conf_dirs, experiments_dir, own_conf
 from repro.storage.cache import Cache, cache_root
 from repro.storage.run_files import folders_of
 
@@ -45,15 +46,14 @@ def runs_of(jobs: Sequence[Sequence[str]], results_dir: str) -> list[PlannedRun]
     Raises:
         UserError: what `repro train` would say of the same words.
     """
-    fingerprint = _fingerprint()
-    cache = Cache(cache_root(), "runs", fingerprint)
-    keys = [_key(words) for words in jobs]
+    cache = Cache(cache_root(), "runs", _hash(_shared()))
+    own = {name: _hash(_files_of(name)) for name in {_experiment(words) for words in jobs}}
+    keys = [_key(words, own[_experiment(words)]) for words in jobs]
     known = cache.read(dict.fromkeys(keys))
     missing = [i for i, key in enumerate(keys) if key not in known]
     if missing:
-        fresh = dict(
-            zip((keys[i] for i in missing), _composed([jobs[i] for i in missing], _composer(fingerprint)), strict=True)
-        )
+        composer = _composer(_hash([*_shared(), *_experiments()]))
+        fresh = dict(zip((keys[i] for i in missing), _composed([jobs[i] for i in missing], composer), strict=True))
         known |= fresh
         cache.write({key: run for key, run in fresh.items() if run[0]})
     runs = [known[key] for key in keys]
@@ -81,19 +81,46 @@ def _composed(jobs: Sequence[Sequence[str]], compose: Composer) -> list[list[Any
     return runs
 
 
-def _key(words: Sequence[str]) -> str:
-    return hashlib.sha256(json.dumps(list(words)).encode()).hexdigest()[:32]
+def _key(words: Sequence[str], experiment: str) -> str:
+    return hashlib.sha256(json.dumps([*words, experiment]).encode()).hexdigest()[:32]
 
 
-def _fingerprint() -> str:
-    """Hash of everything that a job's identity follows from, besides its words."""
-    total = hashlib.sha256(str(NUMBERS).encode())
+def _experiment(words: Sequence[str]) -> str:
+    """The experiment that a job names; empty where it names none."""
+    return next((word.partition("=")[2] for word in reversed(words) if word.startswith("experiment=")), "")
+
+
+def _shared() -> list[Path]:
+    """The files that the identity of every job follows from, besides its words."""
     own = own_conf()
-    folders = [conf_dir(), experiments_dir(), *([own] if own else [])]
-    for path in [
+    folders = [*conf_dirs(), *([own] if own else [])]
+    return [
         *sorted((PACKAGE / "config").glob("*.py")),
         *(f for folder in folders for f in sorted(folder.rglob("*.yaml")) if f.is_file()),
-    ]:
+    ]
+
+
+def _experiments() -> list[Path]:
+    return sorted(experiments_dir().glob("*/*.yaml"))
+
+
+def _files_of(experiment: str) -> list[Path]:
+    """The file of an experiment; those of all where it is made of others, or is none that comes with repro."""
+    path = experiments_dir() / f"{experiment}.yaml"
+    if not experiment or not path.is_file():
+        return _experiments()
+    defaults = yaml_files.read(path).get("defaults") or []
+    return [path] if all(map(_chooses, defaults)) else _experiments()
+
+
+def _chooses(entry: Any) -> bool:
+    """Whether an entry of a file's defaults chooses components, and takes in no other file."""
+    return entry == "_self_" or (isinstance(entry, Mapping) and all(str(key).startswith("override ") for key in entry))
+
+
+def _hash(files: Iterable[Path]) -> str:
+    total = hashlib.sha256(str(NUMBERS).encode())
+    for path in files:
         total.update(str(path).encode())
         total.update(path.read_bytes())
     return total.hexdigest()
