@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from repro.storage.statistics import estimate, interval, mean, number, paired, share, shares_apart, welch, with_interval
+from repro.storage.statistics import (
+    Estimate,
+    estimate,
+    interval,
+    mean,
+    mean_in_words,
+    number,
+    paired,
+    share,
+    shares_apart,
+    welch,
+)
 
 reals = st.floats(-1e6, 1e6, allow_subnormal=False)
 
@@ -136,10 +147,16 @@ def test_shares_apart_by_hand() -> None:
     ],
 )
 def test_how_intervals_are_written(value: float, bounds: tuple[float, float] | None, n: int, text: str) -> None:
-    assert with_interval(value, bounds, n) == text
+    assert str(Estimate(value, bounds, n)) == text
+
+
+def test_a_mean_in_words_is_of_what_is_finite() -> None:
+    assert mean_in_words([1.0, None, math.nan, 1.0]) == "1 (n=2)"
+    assert mean_in_words([math.inf]) == "no value (n=0)"
+    assert mean_in_words([], "–") == "– (n=0)"
 
 
 @given(reals, st.floats(1e-12, 1e9), st.floats(1e-12, 1e9), st.integers(2, 50))
 def test_n_is_always_shown(value: float, below: float, above: float, n: int) -> None:
-    assert with_interval(value, (value - below, value + above), n).endswith(f"(n={n})")
+    assert str(Estimate(value, (value - below, value + above), n)).endswith(f"(n={n})")
     assert number(value, 17) == f"{value:.17g}"

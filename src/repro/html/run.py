@@ -12,7 +12,7 @@ from repro.html.render import page
 from repro.plots import details
 from repro.storage.files import read_json, read_regular, write_atomic
 from repro.storage.run_files import read_summary
-from repro.storage.statistics import estimate, number, with_interval
+from repro.storage.statistics import mean_in_words, number
 from repro.storage.tables import finite, read
 from repro.study.attachments import Figure, address, shaded
 from repro.text import tables, translations
@@ -109,8 +109,7 @@ def _indices(folder: Path) -> Table | None:
     for (method, quantity), own in rows.groupby(["method", "quantity"], sort=False):
         values = [float(value) for value in own["value"] if finite(float(value))]
         if values:
-            mean = estimate(values)
-            shown = with_interval(mean.value, mean.interval, mean.n) if len(own) > 1 else number(mean.value)
+            shown = mean_in_words(values) if len(own) > 1 else number(values[0])
             lines.append((metric(str(quantity)), shown, method))
     columns = ["quantity", "value", "method"]
     return _table(f"Spectrum of the Hessian at step {rows['step'].max()}", pd.DataFrame(lines, columns=columns))

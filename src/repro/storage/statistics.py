@@ -7,8 +7,11 @@ for normal, skewed and two-humped values stands in docs/verdicts.md, and a test 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from repro.storage.tables import finite
 
 LEVEL = 0.95
 
@@ -22,6 +25,21 @@ class Estimate:
     value: float
     interval: Interval | None
     n: int
+
+    def __str__(self) -> str:
+        """`0.962 ± 0.003 (n=5)`, or `0.962 [0.959, 0.966] (n=12)` when asymmetric, or `0.962 (n=1)`."""
+        if math.isnan(self.value):
+            return f"no value (n={self.n})"
+        low, high = self.interval or (self.value, self.value)
+        half = (high - low) / 2
+        if half < 1e-300:
+            shown = number(self.value)
+        # Two percent of the half width cannot be seen; 2e-9 is what the nine digits of a table round away.
+        elif abs((high - self.value) - (self.value - low)) <= 0.02 * half + 2e-9 * abs(self.value):
+            shown = _plus_minus(self.value, half)
+        else:
+            shown = _between(self.value, low, high)
+        return f"{shown} (n={self.n})"
 
 
 def mean(values: Sequence[float]) -> float:
@@ -142,20 +160,10 @@ def number(value: float, digits: int = 4) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}g}"
 
 
-def with_interval(value: float, bounds: Interval | None, n: int) -> str:
-    """`0.962 ± 0.003 (n=5)`, or `0.962 [0.959, 0.966] (n=12)` when asymmetric, or `0.962 (n=1)`."""
-    if math.isnan(value):
-        return f"no value (n={n})"
-    if bounds is None:
-        return f"{number(value)} (n={n})"
-    low, high = bounds
-    half = (high - low) / 2
-    if half < 1e-300:
-        return f"{number(value)} (n={n})"
-    # Two percent of the half width cannot be seen; 2e-9 is what the nine digits of a table round away.
-    if abs((high - value) - (value - low)) <= 0.02 * half + 2e-9 * abs(value):
-        return f"{_plus_minus(value, half)} (n={n})"
-    return f"{_between(value, low, high)} (n={n})"
+def mean_in_words(values: Sequence[Any], nothing: str = "no value") -> str:
+    """Mean of those values that are finite numbers, with interval and n; `nothing` (n=0) where none is."""
+    numbers = [float(value) for value in values if finite(value)]
+    return str(estimate(numbers)) if numbers else f"{nothing} (n=0)"
 
 
 def _decimals(spread: float) -> int:

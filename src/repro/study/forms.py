@@ -96,7 +96,5 @@ def written(reference: Reference, estimate: Estimate, number: bool = False) -> s
         if not digits.isdecimal():
             raise UserError(f"{reference.text}: digits is {digits!r}; it must be a whole number")
         return statistics.number(value, int(digits))
-    text = re.sub(
-        r"^-(?=0(\.0+)? ±)", "", statistics.with_interval(value, bounds, estimate.n)
-    )  # no minus before nothing
+    text = re.sub(r"^-(?=0(\.0+)? ±)", "", str(Estimate(value, bounds, estimate.n)))  # no minus before nothing
     return text.removesuffix(f" (n={estimate.n})") if "interval" in forms else text

@@ -14,7 +14,7 @@ from repro.config.naming import SEEDS, value, varied, words
 from repro.errors import UserError
 from repro.storage.metrics import SPLITS
 from repro.storage.run_files import read_summary
-from repro.storage.statistics import Estimate, estimate, paired, with_interval
+from repro.storage.statistics import Estimate, mean_in_words, paired
 from repro.storage.tables import cell, finite
 from repro.text.tables import table
 
@@ -202,17 +202,12 @@ def at_the_end(settings: Sequence[Setting], metrics: Sequence[str], heading: str
     """One row a setting: each metric's mean over the seeds with interval and n, and how many diverged if any did."""
     rows = []
     for one in settings:
-        row = {heading: one.label} | {metric: _told(list(one.values(metric).values())) for metric in metrics}
+        row = {heading: one.label} | {
+            metric: mean_in_words(list(one.values(metric).values()), ABSENT) for metric in metrics
+        }
         rows.append(row | {"diverged": f"{len(one.diverged)} of {len(one.seeds)}"})
     found = pd.DataFrame(rows)
     return found if any(one.diverged for one in settings) else found.drop(columns="diverged")
-
-
-def _told(values: Sequence[float]) -> str:
-    if not values:
-        return f"{ABSENT} (n=0)"
-    mean = estimate(values)
-    return with_interval(mean.value, mean.interval, mean.n)
 
 
 def to_first(one: Setting, first: Setting, metric: str) -> Estimate | None:
@@ -232,7 +227,7 @@ def differences_to_first(
             found = {metric: to_first(one, first, metric) for metric in metrics}
             rows.append(
                 {heading: one.label}
-                | {m: with_interval(f.value, f.interval, f.n) if f else f"{ABSENT} (n=0)" for m, f in found.items()}
+                | {m: f"{ABSENT} (n=0)" if difference is None else str(difference) for m, difference in found.items()}
             )
     return pd.DataFrame(rows, columns=[heading, *metrics])
 

@@ -1,12 +1,11 @@
 """What came of a finished run, in the lines that `repro train` ends with. Needs no pandas, for it is waited for."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from repro.storage.run_files import read_summary
-from repro.storage.statistics import estimate, number, with_interval
+from repro.storage.statistics import mean_in_words, number
 from repro.storage.tables import as_float, finite, last_step
 from repro.text import diagnosis
 from repro.text.words import plain
@@ -197,13 +196,9 @@ def line(name: str, value: str) -> str:
 
 def mean(values: Sequence[float]) -> str:
     """The value of one run, or mean ± interval (n) of several."""
-    numbers = [float(value) for value in values if finite(value)]
     if len(values) == 1:
-        return number(numbers[0]) if numbers else "not finite"
-    if not numbers:
-        return with_interval(math.nan, None, 0)
-    mean = estimate(numbers)
-    return with_interval(mean.value, mean.interval, mean.n)
+        return number(float(values[0])) if finite(values[0]) else "not finite"
+    return mean_in_words(values)
 
 
 def cost(summary: Mapping[str, Any]) -> Iterable[str]:

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -10,8 +10,7 @@ from tabulate import SEPARATING_LINE, tabulate
 
 from repro.errors import UserError, unknown
 from repro.storage.schema import HEAD, TAIL
-from repro.storage.statistics import estimate, number, with_interval
-from repro.storage.tables import finite
+from repro.storage.statistics import Estimate, mean_in_words, number
 
 LEDGER = ["claim", "published", "ours", "scale", "direction", "size", "verdict", "all at once"]
 POST_HOC = "worded after its runs"
@@ -79,7 +78,7 @@ def _ours(claim: Mapping[Hashable, Any]) -> str:
     if parts:
         return f"{claim['ours']:g} of {parts[1]} (n={n})"
     bounds = (float(claim["low"]), float(claim["high"]))
-    return with_interval(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n)
+    return str(Estimate(float(claim["ours"]), None if math.isnan(bounds[0]) else bounds, n))
 
 
 def summary(runs: pd.DataFrame) -> pd.DataFrame:
@@ -98,7 +97,7 @@ def summary(runs: pd.DataFrame) -> pd.DataFrame:
     diverged = (runs["status"] == "diverged").any()
     rows = []
     for variant, group in runs.groupby("variant", sort=False):
-        row = [variant, *(_mean(group[name].tolist()) for name in metrics)]
+        row = [variant, *(mean_in_words(group[name].tolist()) for name in metrics)]
         if diverged:
             row.append(f"{(group['status'] == 'diverged').sum()} of {len(group)}")
         rows.append(row)
@@ -117,14 +116,6 @@ def replace_between_markers(text: str, name: str, body: str) -> str:
     before, rest = text.split(start)
     after = rest.split(end)[1]
     return f"{before}{start}\n{body.strip()}\n{end}{after}"
-
-
-def _mean(values: Sequence[Any]) -> str:
-    numbers = [float(value) for value in values if finite(value)]
-    if not numbers:
-        return with_interval(math.nan, None, 0)
-    mean = estimate(numbers)
-    return with_interval(mean.value, mean.interval, mean.n)
 
 
 def _shown(value: Any) -> str:

@@ -76,7 +76,7 @@ def _told(lines: Sequence[tuple[Any, ...]]) -> str:
     import pandas as pd
 
     from repro.storage.schema import SPECTRUM
-    from repro.storage.statistics import estimate, number, with_interval
+    from repro.storage.statistics import estimate, number
     from repro.text import tables
 
     table = pd.DataFrame(lines, columns=list(SPECTRUM))
@@ -85,8 +85,7 @@ def _told(lines: Sequence[tuple[Any, ...]]) -> str:
     table = table[~table["quantity"].str.endswith(("_low", "_high"))]
     rows = []
     for quantity, own in table.groupby("quantity", sort=False):
-        mean = estimate(own["value"].tolist())
-        shown = with_interval(mean.value, mean.interval, mean.n)
+        shown = str(estimate(own["value"].tolist()))
         if len(own) == 1:
             error = own["error"].iloc[0]
             shown = number(own["value"].iloc[0]) + ("" if pd.isna(error) else f" ± {number(error)} over probes")
