@@ -14,7 +14,7 @@ from repro.experiments.esp_mean_field.plots import spectra, subspaces
 from repro.experiments.noisy_activations import unique_numbers
 from repro.paths import CLONE, experiments_dir
 from repro.plots import blocks
-from repro.plots.experiment import Tables, _load
+from repro.plots.experiment import Tables, module_of
 from repro.plots.style import styled
 from repro.storage.tables import read
 
@@ -28,7 +28,7 @@ def tables(name: str) -> Tables:
 @functools.cache
 def drawn(name: str) -> dict[str, Figure]:
     with styled():
-        return dict(_load(experiments_dir() / f"{name}.py").figures(tables(name)))
+        return dict(module_of(experiments_dir() / f"{name}.py").figures(tables(name)))
 
 
 def titled(fig: Figure, title: str) -> Axes:
@@ -90,7 +90,7 @@ def test_penn_treebank_has_one_range_in_a_row_and_single_runs_are_thin() -> None
         for line in data(ax):
             if not str(line.get_label()).startswith("_") and line.get_linestyle() != "None":
                 found[str(line.get_label())] = line
-    script = _load(experiments_dir() / "noisy_activations/penn_treebank.py")
+    script = module_of(experiments_dir() / "noisy_activations/penn_treebank.py")
     for name, words in script.NAMES.items():
         line = found[f"{words} (one run)" if counts[name] == 1 else words]
         assert (line.get_linewidth() == blocks.THIN) == (counts[name] == 1)
@@ -109,7 +109,7 @@ def test_gates_of_two_definitions_share_no_panel() -> None:
 
 
 def _sites() -> list[str]:
-    return [f".{site}" for site in _load(experiments_dir() / "noisy_activations/penn_treebank.py").SITES]
+    return [f".{site}" for site in module_of(experiments_dir() / "noisy_activations/penn_treebank.py").SITES]
 
 
 def test_unique_numbers_draws_variants_that_it_does_not_know(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from repro.errors import UserError
 from repro.experiments.understanding_neural_networks.datasets.held_batches import held_batches
 from repro.experiments.understanding_neural_networks.procedures import hidden_units
 from repro.paths import experiments_dir
-from repro.plots.experiment import _load
+from repro.plots.experiment import module_of
 from repro.tasks.squared_error import SquaredError
 from repro.training.prepare import prepare
 
@@ -37,7 +37,7 @@ def test_numbers_of_parameters():
 
 
 def test_the_rules_of_thumb_for_digits():
-    script = _load(experiments_dir() / PAPER / "hidden_units.py")
+    script = module_of(experiments_dir() / PAPER / "hidden_units.py")
     found = script.rules(1347, 64, 10)
     assert [round(v, 1) for v in found.values()] == [10.4, 21.9, 129]
     assert max(found.values()) / min(found.values()) > 10

@@ -290,9 +290,9 @@ def study(name: str, tables: Tables, layout: bool = True) -> dict[str, Figure]:
 
 
 def load(name: str) -> Any:
-    from repro.plots.experiment import _load
+    from repro.plots.experiment import module_of
 
-    return _load(STUDY / f"{name}.py")
+    return module_of(STUDY / f"{name}.py")
 
 
 def test_initialization_theory_is_that_of_wide_layers() -> None:

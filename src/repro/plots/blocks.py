@@ -173,7 +173,7 @@ def seeds(ax: Axes, rows: pd.DataFrame, by: str, *, color: Any, upright: bool = 
         ax.plot(*(pair[::-1] if upright else pair), color=color, label="_seed", **{**SEED, **line})
 
 
-def say_clipped(ax: Axes, noun: str = "lines") -> int:
+def say_clipped(ax: Axes) -> int:
     """Write into the axes how many of the lines drawn in data coordinates leave them; returns how many.
 
     To be called once the limits stand.
@@ -182,7 +182,7 @@ def say_clipped(ax: Axes, noun: str = "lines") -> int:
     drawn = [np.asarray(line.get_ydata(), dtype=float) for line in ax.lines if line.get_transform() == ax.transData]
     beyond = sum(bool(((values < low) | (values > high)).any()) for values in drawn)
     if beyond:
-        text = f"{beyond} of {len(drawn)} {noun} leave the panel"
+        text = f"{beyond} of {len(drawn)} lines leave the panel"
         look: dict[str, Any] = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 1.0}
         ax.text(0.98, 0.03, text, transform=ax.transAxes, ha="right", va="bottom", color=QUIET, fontsize=6, bbox=look)
     return beyond
@@ -234,6 +234,6 @@ def mark_zeros(ax: Axes, at: Sequence[float], *, color: Any, upright: bool = Fal
         ax.plot(at, edge, "v", color=color, transform=ax.get_xaxis_transform(), clip_on=False, label="_zeros")
 
 
-def remark(ax: Axes, text: str, *, x: float = 0.5, y: float = 0.5) -> None:
-    """A quiet sentence inside the axes, at fractions of their size; for what cannot be drawn."""
-    ax.text(x, y, text, transform=ax.transAxes, ha="center", va="center", color=QUIET, fontsize="medium")
+def remark(ax: Axes, text: str) -> None:
+    """A quiet sentence in the middle of the axes; for what cannot be drawn."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", color=QUIET, fontsize="medium")

@@ -113,13 +113,12 @@ def _settings(curves: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
 
 
 def _profiles(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
-    known = HEADINGS
-    rows = healthy(survivors(layers[layers["quantity"].isin(known)], summary))
-    quantities = [q for q in known if (rows["quantity"] == q).any()]
+    rows = healthy(survivors(layers[layers["quantity"].isin(HEADINGS)], summary))
+    quantities = [q for q in HEADINGS if (rows["quantity"] == q).any()]
     if not quantities:
         return
     steps = _chosen(rows["step"])
-    rows = one_a_row(rows, known)
+    rows = one_a_row(rows, HEADINGS)
     names = dict(sorted(set(zip(rows["depth"].tolist(), rows["layer"].tolist(), strict=True))))
     colors = dict(zip(steps, matplotlib.colormaps["viridis_r"](np.linspace(0.12, 0.95, len(steps))), strict=True))
     # Of three and four columns those that leave fewer places empty.
@@ -128,7 +127,7 @@ def _profiles(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
     for place, (ax, quantity) in enumerate(zip(axes, quantities, strict=True)):
         _profile(ax, rows[rows["quantity"] == quantity], quantity, colors)
         depth_axis(ax, names, None if place % columns == 0 else axes[0])
-        ax.set_title(textwrap.fill(known[quantity], TITLE))
+        ax.set_title(textwrap.fill(HEADINGS[quantity], TITLE))
     legends.outside(fig, axes, title="step", loc="outside lower left", ncols=len(steps), alignment="left")
     yield f"Activations and gradients by layer, the input below, at steps {_listed(steps)}", fig
 

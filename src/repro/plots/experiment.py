@@ -88,7 +88,7 @@ def draw(script: Path, tables: Tables, out: Path) -> list[Path]:
     Raises:
         UserError: the script is missing or has no such function, a table is missing, or `out` cannot be written.
     """
-    figures = getattr(_load(script), "figures", None)
+    figures = getattr(module_of(script), "figures", None)
     if not callable(figures):
         raise UserError(f"{script} has no function figures(tables); add one that returns figures by name")
     with styled():
@@ -101,7 +101,7 @@ def further_tables(script: Path, tables: Tables) -> dict[str, pd.DataFrame]:
 
     Scripts that have such tables have a function `further_tables(tables) -> dict[str, DataFrame]`.
     """
-    make = getattr(_load(script), "further_tables", None)
+    make = getattr(module_of(script), "further_tables", None)
     return make(tables) if callable(make) else {}
 
 
@@ -111,11 +111,16 @@ def further_columns(script: Path, tables: Tables) -> pd.DataFrame | None:
     Scripts that have such columns have a function `further_columns(tables) -> DataFrame`: run, seed, and a number in
     each further column. Claims look at these as at the columns of runs.csv.
     """
-    make = getattr(_load(script), "further_columns", None)
+    make = getattr(module_of(script), "further_columns", None)
     return make(tables) if callable(make) else None
 
 
-def _load(script: Path) -> ModuleType:
+def module_of(script: Path) -> ModuleType:
+    """An experiment's script as a module, run anew at each call.
+
+    Raises:
+        UserError: there is no such file.
+    """
     if not script.is_file():
         raise UserError(f"no script {script}; an experiment's figures are drawn by a script beside its YAML file")
     # By the name that it would be imported by, so that it can import from its paper's other modules.

@@ -38,14 +38,14 @@ class Histograms:
         """The layers that have one."""
         return sorted(set(self.depth.tolist()))
 
-    def outermost(self, share: float = 0.01) -> tuple[float, float]:
-        """(low, high) that holds all but about `share` of each layer at either end."""
+    def outermost(self) -> tuple[float, float]:
+        """(low, high) that holds all but about a hundredth of each layer at either end."""
         if not len(self.depth):
             return 0.0, 1.0
         sums = self.shares.cumsum(axis=1)
         width = (self.high - self.low) / self.shares.shape[1]
-        first = (sums > share).argmax(axis=1)
-        last = (sums >= 1 - share).argmax(axis=1) + 1
+        first = (sums > 0.01).argmax(axis=1)
+        last = (sums >= 0.99).argmax(axis=1) + 1
         return float((self.low + first * width).min()), float((self.low + last * width).max())
 
     def on(self, edges: np.ndarray) -> dict[int, np.ndarray]:

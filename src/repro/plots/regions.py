@@ -60,7 +60,7 @@ def boundary(grid: pd.DataFrame) -> int:
     return int((said[1:] != said[:-1]).sum() + (said[:, 1:] != said[:, :-1]).sum())
 
 
-def unit_map(ax: Axes, values: np.ndarray, edge: float, ends: tuple[float, float], cmap: str = "RdBu") -> AxesImage:
+def unit_map(ax: Axes, values: np.ndarray, edge: float, ends: tuple[float, float]) -> AxesImage:
     """What a unit gives at each point of a grid over [-edge, edge]², with a line where it is halfway; no ticks.
 
     Args:
@@ -70,7 +70,7 @@ def unit_map(ax: Axes, values: np.ndarray, edge: float, ends: tuple[float, float
     side = math.isqrt(len(values))
     image = values.reshape(side, side)
     extent = (-edge, edge, -edge, edge)
-    drawn = ax.imshow(image, origin="lower", extent=extent, cmap=cmap, vmin=ends[0], vmax=ends[1])
+    drawn = ax.imshow(image, origin="lower", extent=extent, cmap="RdBu", vmin=ends[0], vmax=ends[1])
     if image.min() < (middle := sum(ends) / 2) < image.max():
         ax.contour(image, levels=[middle], origin="lower", extent=extent, colors=[INK], linewidths=0.8)
     ax.set(xticks=[], yticks=[])

@@ -126,11 +126,9 @@ def set_limits(axis: Axis, low: float, high: float) -> None:
     axis.axes.set(**{f"{_name(axis)}lim": (low, high)})
 
 
-def plain_ticks(axis: Axis, most: int = 6, letters: int = 5) -> None:
-    """As many ticks as there is room for at numbers of so many letters, and no factor written above the axis."""
-    axis.set_major_locator(
-        MaxNLocator(nbins=max(1, min(most, room(axis, letters))), steps=[1, 2, 5, 10], min_n_ticks=2)
-    )
+def plain_ticks(axis: Axis, most: int = 6) -> None:
+    """As many ticks as there is room for at numbers of five letters, and no factor written above the axis."""
+    axis.set_major_locator(MaxNLocator(nbins=max(1, min(most, room(axis, 5))), steps=[1, 2, 5, 10], min_n_ticks=2))
     formatter = ScalarFormatter(useOffset=False)
     formatter.set_powerlimits((-4, 5))
     axis.set_major_formatter(formatter)

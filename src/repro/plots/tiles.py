@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import FigureBase
 
 
-def tiles(fig: FigureBase, images: np.ndarray, largest: float, cmap: str = "RdBu_r") -> None:
+def tiles(fig: FigureBase, images: np.ndarray, largest: float) -> None:
     """One panel an image, in rows of equal length, without ticks; 0 is the middle of the colour scale.
 
     Args:
@@ -19,4 +19,4 @@ def tiles(fig: FigureBase, images: np.ndarray, largest: float, cmap: str = "RdBu
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, image in zip(axes.flat, images, strict=False):
-        ax.imshow(image, cmap=cmap, vmin=-largest, vmax=largest, interpolation="nearest")
+        ax.imshow(image, cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")

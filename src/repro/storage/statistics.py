@@ -89,7 +89,7 @@ def estimate(values: Sequence[float], level: float = LEVEL) -> Estimate:
     return Estimate(mean(values), interval(values, level), len(values))
 
 
-def paired(first: Sequence[float], second: Sequence[float], level: float = LEVEL) -> Estimate:
+def paired(first: Sequence[float], second: Sequence[float]) -> Estimate:
     """Mean of first - second, value by value (same seeds, same order), with its interval.
 
     Differences that are told apart by rounding only count as equal.
@@ -98,7 +98,7 @@ def paired(first: Sequence[float], second: Sequence[float], level: float = LEVEL
     rounding = 1e-14 * max(map(abs, (*first, *second)))
     if max(differences) - min(differences) <= rounding:
         return Estimate(mean(differences), None, len(differences))
-    return estimate(differences, level)
+    return estimate(differences)
 
 
 def welch(first: Sequence[float], second: Sequence[float], level: float = LEVEL) -> Estimate:

@@ -317,12 +317,6 @@ def write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     write_atomic(path, compressed(lines) if path.suffix == ".gz" else "".join(lines))
 
 
-def write_text(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """As `write`, of cells that are text already and are written as they are."""
-    lines = (csv_line(row) for row in itertools.chain([columns], rows))
-    write_atomic(path, compressed(lines) if path.suffix == ".gz" else "".join(lines))
-
-
 def _lines(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
     yield csv_line(columns)
     for row in rows:

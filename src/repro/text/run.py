@@ -23,7 +23,7 @@ def text(folder: Path) -> str:
     """Everything worth reading at the end of a run.
 
     Args:
-        folder: of a run with summary.json, curves.csv and layers.csv.
+        folder: of a run with summary.json and layers.csv.
 
     Returns:
         Lines without a line end after the last: the settings, which seeds diverged, test metrics, the layers
@@ -85,14 +85,13 @@ def _layers(layers: pd.DataFrame, summary: Mapping[str, Any]) -> list[str]:
 
 def layer_table(layers: pd.DataFrame, summary: Mapping[str, Any]) -> tuple[str, pd.DataFrame | None]:
     """What the layers were like at the last measurement: a caption and the table; none where nothing was measured."""
-    known = HEADINGS
-    rows = survivors(layers[layers["quantity"].isin(known)], summary)
+    rows = survivors(layers[layers["quantity"].isin(HEADINGS)], summary)
     if rows.empty:
         return "no layer was measured (diagnostics=layers does)", None
     last = _last_step(rows)
     rows = rows[rows["step"] == last]
     means = rows.pivot_table(index=["depth", "layer"], columns="quantity", values="value", aggfunc="mean")
-    means = means.rename(columns=known).reindex(columns=[h for q, h in known.items() if q in means.columns])
+    means = means.rename(columns=HEADINGS).reindex(columns=[h for q, h in HEADINGS.items() if q in means.columns])
     shown = means.reset_index().drop(columns="depth")
     shown["layer"] = shown["layer"].map(layer_name)
     seeds = rows["seed"].nunique()

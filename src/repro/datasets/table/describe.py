@@ -72,5 +72,5 @@ def _notes(notes: Iterable[str]) -> list[str]:
     return [line for note in notes for line in entry("note", note)]
 
 
-def _some(names: Sequence[str], most: int = 5) -> list[str]:
-    return [*names[:most], *([f"{len(names) - most} others"] if len(names) > most else [])]
+def _some(names: Sequence[str]) -> list[str]:
+    return [*names[:5], *([f"{len(names) - 5} others"] if len(names) > 5 else [])]
