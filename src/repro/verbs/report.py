@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from repro.verbs.parser import parser
+
+if TYPE_CHECKING:
+    from repro.study.gather import Paper
 
 EXAMPLES = """\
   repro report
@@ -35,35 +39,62 @@ def main(words: Sequence[str]) -> int:
     )
     asked = verb.parse_args(words)
 
+    out = asked.out or asked.results_dir / "index.html"
+    if asked.pages:
+        _pages()
+    elif asked.readme:
+        _ledger(asked.results_dir, out, asked.readme)
+    else:
+        _report(asked.results_dir, out)
+    return 0
+
+
+def _pages() -> None:
+    """Fill every paper's page from the clone's tables."""
     from repro.errors import UserError
-    from repro.html.render import report_pages, what_held
-    from repro.storage.files import chosen_by, write_atomic
     from repro.study import page
-    from repro.study.experiment import select
-    from repro.study.gather import check_anything, gather, uncaptioned
+
+    for paper in page.papers():
+        print(page.update(paper))
+    if typed := [line for paper in page.papers() for line in page.by_hand(paper)]:
+        raise UserError("\n".join(typed))
+
+
+def _ledger(results_dir: Path, out: Path, readme: Path) -> None:
+    """Write the ledger into a file between its markers."""
+    from repro.errors import UserError
+    from repro.html.render import what_held
+    from repro.storage.files import chosen_by, write_atomic
     from repro.text.tables import replace_between_markers
 
-    if asked.pages:
-        for paper in page.papers():
-            print(page.update(paper))
-        if typed := [line for paper in page.papers() for line in page.by_hand(paper)]:
-            raise UserError("\n".join(typed))
-        return 0
-    out = asked.out or asked.results_dir / "index.html"
-    papers = gather(select(None), asked.results_dir, out, drawings=not asked.readme)
-    check_anything(papers, asked.results_dir)
-    if asked.readme:
-        if not asked.readme.is_file():
-            raise UserError(f"no file {asked.readme}; it needs the lines <!-- ledger --> and <!-- /ledger -->")
-        text = asked.readme.read_text(encoding="utf-8")
-        with chosen_by("--readme"):
-            write_atomic(asked.readme, replace_between_markers(text, "ledger", what_held(papers)))
-        print(asked.readme)
-        return 0
+    papers = _gathered(results_dir, out, drawings=False)
+    if not readme.is_file():
+        raise UserError(f"no file {readme}; it needs the lines <!-- ledger --> and <!-- /ledger -->")
+    text = readme.read_text(encoding="utf-8")
+    with chosen_by("--readme"):
+        write_atomic(readme, replace_between_markers(text, "ledger", what_held(papers)))
+    print(readme)
+
+
+def _report(results_dir: Path, out: Path) -> None:
+    """Write the page on all papers, and the others beside it."""
+    from repro.html.render import report_pages
+    from repro.storage.files import chosen_by, write_atomic
+    from repro.study.gather import uncaptioned
+
+    papers = _gathered(results_dir, out, drawings=True)
     with chosen_by("--out"):
         for name, content in report_pages(papers, out.name).items():
             write_atomic(out.parent / name, content)
     for name in uncaptioned(papers):
         print(f"{name}: on no page, so that its name is its caption")
     print(out)
-    return 0
+
+
+def _gathered(results_dir: Path, out: Path, drawings: bool) -> "list[Paper]":
+    from repro.study.experiment import select
+    from repro.study.gather import check_anything, gather
+
+    papers = gather(select(None), results_dir, out, drawings)
+    check_anything(papers, results_dir)
+    return papers

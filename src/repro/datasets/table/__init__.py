@@ -13,7 +13,7 @@ from repro.datasets.memory import Data
 from repro.datasets.splits import Indices, check_size, cut, keep
 from repro.datasets.table import baselines, describe, parts
 from repro.datasets.table import target as goal
-from repro.datasets.table.columns import Wanted, columns
+from repro.datasets.table.columns import Column, Wanted, columns
 from repro.datasets.table.encode import Encoder
 from repro.datasets.table.read import Sheet, read_sheet
 from repro.errors import UserError, unknown, whole
@@ -88,24 +88,40 @@ def table(
     train, valid, test = ((encoder(rows), y[rows]) for rows in splits.values())
     rest = replace(options, subset=None, preprocessing="none" if preprocessing == "standardize" else preprocessing)
     data = finish("table", Raw(train, valid, test), len(told.classes) or 1, rest, f"table: {Path(path).name}")
+    notes = [*describe.of_columns(sheet, read, drop), *empty, *_width(data, preprocessing), *_copies(sheet)]
+    notes += describe.of_target(told, splits, how)
+    return replace(data, about=_about(data, sheet, told, splits, used, (mean, deviation), notes))
+
+
+def _about(
+    data: Data,
+    sheet: Sheet,
+    told: goal.Target,
+    splits: dict[str, Indices],
+    used: list[Column],
+    scale: tuple[float, float],
+    notes: list[str],
+) -> About:
+    """Names and units behind the numbers, and what predicts without a net.
+
+    Args:
+        used: the columns that inputs were made of.
+        scale: mean and standard deviation that were taken out of the targets.
+        notes: lines on how the table was read.
+    """
     counts = np.bincount(told.y[splits["train"]]) if told.classes else np.ones(1)
     uneven = bool(counts.max() > UNEVEN * max(counts.min(), 1))
     pairs = {name: (getattr(data, name).x.numpy(), told.y[rows]) for name, rows in splits.items()}
-    notes = [*describe.of_columns(sheet, read, drop), *empty, *_width(data, preprocessing), *_copies(sheet)]
     names = [column.name for column in used]
-    return replace(
-        data,
-        about=About(
-            target,
-            told.classes,
-            mean,
-            deviation,
-            {name: sheet.cells[names].iloc[rows] for name, rows in splits.items()},
-            {name: sheet.cells[target].iloc[rows] for name, rows in splits.items()},
-            [*notes, *describe.of_target(told, splits, how)],
-            uneven,
-            partial(baselines.of_classes, pairs, uneven) if told.classes else partial(baselines.of_numbers, pairs),
-        ),
+    return About(
+        told.name,
+        told.classes,
+        *scale,
+        {name: sheet.cells[names].iloc[rows] for name, rows in splits.items()},
+        {name: sheet.cells[told.name].iloc[rows] for name, rows in splits.items()},
+        notes,
+        uneven,
+        partial(baselines.of_classes, pairs, uneven) if told.classes else partial(baselines.of_numbers, pairs),
     )
 
 
