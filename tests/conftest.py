@@ -20,6 +20,8 @@ from hypothesis import settings
 from repro.cli import main
 from repro.config.compose import compose
 from repro.config.run import Run, resolve
+from repro.procedures.train import Train
+from repro.training import prepare
 from repro.training.loop import Loop
 from repro.training.run import Interrupted, Outcome, train
 
@@ -150,6 +152,22 @@ class Trap:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch canary",)
+
+
+def complete(cli: Callable[..., Said], line: str) -> list[str]:
+    """What completes a command line."""
+    said = cli("_complete", line)
+    assert said.status == 0
+    return said.out.splitlines()
+
+
+def loop_of(words: list[str]) -> Loop:
+    """The loop of a run before its first step."""
+    run = resolve(compose(words))
+    parts = prepare.components(run)
+    data, feed = prepare.read_data(run, parts, torch.device("cpu"))
+    parts = prepare.replace(parts, task=parts.task.suited(data.about))
+    return Train()(prepare.Prepared(run, torch.device("cpu"), parts, data, feed))
 
 
 def equal(one: object, other: object) -> bool:

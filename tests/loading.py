@@ -27,12 +27,17 @@ def load(name, **changes):
     return build(node(name, **changes), "dataset")
 
 
-def error_of(name, **changes):
+def refusal_of(call, *arguments, **named):
+    """What a `UserError` says, which is one line."""
     with pytest.raises(UserError) as caught:
-        load(name, **changes)
+        call(*arguments, **named)
     text = str(caught.value)
     assert "\n" not in text
     return text
+
+
+def error_of(name, **changes):
+    return refusal_of(load, name, **changes)
 
 
 def need_mirror(name):

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from loading import refusal_of
 from repro.datasets.store import files
 from repro.datasets.store.checksums import read
 from repro.datasets.store.sources import REGISTRY, Edition, SourceFile
-from repro.errors import UserError
 
 CONTENT = b"official bytes " * 400
 PACKED = gzip.compress(CONTENT, mtime=0)
@@ -65,14 +65,6 @@ def offline(monkeypatch):
     monkeypatch.setattr(pooch, "retrieve", refuse)
 
 
-def error_of(call, *arguments):
-    with pytest.raises(UserError) as caught:
-        call(*arguments)
-    text = str(caught.value)
-    assert "\n" not in text
-    return text
-
-
 @pytest.mark.usefixtures("offline")
 def test_mirror_comes_before_cache(home):
     cached = home.put(home.cache, "values.bin.gz", PACKED)
@@ -101,12 +93,12 @@ def test_unset_mirror_is_not_needed(home, monkeypatch):
 
 def test_mirror_that_is_no_folder(home, monkeypatch):
     monkeypatch.setenv("REPRO_DATA", str(home.mirror / "nowhere"))
-    assert "REPRO_DATA" in error_of(home.find)
+    assert "REPRO_DATA" in refusal_of(home.find)
 
 
 @pytest.mark.usefixtures("offline")
 def test_missing_file_without_network(home):
-    text = error_of(home.find)
+    text = refusal_of(home.find)
     assert f"values.bin.gz not found in {home.mirror / 'tiny'} or {home.cache / 'tiny'}" in text
     for part in (sha(PACKED), "https://example.invalid/values.bin.gz", "ConnectionError", "repro data fetch tiny"):
         assert part in text
@@ -118,7 +110,7 @@ def test_missing_file_without_network(home):
 @pytest.mark.usefixtures("offline")
 def test_file_that_is_not_the_recorded_one(home, place, damaged):
     path = home.put(getattr(home, place), "values.bin.gz", damaged)
-    text = error_of(home.find)
+    text = refusal_of(home.find)
     for part in (str(path), sha(PACKED), sha(damaged), f"{len(damaged)} bytes", "repro data fetch tiny"):
         assert part in text
     assert ("unset REPRO_DATA" in text) == (place == "mirror")
@@ -127,14 +119,14 @@ def test_file_that_is_not_the_recorded_one(home, place, damaged):
 @pytest.mark.usefixtures("offline")
 def test_truncated_packing_of_unknown_checksum(home):
     path = home.put(home.mirror, "values.bin.xz", lzma.compress(CONTENT)[:-30])
-    assert f"{path} is truncated or damaged" in error_of(home.find)
+    assert f"{path} is truncated or damaged" in refusal_of(home.find)
     assert [row.result for row in files.verify(["tiny"], home.cache)] == ["wrong"]
 
 
 def test_reading_a_truncated_gz(tmp_path):
     path = tmp_path / "short.gz"
     path.write_bytes(PACKED[:-20])
-    assert "truncated" in error_of(read, path)
+    assert "truncated" in refusal_of(read, path)
 
 
 @pytest.mark.usefixtures("offline")
@@ -144,7 +136,7 @@ def test_second_edition_is_used_and_needs_all_its_files(home, monkeypatch):
     editions = (Edition("official", (first,)), Edition("parts", tuple(parts)))
     monkeypatch.setitem(REGISTRY, "tiny", editions)
     home.put(home.mirror, "part1.bin", bytes([1]))
-    text = error_of(home.find)
+    text = refusal_of(home.find)
     assert "part2.bin" in text
     assert "repro data fetch tiny" in text
     (status,) = (row for row in files.statuses(home.cache) if row.name == "tiny")
@@ -166,7 +158,7 @@ def test_unchanged_files_are_not_hashed_again(home, monkeypatch):
     assert len(hashed) == 1
     path.write_bytes(PACKED[:-1] + bytes([PACKED[-1] ^ 1]))
     os.utime(path, ns=(1, 1))  # the same size; only the time tells
-    error_of(home.find)
+    refusal_of(home.find)
     assert len(hashed) == 2
 
 
@@ -181,7 +173,7 @@ def test_cache_that_cannot_be_written_only_forgets(home, tmp_path):
 def test_download_into_a_cache_that_cannot_be_written(home, tmp_path):
     (tmp_path / "file").write_text("no folder")
     home.cache = tmp_path / "file"
-    text = error_of(home.find)
+    text = refusal_of(home.find)
     assert str(home.cache) in text
     assert "NotADirectoryError" in text or "FileExistsError" in text
 
@@ -222,12 +214,12 @@ def test_wrong_download_is_not_kept(home, server):
     folder, address = server
     (folder / "values.bin.gz").write_bytes(b"a page that says: moved")
     home.register(f"{address}/values.bin.gz")
-    text = error_of(home.find)
+    text = refusal_of(home.find)
     assert sha(PACKED) in text
     assert address in text
     assert not (home.cache / "tiny" / "values.bin.gz").exists()
     home.register(f"{address}/nothing.gz")
-    assert "HTTPError" in error_of(home.find)
+    assert "HTTPError" in refusal_of(home.find)
     gc.collect()  # pooch leaves the connection of a refused download open
 
 
@@ -236,7 +228,7 @@ def test_fetch_replaces_what_is_broken_in_the_cache(home, server):
     (folder / "values.bin.gz").write_bytes(PACKED)
     home.register(f"{address}/values.bin.gz")
     path = home.put(home.cache, "values.bin.gz", b"broken")
-    error_of(home.find)
+    refusal_of(home.find)
     files.fetch(["tiny"], home.cache)
     assert path.read_bytes() == PACKED
     assert home.find() == [path]
@@ -245,13 +237,13 @@ def test_fetch_replaces_what_is_broken_in_the_cache(home, server):
 @pytest.mark.usefixtures("offline")
 def test_fetch_leaves_a_broken_mirror_alone(home):
     path = home.put(home.mirror, "values.bin.gz", b"broken")
-    assert "unset REPRO_DATA" in error_of(files.fetch, ["tiny"], home.cache)
+    assert "unset REPRO_DATA" in refusal_of(files.fetch, ["tiny"], home.cache)
     assert path.read_bytes() == b"broken"
 
 
 def test_names(home):
-    assert "did you mean mnist?" in error_of(files.fetch, ["minst"], home.cache)
-    assert "did you mean mnist?" in error_of(files.statuses, home.cache, ["minst"])
+    assert "did you mean mnist?" in refusal_of(files.fetch, ["minst"], home.cache)
+    assert "did you mean mnist?" in refusal_of(files.statuses, home.cache, ["minst"])
     (status,) = files.fetch(["digits"], home.cache)
     assert (status.where, status.files) == ("built in", 0)
     assert [row.name for row in files.statuses(home.cache, ["tiny"])] == ["tiny"]

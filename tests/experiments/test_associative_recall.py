@@ -187,13 +187,6 @@ def test_numbers_of_items_are_uniform_and_go_by_the_data_set_s_seed() -> None:
     assert items(50, seed=1) != found[:50]
 
 
-def test_nothing_global_is_touched() -> None:
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    feed().batch(0)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 # ---- wrong options ----
 
 
@@ -215,20 +208,6 @@ def test_nothing_global_is_touched() -> None:
 def test_wrong_option(changes: dict, parts: list[str]) -> None:
     text = error_of("associative_recall", **{**SMALL, **changes})
     assert all(part in text for part in parts)
-
-
-@pytest.mark.parametrize(
-    ("make", "parts"),
-    [
-        (lambda: feed(batch_size=None), ["trainer.batch_size", "number"]),
-        (lambda: feed(curriculum=object()), ["dataset=associative_recall", "curriculum=null"]),
-    ],
-)
-def test_what_does_not_go_together(make, parts: list[str]) -> None:
-    with pytest.raises(UserError) as caught:
-        make()
-    assert "\n" not in str(caught.value)
-    assert all(part in str(caught.value) for part in parts)
 
 
 # ---- the task ----

@@ -14,7 +14,6 @@ from loading import error_of, load
 from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.datasets.protocol import Order
-from repro.errors import UserError
 from repro.experiments.noisy_activations import unique_numbers as script
 from repro.experiments.noisy_activations.datasets.unique_numbers import distinct
 from repro.experiments.noisy_activations.schedules.growth import Growth
@@ -148,13 +147,6 @@ def test_stacked_seeds_are_the_seeds_one_by_one() -> None:
             assert torch.equal(batch.y[i], single.y[0])
 
 
-def test_nothing_global_is_touched() -> None:
-    torch.manual_seed(0)
-    before = torch.get_rng_state()
-    feed().batch(0)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
 # ---- curriculum ----
 
 
@@ -205,24 +197,6 @@ def test_growth_goes_by_epochs_where_there_are_no_steps() -> None:
 def test_wrong_option(changes: dict, parts: list[str]) -> None:
     text = error_of("unique_numbers", **changes)
     assert all(part in text for part in parts)
-
-
-@pytest.mark.parametrize(
-    ("make", "parts"),
-    [
-        (lambda: Growth(0, 0.6), ["curriculum.start", "1 or more"]),
-        (lambda: Growth(3, 0.0), ["curriculum.share", "above 0", "at most 1"]),
-        (lambda: Growth(3, 1.5), ["curriculum.share", "1.5"]),
-        (lambda: feed(curriculum=Growth(27, 0.6)), ["curriculum.start=27", "dataset.length=26"]),
-        (lambda: feed(batch_size=None), ["trainer.batch_size", "number"]),
-        (lambda: feed(curriculum=object()), ["dataset=unique_numbers", "another kind of curriculum"]),
-    ],
-)
-def test_what_does_not_go_together(make, parts: list[str]) -> None:
-    with pytest.raises(UserError) as caught:
-        make()
-    assert "\n" not in str(caught.value)
-    assert all(part in str(caught.value) for part in parts)
 
 
 # ---- whole runs ----

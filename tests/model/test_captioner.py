@@ -16,7 +16,7 @@ from repro.model.backward import exact
 from repro.model.initialization import OrthogonalSquare, initialize, normal
 from repro.model.layer_factory import LayerFactory
 from repro.model.normalization import batch, none
-from sentences import filled
+from sentences import affine, filled
 
 PLACES, NUMBERS, WORDS, WIDTH, EMBEDDING, UNITS = 6, 5, 11, 4, 3, 7
 CAPTIONS = [[[-1, 4, 2], [-1]], [[-1, 9, 9, 10, 6], [-1, 3]]]  # of two images
@@ -50,11 +50,6 @@ def pictures(count: int = 2) -> torch.Tensor:
 def target(rows: list[list[list[int]]] = CAPTIONS, more: int = 0) -> torch.Tensor:
     flat = filled([caption for own in rows for caption in own], more)
     return flat.view(len(rows), -1, flat.shape[1])
-
-
-def affine(part, x: np.ndarray) -> np.ndarray:
-    bias = 0 if part.bias is None else part.bias.detach().numpy()
-    return x @ part.weight.detach().numpy().T + bias
 
 
 @pytest.mark.parametrize("depth", [1, 2])

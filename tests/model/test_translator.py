@@ -16,7 +16,7 @@ from repro.model.backward import exact
 from repro.model.initialization import OrthogonalSquare, initialize, normal
 from repro.model.layer_factory import LayerFactory
 from repro.model.normalization import batch, none
-from sentences import SOURCE, TARGET, filled
+from sentences import SOURCE, TARGET, affine, filled
 
 TYPES, WORDS, WIDTH, EMBEDDING, UNITS = 9, 11, 4, 3, 5
 HARD = Activation(hard_tanh, hard_sigmoid)
@@ -32,11 +32,6 @@ def net(pair: Activation = SOFT, reset: str = "after", **changes: int) -> Transl
                 parameter.normal_(generator=rng(len(name)))
     attach_noise(made, NoiseSource([rng(5)]))
     return made
-
-
-def affine(part, x: np.ndarray) -> np.ndarray:
-    bias = 0 if part.bias is None else part.bias.detach().numpy()
-    return x @ part.weight.detach().numpy().T + bias
 
 
 def gru_step(layer, x: np.ndarray, h: np.ndarray, gate, unit) -> np.ndarray:

@@ -12,19 +12,17 @@ import torch
 
 import captioned
 from captioned import PLACES, SIZES, THINGS, WAYS, scenes, things
-from conftest import Said, check_resuming
+from conftest import Said, check_resuming, loop_of
 from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.datasets.captions import images
 from repro.errors import UserError
 from repro.model.trees import mapped
-from repro.procedures.train import Train
 from repro.tasks import caption_scores, captions
 from repro.tasks.caption_scores import Cider, Meteor, bleu_parts, bleus, java
 from repro.tasks.captions import Captions
 from repro.training import prepare
 from repro.training.evaluation import evaluate
-from repro.training.loop import Loop
 from repro.training.run import train
 from sentences import filled
 
@@ -58,14 +56,6 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         "trainer.batch_size=20",
         "diagnostics=none",
     ]
-
-
-def loop_of(words: list[str]) -> Loop:
-    run = resolve(compose(words))
-    parts = prepare.components(run)
-    data, feed = prepare.read_data(run, parts, torch.device("cpu"))
-    parts = prepare.replace(parts, task=parts.task.suited(data.about))
-    return Train()(prepare.Prepared(run, torch.device("cpu"), parts, data, feed))
 
 
 def task(**changes: float) -> Captions:

@@ -9,15 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from conftest import Said, check_resuming
+from conftest import Said, check_resuming, loop_of
 from repro.config.compose import compose
 from repro.config.run import resolve
-from repro.procedures.train import Train
 from repro.tasks import translation
 from repro.tasks.translation import Translation
 from repro.training import prepare
 from repro.training.evaluation import evaluate
-from repro.training.loop import Loop
 from repro.training.run import train
 from sentences import TARGET, filled
 
@@ -56,14 +54,6 @@ def words(tmp_path: Path) -> list[str]:
         "trainer.batch_size=12",
         "diagnostics=none",
     ]
-
-
-def loop_of(words: list[str]) -> Loop:
-    run = resolve(compose(words))
-    parts = prepare.components(run)
-    data, feed = prepare.read_data(run, parts, torch.device("cpu"))
-    parts = prepare.replace(parts, task=parts.task.suited(data.about))
-    return Train()(prepare.Prepared(run, torch.device("cpu"), parts, data, feed))
 
 
 def task(**changes: float) -> Translation:

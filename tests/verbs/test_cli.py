@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
-from conftest import Said
+from conftest import Said, complete
 from repro.cli import main
 from repro.config.compose import compose
 from repro.config.groups import GROUPS, flatten
@@ -201,12 +201,6 @@ def test_list_pattern(cli: Callable[..., Said]) -> None:
 
 
 # Completion
-
-
-def complete(cli: Callable[..., Said], line: str) -> list[str]:
-    said = cli("_complete", line)
-    assert said.status == 0
-    return said.out.splitlines()
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

@@ -9,15 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Said
+from conftest import Said, complete
 from repro.config.compose import compose
 from repro.config.groups import GROUPS
-
-
-def complete(cli: Callable[..., Said], line: str) -> list[str]:
-    said = cli("_complete", line)
-    assert said.status == 0
-    return said.out.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +16,24 @@ from repro.config.compose import compose
 from repro.config.run import resolve
 
 SEARCH = ("train", "-m", "hydra/sweeper=optuna", *TINY)
+# A command line whose process is killed as its second run ends.
+KILLED = """
+import os, signal
+from repro.cli import main
+from repro.training import run
+
+write, done = run.write_json, []
+
+def killing(path, content):
+    write(path, content)
+    if path.name == "done.json":
+        done.append(path)
+    if len(done) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+run.write_json = killing
+main()
+"""
 RATE = "optimizer.lr=tag(log,interval(1e-5,10))"
 
 
@@ -76,18 +94,11 @@ def test_more_runs_go_on_from_those_that_are_there(search: Callable[..., Said], 
 @pytest.mark.slow
 def test_a_search_that_is_killed_goes_on(search: Callable[..., Said], tmp_path: Path) -> None:
     words = ["hydra.sweeper.n_trials=5", "hydra.sweeper.startup=2", "trainer.epochs=40", RATE, "architecture.width=4,9"]
-    started = subprocess.Popen(
-        [sys.executable, "-m", "repro", *SEARCH, *words], cwd=tmp_path, stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + 120
-    while len(runs(tmp_path)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    started.kill()
-    started.communicate(timeout=60)
-    there = len(runs(tmp_path))
-    assert 2 <= there < 5
+    killed = subprocess.run([sys.executable, "-c", KILLED, *SEARCH, *words], cwd=tmp_path, timeout=300)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(runs(tmp_path)) == 2
     assert search(*words).status == 0
-    assert len(runs(tmp_path)) > there
+    assert len(runs(tmp_path)) > 2
     assert search(*words, "results_dir=undisturbed").status == 0
     assert sorted(f.parent.name for f in tmp_path.glob("undisturbed/runs/xor/*/done.json")) == runs(tmp_path)
     for run in runs(tmp_path):
