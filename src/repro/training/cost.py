@@ -11,14 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from repro.bars import say
-from repro.config.build import build, takes
 from repro.config.run import Run
 from repro.diagnostics.schedule import most_measured
 from repro.errors import UserError
 from repro.memory import greatest, machine, said
 from repro.model.architectures.recurrence import initial_state, is_recurrent
 from repro.model.trees import Tree, leaves, mapped, samples
-from repro.tasks import Task
+from repro.training.nets import architecture
 
 GENERATOR = 5056  # bytes that torch keeps of a generator's state
 ROW = 100  # bytes that a row of a table takes in memory at least
@@ -172,27 +171,17 @@ class Estimate:
         return parameters, values * batch
 
     def _built(self, node: Mapping[str, Any]) -> nn.Module:
-        tokens = {"tokens": self._data.tokens} if takes(node, "tokens") else {}
-        task: Task = self._parts.task
-        factory = self._parts.layer_factory
+        factory, data = self._parts.layer_factory, self._data
+        outputs = self._parts.task.outputs(data.outputs)
         try:
-            with torch.device("meta"), torch.random.fork_rng(devices=[]):
-                net: nn.Module = build(
-                    node,
-                    "architecture",
-                    self._run.settings["trusted"],
-                    shape=self._data.shape,
-                    outputs=task.outputs(self._data.outputs),
-                    make=factory,
-                    **tokens,
-                )
+            with torch.device("meta"):
+                return architecture(node, self._run.settings["trusted"], factory, data.shape, outputs, data.tokens)
         except (RuntimeError, OverflowError, UserError) as error:
             if any(word in str(error) for word in ("overflow", "too large", "Overflow", "exceed")):
                 raise UncountableError from error
             raise
         finally:
             factory.asked_for.clear()
-        return net
 
     def _state(self, net: nn.Module) -> int:
         """What a recurrent net makes anew in every step of time, of one sample."""

@@ -5,11 +5,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from repro.config.build import build, takes
 from repro.config.groups import ADDRESS, COMPONENTS, own_option
 from repro.config.run import Run
 from repro.config.schema import DiagnosticsConfig, RunConfig, TrainerConfig
@@ -22,6 +20,7 @@ from repro.storage.files import read_regular
 from repro.storage.run_files import read_summary
 from repro.training import checkpoint
 from repro.training.loop import Loop
+from repro.training.nets import architecture
 from repro.training.prepare import Prepared, check_targets, components, prepare, settle
 from repro.training.replicas import net_of
 
@@ -84,17 +83,7 @@ def blank(
     run = Run(_settings(config, None, trusted), "", config.parent)
     check_targets(run)
     parts = components(run)
-    node = run.settings["architecture"]
-    with torch.random.fork_rng(devices=[]):
-        net: nn.Module = build(
-            node,
-            "architecture",
-            list(trusted),
-            shape=tuple(shape),
-            outputs=outputs,
-            make=parts.layer_factory,
-            **({"tokens": tokens} if takes(node, "tokens") else {}),
-        )
+    net = architecture(run.settings["architecture"], trusted, parts.layer_factory, tuple(shape), outputs, tokens)
     assert parts.layer_factory is not None  # an architecture was built with it
     settle(net, parts.layer_factory)
     attach_noise(net, NoiseSource([generator(run.seeds[0], "noise")]))

@@ -29,6 +29,7 @@ from repro.model.trees import Tree, mapped
 from repro.seeds import generator
 from repro.training.cost import check_net, check_settings
 from repro.training.forward import Execution, check_compiler
+from repro.training.nets import architecture
 from repro.training.replicas import Learner, learner
 
 
@@ -332,19 +333,9 @@ def models(run: Run, parts: Components, data: Dataset, x: Tree = None) -> list[n
 
 def _models(run: Run, parts: Components, data: Dataset, x: Tree) -> Iterator[nn.Module]:
     order: list[str] | None = None
+    node, outputs = run.settings["architecture"], parts.task.outputs(data.outputs)
     for seed in tracked(run.seeds, "building", "net"):
-        # torch's layers fill themselves from the global generator; what they draw is overwritten below.
-        tokens = {"tokens": data.tokens} if takes(run.settings["architecture"], "tokens") else {}
-        with torch.random.fork_rng(devices=[]):
-            module: nn.Module = build(
-                run.settings["architecture"],
-                "architecture",
-                run.settings["trusted"],
-                shape=data.shape,
-                outputs=parts.task.outputs(data.outputs),
-                make=parts.layer_factory,
-                **tokens,
-            )
+        module = architecture(node, run.settings["trusted"], parts.layer_factory, data.shape, outputs, data.tokens)
         assert parts.layer_factory is not None
         if "activation" not in parts.layer_factory.asked_for and (word := next(given("activation", run.settings), "")):
             raise UserError(
