@@ -10,8 +10,9 @@ from repro.storage.metrics import SPLITS, better
 from repro.training.curvature import Curvature
 from repro.training.loop import Loop
 from repro.training.optimization import make_optimizer
-from repro.training.prepare import Prepared, explained
+from repro.training.prepare import Prepared
 from repro.training.replicas import Learner
+from repro.training.trial import explained
 
 
 class Train:

@@ -1,6 +1,6 @@
 """From a run's settings to what its procedure works with. Data are read last, after everything else is checked."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from repro.diagnostics.probe import Layer, call_order, layers_of
 from repro.diagnostics.quantities import REGISTRY, WANTED
 from repro.errors import UserError, unknown
 from repro.model.activations import Nonlinearity
-from repro.model.activations.noise import NoiseSource, attach_noise
 from repro.model.architectures.recurrence import call
 from repro.model.backward import LinearAbove, at_depth, exact
 from repro.model.initialization import initialize
@@ -31,6 +30,7 @@ from repro.training.cost import check_net, check_settings
 from repro.training.forward import Execution, check_compiler
 from repro.training.nets import architecture
 from repro.training.replicas import Learner, learner
+from repro.training.trial import explained, try_out
 
 
 @dataclass(frozen=True)
@@ -217,90 +217,10 @@ def components(run: Run) -> Components:
         part("curriculum"),
         part("hessian"),
     )
-    _try(built)
+    try_out(built.schedule, built.optimizer, built.layer_factory, built.initialization)
     if run.trainer.compile:
         check_compiler(device_of(run.settings["device"]))
     return built
-
-
-def _try(built: Components) -> None:
-    """Use what shows its options' mistakes only when it is used: on weights of a net with two units."""
-    if built.schedule is not None:
-        built.schedule(0, 1)
-    if built.optimizer is not None:
-        with explained("optimizer"):
-            built.optimizer([nn.Parameter(torch.zeros(1))])
-    if built.layer_factory is not None:
-        for name, make in (("unit", built.layer_factory.unit), ("gate", built.layer_factory.gate)):
-            _try_activation(name, make)
-        built.layer_factory.normalize(1, 1)
-        built.layer_factory.asked_for.clear()
-        with explained("backward"):
-            built.layer_factory.rule(torch.tanh, torch.zeros(1))
-    if built.initialization is not None:
-        with explained("initialization"):
-            built.initialization(torch.empty(4, 4), generator(0, "initialization"))
-
-
-def _try_activation(name: str, make: Callable[[int], nn.Module]) -> None:
-    """An activation gives one number for each that it takes, and knows nothing of what came before."""
-    says = f"activation.{name} must be a function of single numbers, one module a layer"
-    try:
-        module = make(3)
-    except TypeError as error:
-        raise UserError(f"{says}, and this one cannot be made without further arguments ({error})") from error
-    attach_noise(module, NoiseSource([generator(0, "noise")]))
-    x = torch.linspace(-2, 2, 6).view(2, 3)
-    before = x.clone()
-    try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            drawn = torch.random.get_rng_state()
-            shape = getattr(module(x), "shape", None)
-            draws = not torch.equal(drawn, torch.random.get_rng_state())
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(f"{says}; this one cannot take a row of three numbers ({reason})") from error
-    if shape != (2, 3):
-        raise UserError(f"{says}; this one makes {tuple(shape) if shape else 'no tensor'} of (2, 3)")
-    kind = type(getattr(module, "function", module)).__name__
-    if draws:
-        raise UserError(
-            f"activation.{name}: {kind} draws random numbers that no seed of a run governs; take "
-            "activation=noisy_tanh, or draw from a source of noise as it does (repro.model.activations.noise)"
-        )
-    if not torch.equal(x, before):
-        raise UserError(
-            f"activation.{name}: {kind} works in place, over what other layers still need; set inplace=false"
-        )
-    if not _elementwise(module, x):
-        raise UserError(f"{says}; {kind} mixes the units of a layer")
-
-
-def _elementwise(module: nn.Module, x: Tensor) -> bool:
-    """Whether a change in one number changes no other number's value, without noise."""
-    other = x.clone()
-    other[0, 0] += 1
-    training = module.training
-    module.eval()
-    with torch.no_grad():
-        same = torch.isclose(module(x), module(other), rtol=0, atol=0, equal_nan=True)
-    module.train(training)
-    same[0, 0] = True
-    return bool(same.all())
-
-
-class explained:  # noqa: N801 - reads as a word of the with statement
-    """Turn what a component says of its settings' values or types into a one-line UserError that names its group."""
-
-    def __init__(self, group: str) -> None:
-        self.group = group
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        if isinstance(error, ValueError | TypeError):
-            raise UserError(f"{self.group}: {error}") from error
 
 
 def execution(run: Run) -> Execution:
