@@ -17,6 +17,7 @@ from repro.tasks.translation import Translation
 from repro.training import prepare
 from repro.training.evaluation import evaluate
 from repro.training.run import train
+from repro.training.said import texts as texts_of
 from sentences import TARGET, filled
 
 sacrebleu = pytest.importorskip("sacrebleu")
@@ -98,9 +99,9 @@ def test_bleu_is_sacrebleu_s_of_the_whole_split(words: list[str]) -> None:
     loop = loop_of([*words, "optimizer=adam", "trainer.epochs=12"])
     while not loop.finished:
         scored = loop.advance() or {}
-    texts = [row[-2:] for row in loop.texts("test")]  # by the beam of the last look
+    texts = [row[-2:] for row in texts_of(loop, "test")]  # by the beam of the last look
     loop.learner.task.final = loop.learner.task.beam  # type: ignore[attr-defined]
-    greedy = [row[-2:] for row in loop.texts("test")]
+    greedy = [row[-2:] for row in texts_of(loop, "test")]
     assert sorted(wanted for wanted, _ in greedy) == sorted(target for _, target in sentences("test"))
     expected = sacrebleu.corpus_bleu([said for _, said in greedy], [[wanted for wanted, _ in greedy]])
     assert scored["test", "bleu"][0] == pytest.approx(expected.score)

@@ -2,15 +2,13 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from repro.config.schema import DiagnosticsConfig, TrainerConfig
 from repro.datasets.protocol import Batch, Feed
@@ -18,19 +16,19 @@ from repro.diagnostics.measure import Row, of_backward, of_layers
 from repro.diagnostics.quantities import COMPARED, update_ratio
 from repro.diagnostics.schedule import evaluation_due, measured_steps
 from repro.model.architectures.recurrence import is_recurrent
-from repro.model.trees import Tree, leaves, mapped, samples
+from repro.model.trees import Tree, mapped, samples
 from repro.schedules.annealing import Annealing
 from repro.schedules.rate import Patience, Plateau, Schedule
-from repro.storage.metrics import HESSIAN, KEPT, SCHEDULE, SPLITS, better
+from repro.storage.metrics import HESSIAN, KEPT, SCHEDULE, SPLITS, Metric, better
 from repro.tasks import COUNT, Task
 from repro.training.curvature import Curvature
 from repro.training.evaluation import evaluate, probed, some
 from repro.training.kept import Kept
 from repro.training.optimization import add_penalties, clip, clip_weights, load_state
 from repro.training.replicas import Learner
+from repro.training.said import predictions
 from repro.training.work import Rows, Scored
 
-PICTURES = 5  # samples whose attention is written down, at most
 CHECK_EVERY = 100  # steps between two looks for a diverged loss, besides evaluations; looking makes a GPU wait
 
 
@@ -80,7 +78,8 @@ class Loop:
         self.sizes = sizes or {}
         self.growth: Growth | None = None
         self.learner, self.feed, self.optimizer = learner, feed, optimizer
-        self.seeds, self.metrics = learner.seeds, learner.task.metrics
+        self.seeds = learner.seeds
+        self.metrics: Sequence[Metric] = learner.task.metrics
         self.parameters = sum(p.numel() for p in learner.parameters.values()) // len(self.seeds)
         self.schedule, self.annealing = schedule, annealing
         self.trainer, self.diagnostics, self.curvature = trainer, diagnostics, curvature
@@ -259,9 +258,8 @@ class Loop:
 
     def _measure(self) -> None:
         if self.diagnostics.predictions_throughout:
-            self.rows.predictions += [
-                row for split in self.diagnostics.predictions or () for row in self.predictions(split)
-            ]
+            splits = self.diagnostics.predictions or ()
+            self.rows.predictions += [row for split in splits for row in predictions(self, split)]
         if self.curvature is not None:
             self.measure_curvature()
         if not self.diagnostics.quantities:
@@ -277,53 +275,16 @@ class Loop:
                 exact = learner.probe(self.probe.x, self.probe.y)
             self._note_layers(of_backward(learner.layers, traces, exact, wanted))
 
-    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Seed, step, split, sample, first two inputs, target and prediction of every sample of a split."""
-        first = 0
-        for batch in self.feed.batches(split):
-            first_two = leaves(batch.x)[0].flatten(1)[:, :2].double()
-            inputs = functional.pad(first_two, (0, 1), value=math.nan)[:, :2].tolist()
-            predicted = self.learner.predict(batch.x).tolist()
-            targets = (batch.y if batch.y.dim() == 1 else batch.y[:, 0]).tolist()
-            for i, seed in self._alive():
-                rows = zip(inputs, targets, predicted[i], strict=True)
-                yield from ((seed, self.step, split, first + n, *x, y, p) for n, (x, y, p) in enumerate(rows))
-            first += len(batch)
-
-    def texts(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Seed, step, split, sample, what was wanted and what the net says, of every sample of a split."""
-        first = 0
-        with self.kept.loaded(self.learner):
-            for batch in self.feed.batches(split):
-                texts = self.learner.texts(batch)
-                for i, seed in self._alive():
-                    for n, pair in enumerate(texts[i], first):
-                        yield (seed, self.step, split, n, *(" ".join(text.splitlines()) for text in pair))
-                first += len(batch)
-
-    def attention(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Seed, sample, place and word said, place looked at with what is known of it, weight: of a few samples.
-
-        They are spread evenly over a split, which goes from short to long.
-        """
-        size = self.sizes.get(split) or 0
-        samples = iter(i * size // PICTURES for i in range(PICTURES)) if size > PICTURES else iter(range(size))
-        with self.kept.loaded(self.learner):
-            for batch in some(self.feed.batches(split), size, PICTURES):
-                for places, said, weights in self.learner.attention(batch):
-                    sample, values = next(samples), weights.tolist()
-                    for t, s in product(range(len(said)), range(len(places))):
-                        yield self.seeds[0], sample, t, said[t], s, *places[s], values[t][s]
-
-    def _alive(self) -> Iterator[tuple[int, int]]:
+    def alive(self) -> Iterator[tuple[int, int]]:
+        """Place and seed of every replica whose loss is finite so far."""
         return ((i, seed) for i, seed in enumerate(self.learner.seeds) if i not in self.diverged)
 
     def _note_curve(self, split: str, metric: str, values: np.ndarray) -> None:
         epoch = self.step / self.per_epoch
-        self.rows.curves += [(seed, self.step, epoch, split, metric, float(values[i])) for i, seed in self._alive()]
+        self.rows.curves += [(seed, self.step, epoch, split, metric, float(values[i])) for i, seed in self.alive()]
 
     def _note_layers(self, measured: Iterable[Row]) -> None:
-        rows, epoch, alive = list(measured), self.step / self.per_epoch, list(self._alive())
+        rows, epoch, alive = list(measured), self.step / self.per_epoch, list(self.alive())
         # One copy from the device for all of them.
         values = torch.stack([row[-1] for row in rows]).tolist() if rows else []
         self.rows.layers += [
@@ -336,7 +297,7 @@ class Loop:
         """Note down what there is to say of the Hessian at the present step."""
         curvature, epoch = self.curvature, self.step / self.per_epoch
         assert curvature is not None
-        for replica, seed in self._alive():
+        for replica, seed in self.alive():
             measured = list(curvature.measure(replica, last=self.step == self.total))
             self.rows.spectrum += [(seed, self.step, epoch, curvature.method.name, *one) for one in measured]
             self.rows.curves += [

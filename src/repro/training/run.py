@@ -24,7 +24,8 @@ from repro.storage.schema import ATTENTION, LOOKS, SERIES
 from repro.storage.tables import Log, Table, write
 from repro.storage.tensorboard import Events, check_installed
 from repro.storage.trackers import MlflowRun, Names, Tracked, WandbRun, check_tracker
-from repro.training import checkpoint, continuing
+from repro.training import checkpoint, continuing, said
+from repro.training.loop import Loop
 from repro.training.prepare import Prepared, check_targets, prepare
 from repro.training.process import flushed_denormals, keep_freed_memory, leave_compiler_out
 from repro.training.progress import Progress
@@ -128,17 +129,17 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     except Exception as error:
         write_json(run.folder / "failed.json", {"status": "failed", "error": f"{type(error).__name__}: {error}"})
         raise
-    if (splits := run.diagnostics.predictions) and "predictions" not in tables:
+    if isinstance(work, Loop) and (splits := run.diagnostics.predictions) and "predictions" not in tables:
         name = "texts" if declares(run.settings, "task", "writes_text") else "predictions"
-        lines = work.texts if name == "texts" else work.predictions
-        rows, about = (row for split in splits for row in lines(split)), prepared.about
+        lines = said.texts if name == "texts" else said.predictions
+        rows, about = (row for split in splits for row in lines(work, split)), prepared.about
         if about is not None and name == "predictions":
             write(run.folder / f"{name}.csv", about.heading, ((run.id, *row) for row in about.named(rows)))
         else:
             write(run.folder / f"{name}.csv", SERIES[name], ((run.id, *row) for row in rows))
         for kind, (file, columns) in LOOKED_AT.items():
             if declares(run.settings, "task", kind):
-                looks = (row for split in splits[:1] for row in work.attention(split))
+                looks = (row for split in splits[:1] for row in said.attention(work, split))
                 write(run.folder / f"{file}.csv", columns, ((run.id, *row) for row in looks))
     write_json(run.folder / "provenance.json", began | own | {"finished": now()})
     summary = summarize(run, run.folder, work, prepared.data, describe(device))

@@ -67,15 +67,6 @@ class Work(Protocol):
     def advance(self) -> Scored | None:
         """One step; its scores, if any are due."""
 
-    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Lines of predictions.csv for a split."""
-
-    def texts(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Lines of texts.csv for a split."""
-
-    def attention(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """Lines of attention.csv for a split."""
-
     def state(self) -> dict[str, Any]:
         """Everything that is needed to go on as if nothing had been, in plain containers."""
 
@@ -145,17 +136,10 @@ def _procedure(function: Function, check: Callable[..., None] | None, stacked: b
 
 
 class Untrained:
-    """The part of `Work` that is the same where nothing is trained: there is nothing to predict with."""
+    """The part of `Work` that is the same where nothing is trained."""
 
     parameters, per_epoch = 0, 1
     metrics: Sequence[Metric] = ()
-
-    def predictions(self, split: str) -> Iterator[tuple[Any, ...]]:
-        """None."""
-        del split
-        yield from ()
-
-    texts = attention = predictions
 
 
 class Once(Untrained):
