@@ -30,7 +30,8 @@ class Objective:
     """The mean loss of the training split, with the net in evaluation mode, no penalties, differentiated exactly.
 
     Noise and dropout are at their expectation, batch norm at its running averages, augmentation off; the derivative
-    is the loss's own, whatever the backward rule.
+    is the loss's own, whatever the backward rule. A sign has one of 0 everywhere: to what comes before it the loss is
+    flat.
 
     Args:
         module: the net; it is copied.
@@ -38,7 +39,7 @@ class Objective:
         batches: the training split, without a replica axis.
 
     Raises:
-        UserError: the net has a state or binary weights, or a nonlinearity without a derivative.
+        UserError: the net has a state or binary weights.
     """
 
     def __init__(self, module: nn.Module, task: Task, batches: Sequence[Batch]) -> None:

@@ -95,7 +95,7 @@ class Everywhere:
 
 
 class NormalEverywhere:
-    """N(0, std²) for weights and biases alike.
+    """N(0, std²) for weights and biases alike; embeddings start from N(0, 1), as with most rules.
 
     Args:
         std: above 0.

@@ -45,7 +45,8 @@ def texts(loop: "Loop", split: str) -> Iterator[tuple[Any, ...]]:
 def attention(loop: "Loop", split: str) -> Iterator[tuple[Any, ...]]:
     """Seed, sample, place and word said, place looked at with what is known of it, weight: of a few samples.
 
-    They are spread evenly over a split, which goes from short to long.
+    They are spread evenly over a split, which goes from short to long. The lines are those of attention.csv, or of
+    looks.csv where places are of an image.
     """
     size = loop.sizes.get(split) or 0
     samples = iter(i * size // PICTURES for i in range(PICTURES)) if size > PICTURES else iter(range(size))
