@@ -70,8 +70,6 @@ def go_on(run: Run, work: Work) -> dict[str, Any] | None:
 
 def _shorter(run: Run, work: Work) -> Iterator[Shorter]:
     """Finished runs beside this one whose ids it would have, were it as long as they are."""
-    if run.settings["trainer"] is None:  # a procedure that trains nothing is never shorter
-        return
     shelf, seeds = run.folder.parent, _ending(run.folder.name)[0]
     ids: dict[Length, str] = {}
     with os.scandir(shelf) as entries:
