@@ -12,7 +12,7 @@ from loading import error_of, load, need_mirror
 from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.datasets.pairs import vocabulary
-from repro.datasets.pairs.batches import NO_TOKEN, Bunches
+from repro.datasets.pairs.batches import NO_TOKEN, Buckets
 from repro.datasets.pairs.corpora import unpacked
 from repro.datasets.pairs.read import aligned, lines
 from repro.datasets.protocol import Order
@@ -76,7 +76,7 @@ def test_subsets_are_from_the_beginning(folder: Path) -> None:
 def test_an_epoch_has_every_pair_once_in_batches_of_near_equal_length(folder: Path) -> None:
     made = load("parallel_text", path=str(folder))
     feed = made.feed(Order((3,), 4))
-    assert isinstance(feed, Bunches)
+    assert isinstance(feed, Buckets)
     assert feed.per_epoch == 11
     rows = {step: feed.batch(step) for step in range(2 * feed.per_epoch)}
     orders = []

@@ -13,7 +13,7 @@ from repro.datasets import from_arrays
 from repro.errors import UserError
 from repro.study.experiment import load
 from repro.training import cost
-from repro.training.cost import Estimate, check_settings
+from repro.training.cost import MemoryEstimate, check_settings
 from repro.training.prepare import Prepared, blank_inputs, prepare
 
 GB = 10**9
@@ -66,7 +66,7 @@ def test_what_cannot_fit_is_refused_in_a_line(words: list[str], says: str) -> No
 
 def estimated(words: list[str]) -> float:
     ready = prepared(words)
-    return Estimate(ready.run, ready.components, ready.data, blank_inputs(ready.feed))({})
+    return MemoryEstimate(ready.run, ready.components, ready.data, blank_inputs(ready.feed))({})
 
 
 def test_an_estimate_is_what_tensors_take() -> None:
@@ -110,7 +110,7 @@ def test_the_largest_studies_are_accepted(name: str) -> None:
 def test_estimating_draws_and_keeps_nothing() -> None:
     ready = prepared(["architecture=cnn", "dataset=digits", "architecture.channels=[4]"])
     state = torch.random.get_rng_state()
-    estimate = Estimate(ready.run, ready.components, ready.data, blank_inputs(ready.feed))
+    estimate = MemoryEstimate(ready.run, ready.components, ready.data, blank_inputs(ready.feed))
     estimate({})
     assert torch.equal(state, torch.random.get_rng_state())
     assert not ready.components.layer_factory.asked_for  # type: ignore[union-attr]

@@ -135,7 +135,7 @@ def _check_together(settings: Mapping[str, Any]) -> None:
             "set it to null"
         )
     if declares(settings, "optimizer", "needs_closure"):
-        _check_search(settings)
+        _check_line_search(settings)
     if settings["replicas"] > 1:
         _check_replicas(settings)
 
@@ -226,7 +226,7 @@ def _check_replicas(settings: Mapping[str, Any]) -> None:
             )
 
 
-def _check_search(settings: Mapping[str, Any]) -> None:
+def _check_line_search(settings: Mapping[str, Any]) -> None:
     """An optimizer that compares losses at several points needs them to be those of one function."""
     trainer, name = settings["trainer"], f"optimizer={_option(settings, 'optimizer')}"
     if settings["replicas"] > 1:

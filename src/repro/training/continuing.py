@@ -185,6 +185,6 @@ def _own(lines: list[str], columns: tuple[str, ...], run_id: str, leave: int | N
             yield f"{run_id},{seed},{step},{rest}"
 
 
-def kept(state: Mapping[str, Any] | None) -> dict[str, Any]:
+def origin_of(state: Mapping[str, Any] | None) -> dict[str, Any]:
     """What of a state belongs to the run and not to its work: which run it continues."""
     return {"continues": state["continues"]} if state is not None and "continues" in state else {}

@@ -83,7 +83,7 @@ def check_net(run: Run, parts: Any, data: Any, x: Tree, device: torch.device) ->
     where = "this machine"
     if device.type == "cuda":
         limit, where = float(torch.cuda.get_device_properties(device).total_memory), str(device)
-    estimate = Estimate(run, parts, data, x)
+    estimate = MemoryEstimate(run, parts, data, x)
     if (needed := estimate({})) <= limit:
         if needed > limit / 4:
             say(f"repro: this needs {said(needed)} of memory or more ({estimate.says}), of {said(limit)}")
@@ -104,7 +104,7 @@ def check_net(run: Run, parts: Any, data: Any, x: Tree, device: torch.device) ->
     )
 
 
-def _fitting(estimate: "Estimate", name: str, limit: float) -> Callable[[int], bool]:
+def _fitting(estimate: "MemoryEstimate", name: str, limit: float) -> Callable[[int], bool]:
     def fits(value: int) -> bool:
         try:
             return estimate({name: value}) <= limit
@@ -114,7 +114,7 @@ def _fitting(estimate: "Estimate", name: str, limit: float) -> Callable[[int], b
     return fits
 
 
-class Estimate:
+class MemoryEstimate:
     """Bytes that a run's nets need at least, with some of its settings changed.
 
     Attributes:

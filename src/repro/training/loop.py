@@ -159,7 +159,7 @@ class Loop:
         watched = self.step + 1 in self.measured and "update_ratio" in self.diagnostics.quantities
         before = {k: w.detach().clone() for k, w in learner.weights.items()} if watched else {}
         if searching:
-            scores = self._search(batch)
+            scores = self._closure_step(batch)
         else:
             self.optimizer.step()
         if trainer.clip_weights is not None:
@@ -172,7 +172,7 @@ class Loop:
         if watched:
             self._note_layers(self._update_ratios(before))
 
-    def _search(self, batch: Batch) -> dict[str, Tensor]:
+    def _closure_step(self, batch: Batch) -> dict[str, Tensor]:
         """A step of an optimizer that asks for loss and gradient as often as it likes; the scores before it."""
         asked: list[dict[str, Tensor]] = []
 

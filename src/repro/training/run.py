@@ -111,7 +111,7 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     state = checkpoint.load(run.folder, run.id)
     if state is None and not run.settings["force"]:
         state = continuing.go_on(run, work)
-    own = continuing.kept(state)
+    origin = continuing.origin_of(state)
     if state is not None:
         work.restore(state)
     tables = {name: Table(run.folder / f"{name}.csv", SERIES[name]) for name in _growing(run)}
@@ -123,7 +123,7 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
     (run.folder / "failed.json").unlink(missing_ok=True)
     write_atomic(run.folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(run.settings)))
     try:
-        _advance_to_end(run, work, tables, copies, None if state is None else own)
+        _advance_to_end(run, work, tables, copies, None if state is None else origin)
     except (Interrupted, UserError):
         raise
     except Exception as error:
@@ -141,7 +141,7 @@ def _carry_out(prepared: Prepared, work: Work, words: Sequence[str]) -> Outcome:
             if declares(run.settings, "task", kind):
                 looks = (row for split in splits[:1] for row in said.attention(work, split))
                 write(run.folder / f"{file}.csv", columns, ((run.id, *row) for row in looks))
-    write_json(run.folder / "provenance.json", began | own | {"finished": now()})
+    write_json(run.folder / "provenance.json", began | origin | {"finished": now()})
     summary = summarize(run, run.folder, work, prepared.data, describe(device))
     write_json(run.folder / "summary.json", summary)
     write_json(run.folder / "done.json", {"status": summary["status"]})
@@ -172,15 +172,15 @@ def _copies(run: Run, tables: Mapping[str, Table]) -> dict[str, list[Log]]:
 
 
 def _advance_to_end(
-    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, list[Log]], kept: Mapping[str, Any] | None
+    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, list[Log]], origin: Mapping[str, Any] | None
 ) -> None:
-    """All steps that are left; `kept` goes into every checkpoint besides, and is None for a run that only begins."""
+    """All steps that are left; `origin` goes into every checkpoint besides, and is None for a run that only begins."""
     progress = Progress(work.total, work.step)
     saved = moved = time.monotonic()
     shown = work.step
     try:
         with _stop_signals() as stop:
-            if kept is None:
+            if origin is None:
                 progress.evaluated(0, 0, work.start())
             while not work.finished:
                 scored = work.advance()
@@ -192,14 +192,14 @@ def _advance_to_end(
                     progress.evaluated(work.step, work.step / work.per_epoch, scored)
                 due = clock - saved >= run.trainer.checkpoint_seconds
                 if stop or (due and not work.finished):
-                    _save(run, work, tables, copies, kept or {})
+                    _save(run, work, tables, copies, origin or {})
                     saved = time.monotonic()
                 if stop:
                     how = "the same command" + (" without force=true" if run.settings["force"] else "")
                     raise Interrupted(
                         f"interrupted at step {work.step} of {work.total}; saved in {run.folder}; {how} resumes there"
                     )
-        _save(run, work, tables, copies, kept or {})  # kept after the end too: it holds the trained weights
+        _save(run, work, tables, copies, origin or {})  # kept after the end too: it holds the trained weights
     finally:
         progress.close()
         for log in (log for logs in copies.values() for log in logs):
@@ -207,12 +207,12 @@ def _advance_to_end(
 
 
 def _save(
-    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, list[Log]], kept: Mapping[str, Any]
+    run: Run, work: Work, tables: Mapping[str, Table], copies: Mapping[str, list[Log]], origin: Mapping[str, Any]
 ) -> None:
     # Tables first: a checkpoint must never be ahead of the rows that led to it.
     _flush(run, work, tables, copies)
     sizes = {table.path.name: table.size for table in tables.values()}
-    checkpoint.save(run.folder, run.id, {**work.state(), **kept, "sizes": sizes})
+    checkpoint.save(run.folder, run.id, {**work.state(), **origin, "sizes": sizes})
 
 
 def _check_size(table: Table, state: Mapping[str, Any] | None) -> None:

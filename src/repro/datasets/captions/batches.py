@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from repro.datasets.about import About
-from repro.datasets.pairs.batches import END, NO_TOKEN, Bunches, Sentences, filled
+from repro.datasets.pairs.batches import END, NO_TOKEN, Buckets, Sentences, padded
 from repro.datasets.protocol import Batch, Feed, Order
 from repro.storage.metrics import SPLITS
 
@@ -78,7 +78,7 @@ class Split:
         end, none = torch.tensor([END]), torch.tensor([NO_TOKEN])
         rows = [self.captions[i * self.each + k] for i in chosen.tolist() for k in range(self.each)]
         before, after = (
-            filled([torch.cat(parts(row)) for row in rows], device).view(len(chosen), self.each, -1)
+            padded([torch.cat(parts(row)) for row in rows], device).view(len(chosen), self.each, -1)
             for parts in (lambda row: (none, row), lambda row: (row, end))
         )
         line = torch.full_like(chosen, NO_TOKEN) if self.first is None else chosen + self.first
@@ -120,7 +120,7 @@ class Captioned:
         """Batches of captions of about the same length."""
         order.without_curriculum(self.name)
         splits = {name: _typed(split, order.dtype) for name, split in self.splits.items()}
-        return Bunches(self.name, splits, order)
+        return Buckets(self.name, splits, order)
 
 
 def _typed(split: Split, dtype: torch.dtype) -> Split:

@@ -66,7 +66,7 @@ class Split:
         end, none = torch.tensor([END]), torch.tensor([NO_TOKEN])
         sources, targets = ([side[i] for i in chosen.tolist()] for side in (self.source, self.target))
         source, before, after = (
-            filled(rows, device)
+            padded(rows, device)
             for rows in (
                 [torch.cat([row, end]) for row in sources],
                 [torch.cat([none, row]) for row in targets],
@@ -86,7 +86,7 @@ def _alone(v: Tensor) -> Tensor:
     return v.unsqueeze(0)
 
 
-def filled(rows: list[Tensor], device: torch.device) -> Tensor:
+def padded(rows: list[Tensor], device: torch.device) -> Tensor:
     """Rows of numbers, (rows, steps), with `NO_TOKEN` behind the shorter ones."""
     return pad_sequence(rows, batch_first=True, padding_value=NO_TOKEN).to(device)
 
@@ -117,7 +117,7 @@ class Pairs:
     def feed(self, order: Order) -> Feed:
         """Batches of pairs whose targets have about the same length."""
         order.without_curriculum(self.name)
-        return Bunches(self.name, self.splits, order)
+        return Buckets(self.name, self.splits, order)
 
 
 class Texts(Protocol):
@@ -131,8 +131,8 @@ class Texts(Protocol):
         """Some of the samples."""
 
 
-class Bunches(Stateless):
-    """Training texts in an order of their own in every epoch, sorted by length within 20 batches.
+class Buckets(Stateless):
+    """Training texts in an order of their own in every epoch, sorted by length within 20 batches: bucketing.
 
     Every text comes once an epoch; batches of one pool come in random order. Evaluation goes from short to long.
 
