@@ -23,7 +23,7 @@ REFUSED = {
     "packages that are none": (["trusted=['os;ls']"], "trusted must list names of packages"),
     "meta": (["device=meta"], "device=meta is not available"),
     "null for a number": (["optimizer.weight_decay=null"], "optimizer.weight_decay must be a number, not null"),
-    "a rate of 0": (["schedule=exponential", "schedule.factor=0"], "schedule.factor must be above 0"),
+    "a rate of 0": (["schedule=exponential", "schedule.factor=0"], "schedule.factor must be a finite number above 0"),
     "a level of logging": (["hydra.job_logging.root.level=FOO"], "hydra.job_logging: "),
     "a layer with weights": ([f"{UNIT}Linear"], "activation.unit must be a function of single numbers"),
     "a recurrent layer": ([f"{UNIT}LSTM"], "activation.unit must be a function of single numbers"),

@@ -9,7 +9,7 @@ import torch
 from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.errors import UserError
-from repro.schedules.rate import OneCycle, WarmUp
+from repro.schedules.rate import OneCycle, Plateau, WarmUp, linear, step, up_and_down
 from repro.training.run import train
 
 
@@ -61,6 +61,12 @@ def test_a_run_warms_up_within_an_epoch(tmp_path: Path) -> None:
         lambda: OneCycle(1, 0.1, 0),
         lambda: OneCycle(0.3, 2, 0),
         lambda: OneCycle(0.3, 0.1, -1),
+        lambda: Plateau(1, 1),
+        lambda: Plateau(0.5, 0),
+        lambda: WarmUp(10**400, 0.1),
+        lambda: step(0, 9, 0, 0.5),
+        lambda: linear(0, 9, 1.5),
+        lambda: up_and_down(0, 9, -1, 0),
     ],
 )
 def test_mistakes(make: object) -> None:

@@ -1,6 +1,5 @@
 """What can be said about a configuration without building or reading anything."""
 
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import fields
@@ -43,8 +42,8 @@ def check(settings: Mapping[str, Any]) -> None:
     if "diagnostics" in takes:
         _check_diagnostics(settings["diagnostics"])
     check_range(settings)
-    if "lr" in (optimizer := settings["optimizer"] or {}) and not _above(rate := optimizer["lr"], 0):
-        raise UserError(f"optimizer.lr must be a finite number above 0, not {rate!r}")
+    if "lr" in (optimizer := settings["optimizer"] or {}):
+        number("optimizer.lr", optimizer["lr"], 0, ends="(]")
     if takes >= {*COMPONENTS, "trainer", "diagnostics"}:
         _check_together(settings)
 
@@ -84,11 +83,10 @@ def _check_trainer(trainer: Mapping[str, Any]) -> None:
             whole(f"trainer.{key}", trainer[key], least)
     whole("trainer.eval_every", trainer["eval_every"], 0)
     for key in ("l1", "l2", "checkpoint_seconds"):
-        if not (_above(trainer[key], 0) or trainer[key] == 0):
-            raise UserError(f"trainer.{key} must be a finite number, 0 or above, not {trainer[key]}")
+        number(f"trainer.{key}", trainer[key], 0)
     for key in ("clip_norm", "clip_value", "clip_weights"):
-        if trainer[key] is not None and not _above(trainer[key], 0):
-            raise UserError(f"trainer.{key} must be a finite number above 0 or null, not {trainer[key]}")
+        if trainer[key] is not None:
+            number(f"trainer.{key}, unless null,", trainer[key], 0, ends="(]")
     if trainer["precision"] not in (None, *PRECISIONS):
         raise UserError(
             f"trainer.precision must be {' or '.join(PRECISIONS)}, or null for float32, not {trainer['precision']!r}"
@@ -259,7 +257,3 @@ def _check_line_search(settings: Mapping[str, Any]) -> None:
 
 def _option(settings: Mapping[str, Any], group: str) -> str:
     return str(settings["choices"].get(group) or settings[group]["_target_"])
-
-
-def _above(value: Any, bound: float) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > bound

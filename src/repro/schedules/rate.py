@@ -9,21 +9,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from repro.errors import UserError
+from repro.errors import number, whole
 
 Schedule = Callable[[float, float], float]
-
-
-def _share(name: str, value: float) -> float:
-    if not 0 <= value <= 1:
-        raise UserError(f"schedule.{name} must be between 0 and 1, not {value}")
-    return value
-
-
-def _epochs(name: str, value: int, least: int) -> int:
-    if value < least:
-        raise UserError(f"schedule.{name} must be {least} or more epochs, not {value}")
-    return value
 
 
 def constant(epoch: int, epochs: int) -> float:
@@ -35,43 +23,37 @@ def constant(epoch: int, epochs: int) -> float:
 def step(epoch: int, epochs: int, every: int, factor: float) -> float:
     """factor^floor(epoch / every)."""
     del epochs
-    return _share("factor", factor) ** (epoch // _epochs("every", every, 1))
+    return float(number("schedule.factor", factor, 0, 1) ** (epoch // whole("schedule.every", every, 1)))
 
 
 def exponential(epoch: int, epochs: int, factor: float) -> float:
     """factor^epoch."""
     del epochs
-    if factor == 0:
-        raise UserError("schedule.factor must be above 0: at 0 nothing is learnt after the first epoch")
-    return float(_share("factor", factor) ** epoch)
+    # At 0 nothing would be learnt after the first epoch.
+    return float(number("schedule.factor", factor, 0, 1, "(]") ** epoch)
 
 
 def cosine(epoch: int, epochs: int, floor: float) -> float:
     """From 1 to `floor` along half a cosine (Loshchilov & Hutter 2017, one cycle)."""
-    return _share("floor", floor) + (1 - floor) * (1 + math.cos(math.pi * epoch / max(epochs, 1))) / 2
+    return number("schedule.floor", floor, 0, 1) + (1 - floor) * (1 + math.cos(math.pi * epoch / max(epochs, 1))) / 2
 
 
 def linear(epoch: int, epochs: int, floor: float) -> float:
     """From 1 to `floor` along a straight line."""
-    return 1 - (1 - _share("floor", floor)) * epoch / max(epochs, 1)
+    return 1 - (1 - number("schedule.floor", floor, 0, 1)) * epoch / max(epochs, 1)
 
 
 def up_and_down(epoch: int, epochs: int, epochs_up: int, floor: float) -> float:
     """In equal steps to 1, which epoch `epochs_up` is the first to have, then to `floor` along a straight line."""
-    up = _epochs("epochs_up", epochs_up, 0)
+    up = whole("schedule.epochs_up", epochs_up, 0)
     return (epoch + 1) / (up + 1) if epoch < up else linear(epoch - up, epochs - up, floor)
 
 
 def decay_after(epoch: int, epochs: int, after: int, factor: float) -> float:
     """1 for `after` epochs, then one more `factor` each epoch: factor^max(epoch + 1 - after, 0)."""
     del epochs
-    return float(_share("factor", factor) ** max(epoch + 1 - _epochs("after", after, 0), 0))
-
-
-def _start(value: float) -> float:
-    if not 0 < value <= 1:
-        raise UserError(f"schedule.start must be above 0 and at most 1, not {value}")
-    return value
+    late = max(epoch + 1 - whole("schedule.after", after, 0), 0)
+    return float(number("schedule.factor", factor, 0, 1) ** late)
 
 
 class WarmUp:
@@ -85,9 +67,8 @@ class WarmUp:
     continuous = True
 
     def __init__(self, after: float, start: float) -> None:
-        if not 0 < after < math.inf:
-            raise UserError(f"schedule.after must be above 0 epochs, not {after}")
-        self.after, self.start = after, _start(start)
+        self.after = number("schedule.after", after, 0, ends="(]")
+        self.start = number("schedule.start", start, 0, 1, "(]")
 
     def __call__(self, epoch: float, epochs: float) -> float:
         """The factor at a moment, however long the run is."""
@@ -107,9 +88,9 @@ class OneCycle:
     continuous = True
 
     def __init__(self, rising: float, start: float, floor: float) -> None:
-        if not 0 < rising < 1:
-            raise UserError(f"schedule.rising must lie between 0 and 1, not {rising}")
-        self.rising, self.start, self.floor = rising, _start(start), _share("floor", floor)
+        self.rising = number("schedule.rising", rising, 0, 1, "()")
+        self.start = number("schedule.start", start, 0, 1, "(]")
+        self.floor = number("schedule.floor", floor, 0, 1)
 
     def __call__(self, epoch: float, epochs: float) -> float:
         """The factor at a moment of so long a run."""
@@ -149,10 +130,8 @@ class Plateau:
     """
 
     def __init__(self, factor: float, patience: int) -> None:
-        if not 0 < factor < 1:
-            raise UserError(f"schedule.factor must lie between 0 and 1, not {factor}")
-        _epochs("patience", patience, 1)
-        self.factor, self.patience, self.scale = factor, patience, 1.0
+        self.factor = number("schedule.factor", factor, 0, 1, "()")
+        self.patience, self.scale = whole("schedule.patience", patience, 1), 1.0
 
     def __call__(self, epoch: float, epochs: float) -> float:
         """The present factor, whatever the epoch."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from repro.errors import UserError
+from repro.errors import UserError, whole
 from repro.model.activations import Nonlinearity
 from repro.model.activations.elementwise import Scaled
 from repro.model.activations.noise import Dropout, GaussianNoise
@@ -63,8 +63,7 @@ class MLP(nn.Module):
         output_beta_std: float | None,
     ) -> None:
         super().__init__()
-        if depth < 0:
-            raise UserError(f"architecture.depth must be a whole number of 0 or more, not {depth}")
+        whole("architecture.depth", depth, 0)
         sizes = [math.prod(shape), *(whole_sizes("architecture.width", width, depth) if depth else [])]
         self.input_noise = GaussianNoise(input_noise) if input_noise is not None else nn.Identity()
         self.hidden = nn.ModuleList(Hidden(inputs, units, bias, dropout, make) for inputs, units in pairwise(sizes))
