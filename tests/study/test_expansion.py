@@ -58,6 +58,17 @@ def test_seeds_are_stacked_unless_told_otherwise() -> None:
     assert overrides(made(**one, stack=False)) == [words("one", seed, 1) for seed in range(3)]
 
 
+@pytest.mark.parametrize(
+    "seeds", [0, [], {"o*": 2}, None, True, -1, "three", ["a"], [0, 2], 1.5], ids=lambda seeds: repr(seeds)
+)
+def test_a_variant_without_seeds_is_said_as_such(seeds: Any) -> None:
+    with pytest.raises(
+        UserError, match=r"^paper/experiment: seeds of two are .*; give their number, 1 or more"
+    ) as said:
+        made(variants={"two": []}, seeds=seeds).jobs("full")
+    assert "\n" not in str(said.value)
+
+
 def test_a_scale_changes_what_it_names() -> None:
     scales = {
         "quick": {

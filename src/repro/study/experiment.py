@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -13,7 +12,7 @@ from typing import Any
 from repro.claims.evidence import POCOCK
 from repro.config import yaml_files
 from repro.config.groups import RUNS, default_options, own_option
-from repro.errors import UserError, unknown
+from repro.errors import UserError, number, unknown
 from repro.paths import experiments_dir
 
 SCALES = ("smoke", "quick", "full")
@@ -115,10 +114,7 @@ class Experiment:
             UserError: the file says something else than a number from 0 on, or numbers by patterns of such names.
         """
         found = _of_variant(self.reproduction.get("tolerance", TOLERANCE), name)
-        found = TOLERANCE if found is None else found
-        if isinstance(found, bool) or not isinstance(found, int | float) or not 0 <= found < math.inf:
-            raise UserError(f"{self.name}: tolerance {found!r} of {name}: it is a share, a number from 0 on")
-        return float(found)
+        return number(f"{self.name}: tolerance of {name}", TOLERANCE if found is None else found, 0)
 
     def scale(self, name: str) -> dict[str, Any]:
         """The settings of a scale; what it leaves out is taken from the experiment itself."""
@@ -135,6 +131,9 @@ class Experiment:
 
         Args:
             extra: further overrides, which win over all others.
+
+        Raises:
+            UserError: an unknown scale or variant, or a variant without seeds.
         """
         chosen = self.scale(scale)
         jobs = []
@@ -142,7 +141,7 @@ class Experiment:
             words = [*self.variants[name], *(f"{k}={_word(v)}" for k, v in swept.items())]
             for pattern, more in chosen["overrides"].items():
                 words += more if fnmatchcase(name, pattern) else []
-            for first, count in _blocks(_of_variant(chosen["seeds"], name), _of_variant(chosen["stack"], name)):
+            for first, count in self._blocks(chosen, name):
                 # Seeds come first: a variant or scale may ask for more or fewer.
                 own = [
                     f"experiment={self.name}",
@@ -162,6 +161,18 @@ class Experiment:
             swept = {axis: values for axis, values in axes.items() if values is not None}
             for values in itertools.product(*swept.values()):
                 yield name, dict(zip(swept, values, strict=True))
+
+    def _blocks(self, scale: Mapping[str, Any], variant: str) -> list[tuple[int, int]]:
+        """First seed and number of seeds of each run; `seeds` is their number, from 0 up, or a list in a row."""
+        seeds = _of_variant(scale["seeds"], variant)
+        chosen = [*range(seeds)] if isinstance(seeds, int) and not isinstance(seeds, bool) else seeds
+        first = chosen[0] if isinstance(chosen, list) and chosen else None
+        if not isinstance(first, int) or chosen != [*range(first, first + len(chosen))]:
+            raise UserError(
+                f"{self.name}: seeds of {variant} are {seeds!r}; give their number, 1 or more, a list in a row, say "
+                "[6, 7, 8], or patterns of which one fits each variant"
+            )
+        return [(first, len(chosen))] if _of_variant(scale["stack"], variant) else [(seed, 1) for seed in chosen]
 
     def _chosen(self, scale: Mapping[str, Any]) -> list[str]:
         """The variants of a scale, by patterns of their names; all unless the scale says which."""
@@ -193,14 +204,6 @@ def _of_variant(setting: Any, variant: str) -> Any:
         return setting
     fitting = [value for pattern, value in setting.items() if fnmatchcase(variant, pattern)]
     return fitting[-1] if fitting else None
-
-
-def _blocks(seeds: int | Sequence[int], stack: bool) -> list[tuple[int, int]]:
-    """First seed and number of seeds of each run; `seeds` is their number, from 0 up, or a list of them in a row."""
-    chosen = range(seeds) if isinstance(seeds, int) else seeds
-    if list(chosen) != list(range(chosen[0], chosen[0] + len(chosen))):
-        raise UserError(f"seeds: {list(chosen)} are not in a row; give a number of seeds or, say, [6, 7, 8]")
-    return [(chosen[0], len(chosen))] if stack else [(seed, 1) for seed in chosen]
 
 
 def _word(value: Any) -> str:
