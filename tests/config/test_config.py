@@ -124,6 +124,13 @@ def test_an_option_of_a_component_may_have_the_name_of_a_root_key(settings: dict
     assert identity(one) != identity(other)
 
 
+@pytest.mark.parametrize("key", sorted(identities.NOT_SCIENTIFIC))
+def test_nor_has_an_option_within_a_list(settings: dict, key: str) -> None:
+    one, other = copy.deepcopy(settings), copy.deepcopy(settings)
+    one["dataset"]["parts"], other["dataset"]["parts"] = [{key: 1}], [{key: 2}]
+    assert identity(one) != identity(other)
+
+
 def test_identity_does_not_depend_on_how_a_number_is_written(settings: dict) -> None:
     base = identity(settings)
     other = copy.deepcopy(settings)

@@ -88,7 +88,7 @@ def _scientific(value: Any, key: str = "") -> Any:
             k: _scientific(v, full) for full, (k, v) in inside.items() if full not in NOT_SCIENTIFIC and v is not None
         }
     if isinstance(value, list | tuple):
-        return [_scientific(v) for v in value]
+        return [_scientific(v, f"{key}.{i}") for i, v in enumerate(value)]
     if key.rpartition(".")[2] == "path" and isinstance(value, str) and is_file(value):
         return hashlib.sha256(Path(value).read_bytes()).hexdigest()
     if key == "dataset.path" and isinstance(value, str) and is_folder(value):
