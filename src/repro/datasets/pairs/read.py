@@ -6,8 +6,8 @@ from typing import Any
 
 from repro.datasets.about import About
 from repro.datasets.pairs.batches import Pairs, Sentences, Split
-from repro.datasets.pairs.vocabulary import SPECIAL, Pieces, Vocabulary, Words, tokenized
-from repro.errors import UserError, whole
+from repro.datasets.pairs.vocabulary import SPECIAL, Pieces, Vocabulary, Words, check_texts, tokenized
+from repro.errors import UserError
 from repro.storage.metrics import SPLITS
 
 Sides = tuple[list[str], list[str]]  # lines of the source and of the target language
@@ -75,19 +75,7 @@ class Options:
 
     def check(self) -> None:
         """Raise a `UserError` for what no pairs can have; called before files are read."""
-        for name in ("vocabulary", "bpe"):
-            size = getattr(self, name)
-            if size is not None:
-                whole(name, size, 1)
-                if size <= len(SPECIAL):
-                    raise UserError(
-                        f"dataset.{name}={size} leaves no room for a word beside {' and '.join(SPECIAL)}; "
-                        f"give {len(SPECIAL) + 1} or more, or null"
-                    )
-        whole("longest", self.longest, 1)
-        for name in ("subset", "held_out"):
-            if getattr(self, name) is not None:
-                whole(name, getattr(self, name), 1)
+        check_texts(self.longest, self.subset, self.held_out, vocabulary=self.vocabulary, bpe=self.bpe)
 
     def cut(self, split: str, sides: Sequence[Any]) -> list[Any]:
         """The beginning of both sides, as far as it is kept."""

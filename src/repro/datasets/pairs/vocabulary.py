@@ -9,11 +9,31 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from typing import Any
 
-from repro.errors import UserError
+from repro.errors import UserError, whole
 
 END, UNKNOWN = "<eos>", "<unk>"
 SPECIAL = (END, UNKNOWN)  # numbers 0 and 1
 PIECE = "▁"  # how sentencepiece begins a word
+
+
+def check_texts(longest: int, subset: int | None, held_out: int | None, **sizes: int | None) -> None:
+    """Raise a `UserError` for what no texts can have; called before files are read.
+
+    Args:
+        longest: tokens that a training text may have, 1 or more.
+        subset, held_out: samples kept, 1 or more; None keeps all.
+        sizes: of vocabularies by the name of their option, the special ones included; None keeps all.
+    """
+    for name, size in sizes.items():
+        if size is not None and whole(name, size, 1) <= len(SPECIAL):
+            raise UserError(
+                f"dataset.{name}={size} leaves no room for a word beside {' and '.join(SPECIAL)}; "
+                f"give {len(SPECIAL) + 1} or more, or null"
+            )
+    whole("longest", longest, 1)
+    for name, samples in (("subset", subset), ("held_out", held_out)):
+        if samples is not None:
+            whole(name, samples, 1)
 
 
 def text_package(name: str) -> Any:
