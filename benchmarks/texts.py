@@ -14,7 +14,7 @@ from repro.errors import UserError
 from repro.model.architectures.captioner import Captioner
 from repro.model.architectures.translator import Translator
 from repro.model.trees import Tree
-from repro.tasks.search import Beam, translations
+from repro.tasks.beam_search import Beam, translations
 from repro.training.prepare import components
 from repro.training.process import keep_freed_memory
 

@@ -6,14 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
+from repro.datasets.pairs.batches import NO_TOKEN
 from repro.model.architectures.translator import Translator
 from repro.model.backward import exact
 from repro.model.layer_factory import LayerFactory
 from repro.model.normalization import none
-from repro.tasks.search import Beam, translations
+from repro.tasks import IGNORED
+from repro.tasks.beam_search import Beam, translations
 from sentences import SOFT, SOURCE, filled
 
 LONGEST, TOKENS = 3, 4
+
+
+def test_nothing_is_predicted_behind_the_end_of_a_sentence() -> None:
+    assert NO_TOKEN == IGNORED
 
 
 def translator(seed: int) -> Translator:

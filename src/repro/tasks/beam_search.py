@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from repro.datasets.pairs.batches import END, NO_TOKEN
 from repro.model.trees import Tree, mapped
-
-END, NONE = 0, -1  # the token that ends a sentence, and what stands before its first word and behind its end
 
 Step = Callable[[Tree, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 """Memory, states (rows, ...) and words (rows,) to logits (rows, tokens), states and attention weights."""
@@ -51,7 +50,7 @@ def translations(step: Step, memory: Tree, state: Tensor, beam: Beam) -> list[li
     tokens = torch.empty(n, width, 0, dtype=torch.int64, device=state.device)
     best, found = _Best(n, scores), torch.zeros(n, dtype=torch.int64, device=state.device)
     rank = torch.arange(width, device=state.device)
-    word = torch.full((n * width,), NONE, device=state.device)
+    word = torch.full((n * width,), NO_TOKEN, device=state.device)
     for length in range(1, beam.longest + 1):
         logits, state, _ = step(memory, state, word)
         total = scores.unsqueeze(-1) + logits.log_softmax(-1).view(n, width, -1)

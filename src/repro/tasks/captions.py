@@ -10,15 +10,16 @@ from torch import Tensor
 
 from repro.datasets.about import About, Gallery
 from repro.datasets.captions.images import captions_package
+from repro.datasets.pairs.batches import END, NO_TOKEN
 from repro.datasets.protocol import Batch
 from repro.errors import UserError, number, whole
 from repro.model.architectures.recurrence import State
 from repro.model.trees import Tree
 from repro.storage.metrics import PERPLEXITY, POSITIVE, Metric
-from repro.tasks import IGNORED, Call, Place, Task
+from repro.tasks import Call, Place, Task
 from repro.tasks import Sequence as SequenceTask
+from repro.tasks.beam_search import Beam, translations
 from repro.tasks.caption_scores import ORDERS, Cider, Meteor, bleu_parts, bleus, java
-from repro.tasks.search import NONE, Beam, translations
 from repro.tasks.translation import step
 
 HUNDRED = (0.0, 100.0)
@@ -49,7 +50,7 @@ class Captions(Task):
         alpha_c: 0 or more.
         beam: width of the search at the last look, 1 or more.
         beam_on_the_way: at evaluations before.
-        normalize: see `repro.tasks.search.Beam`, 0 or more.
+        normalize: see `repro.tasks.beam_search.Beam`, 0 or more.
         longest: likewise, 1 or more.
         meteor: whether METEOR is taken where it can be.
 
@@ -101,7 +102,7 @@ class Captions(Task):
     def measure(self, output: Tree, target: Tree) -> dict[str, Tensor]:
         """Of `logits` (batch, captions, steps, words) and `attention` (batch, captions, steps, places), per caption."""
         tokens, attention = target["tokens"], output["attention"]
-        there, captions = tokens != IGNORED, tokens.shape[0] * tokens.shape[1]
+        there, captions = tokens != NO_TOKEN, tokens.shape[0] * tokens.shape[1]
         total = SequenceTask._summed(output["logits"].flatten(0, 2), tokens.flatten())
         looked = (attention * there.unsqueeze(-1)).sum(2)  # (batch, captions, places)
         return {
@@ -172,11 +173,11 @@ class Captions(Task):
         for i, (tokens, line) in enumerate(zip(said, batch.y["line"].tolist(), strict=True)):
             memory, state = seen(call, images[i : i + 1])
             rows = []
-            for word in [NONE, *tokens]:
+            for word in [NO_TOKEN, *tokens]:
                 _, state, weights = step(call, memory, state, torch.tensor([word], device=images.device))
                 rows.append(weights[0])
             places: list[Place] = [(gallery.images[line], *colour) for colour in gallery.colours(line)]
-            yield places, gallery.words([*tokens, 0]), torch.stack(rows)
+            yield places, gallery.words([*tokens, END]), torch.stack(rows)
 
     def _said(self, call: Call, images: Tensor) -> list[list[int]]:
         """Tokens of the captions of images (batch, places, numbers)."""

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from repro.datasets.about import About, Language
+from repro.datasets.pairs.batches import END, NO_TOKEN
 from repro.datasets.protocol import Batch
 from repro.errors import UserError, number, whole
 from repro.model.architectures.recurrence import State
 from repro.model.trees import Tree
 from repro.storage.metrics import BLEU, PERPLEXITY, Metric
-from repro.tasks import IGNORED, Call, Place, Task
+from repro.tasks import Call, Place, Task
 from repro.tasks import Sequence as SequenceTask
-from repro.tasks.search import NONE, Beam, translations
+from repro.tasks.beam_search import Beam, translations
 
 LOSS = Metric("loss", "nats", "lower", "summed over the tokens of a sentence, averaged over sentences")
 ORDERS = 4  # n-grams that BLEU counts
@@ -33,7 +34,7 @@ class Translation(Task):
     Args:
         beam: width of the search at the last look, 1 or more.
         beam_on_the_way: at evaluations before.
-        normalize: see `repro.tasks.search.Beam`, 0 or more.
+        normalize: see `repro.tasks.beam_search.Beam`, 0 or more.
         longest: likewise, 1 or more.
 
     Raises:
@@ -80,7 +81,7 @@ class Translation(Task):
         """Loss of logits (batch, steps, tokens), and tokens a sentence."""
         tokens = target["tokens"]
         total = SequenceTask._summed(output.flatten(0, 1), tokens.flatten())
-        return {"loss": total / len(tokens), "tokens": (tokens != IGNORED).sum().to(total.dtype) / len(tokens)}
+        return {"loss": total / len(tokens), "tokens": (tokens != NO_TOKEN).sum().to(total.dtype) / len(tokens)}
 
     def example(self, target: Tree, outputs: int) -> Tensor:
         """See `Task`."""
@@ -132,15 +133,15 @@ class Translation(Task):
         source = batch.x["source"]
         said = self._said(call, source)
         for i, tokens in enumerate(said):
-            own = source[i][source[i] != IGNORED]
+            own = source[i][source[i] != NO_TOKEN]
             memory, state = read(call, own.unsqueeze(0))
             rows = []
-            for word in [NONE, *tokens]:
+            for word in [NO_TOKEN, *tokens]:
                 _, state, weights = step(call, memory, state, torch.tensor([word], device=source.device))
                 rows.append(weights[0])
             yield (
                 [(word,) for word in self.language.source_words(own.tolist())],
-                [*self.language.words(tokens), self.language.words([0])[0]],
+                self.language.words([*tokens, END]),
                 torch.stack(rows),
             )
 

@@ -16,7 +16,7 @@ from repro.seeds import generator
 from repro.storage.metrics import SPLITS
 
 NO_TOKEN = -1
-"""Behind the end of a sentence, and before its first word; `repro.tasks.IGNORED`."""
+"""Behind the end of a sentence, where it is `repro.tasks.IGNORED`, and before its first word."""
 END = 0  # the number of the token that ends a sentence
 POOL = 20  # batches whose sentences are sorted by length together
 EVALUATED = 64  # sentences evaluated at once; changes no number, only the speed
