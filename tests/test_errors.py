@@ -1,10 +1,11 @@
-"""Checks of numbers."""
+"""Checks of what a user brings: numbers, and packages of extras."""
 
 import math
+from pathlib import Path
 
 import pytest
 
-from repro.errors import UserError, number, whole
+from repro.errors import UserError, extra, number, whole
 from repro.storage.tables import finite
 
 NO_NUMBERS = [
@@ -38,3 +39,12 @@ def test_a_number_in_its_range() -> None:
 def test_no_whole_number(value: object) -> None:
     with pytest.raises(UserError, match="x must be a whole number of 1 or more, not "):
         whole("x", value, 1)
+
+
+def test_a_folder_of_its_name_is_no_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty_folder").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    for module in ("empty_folder", "not_there"):
+        with pytest.raises(UserError, match=rf"^x=1 needs the extra: pip install .*'\.\[y\]' .*'{module}'\)$"):
+            extra(module, "x=1", "y")
+    assert extra("json", "x=1", "y").dumps([1]) == "[1]"

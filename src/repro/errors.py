@@ -1,9 +1,10 @@
-"""Errors a user can cause, said in one line: what was wrong, what is allowed, what to do; and checks of numbers."""
+"""Errors a user can cause, said in one line: what was wrong, what is allowed, what to do; and checks that say them."""
 
 import math
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib import import_module
 from typing import Any
 
 
@@ -28,6 +29,26 @@ def unknown(what: str, name: str, known: Iterable[str]) -> UserError:
     near = get_close_matches(name, names, n=2, cutoff=0.6)
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     return UserError(f"unknown {what} {name!r}; known: {', '.join(names)}{hint}")
+
+
+def extra(module: str, what: str, name: str) -> Any:
+    """A module of a package that an extra brings, imported.
+
+    Args:
+        module: its dotted name.
+        what: what needs it, as the user knows it ("tensorboard=true").
+        name: of the extra.
+
+    Raises:
+        UserError: the package is missing; names the extra.
+    """
+    try:
+        found = import_module(module)
+        if found.__file__ is None:  # a folder of that name is a package of nothing
+            raise ImportError(f"No module named {module!r}")
+    except ImportError as error:
+        raise UserError(f"{what} needs the extra: pip install -c constraints.txt -e '.[{name}]' ({error})") from error
+    return found
 
 
 def number(name: str, value: object, low: float = -math.inf, high: float = math.inf, ends: str = "[]") -> float:

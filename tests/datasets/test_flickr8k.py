@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from loading import MIRROR, error_of, load, need_mirror
-from repro.datasets.captions import features, images
+from repro import errors
+from repro.datasets.captions import features
 from repro.datasets.captions.batches import Annotations, Captioned
 from repro.datasets.captions.flickr8k import captions, described, plain
 from repro.datasets.captions.images import mean_colours, pictures
@@ -186,7 +187,7 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr(images, "import_module", missing)
+    monkeypatch.setattr(errors, "import_module", missing)
     assert "-e '.[captions]' (No module named 'efficientnet_lite_pytorch')" in error_of("flickr8k")
 
 

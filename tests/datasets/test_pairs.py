@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from loading import error_of, load, need_mirror
+from repro import errors
 from repro.config.compose import compose
 from repro.config.run import resolve
-from repro.datasets.pairs import vocabulary
 from repro.datasets.pairs.batches import NO_TOKEN, Buckets
 from repro.datasets.pairs.corpora import unpacked
 from repro.datasets.pairs.read import aligned, lines
@@ -149,7 +149,7 @@ def test_the_missing_extra_is_named(folder: Path, monkeypatch: pytest.MonkeyPatc
     def missing(name: str) -> None:
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr(vocabulary, "import_module", missing)
+    monkeypatch.setattr(errors, "import_module", missing)
     assert "-e '.[text]' (No module named 'sacremoses')" in error_of("parallel_text", path=str(folder))
 
 

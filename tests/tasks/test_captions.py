@@ -13,9 +13,9 @@ import torch
 import captioned
 from captioned import PLACES, SIZES, THINGS, WAYS, scenes, things
 from conftest import Said, check_resuming, loop_of
+from repro import errors
 from repro.config.compose import compose
 from repro.config.run import resolve
-from repro.datasets.captions import images
 from repro.errors import UserError
 from repro.model.trees import mapped
 from repro.tasks import caption_scores, captions
@@ -243,8 +243,8 @@ def test_the_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> None:
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr(images, "import_module", missing)
-    with pytest.raises(UserError, match=r"captions need the extra: pip install .* -e '.\[captions\]'"):
+    monkeypatch.setattr(errors, "import_module", missing)
+    with pytest.raises(UserError, match=r"captioning needs the extra: pip install .* -e '.\[captions\]'"):
         task()
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from conftest import Said, check_resuming, loop_of
+from repro import errors
 from repro.config.compose import compose
 from repro.config.run import resolve
 from repro.tasks import translation
@@ -209,7 +210,7 @@ def test_the_missing_extra_is_named(words: list[str], monkeypatch: pytest.Monkey
     def missing(name: str) -> None:
         raise ImportError(f"No module named {name!r}")
 
-    monkeypatch.setattr(translation, "import_module", missing)
+    monkeypatch.setattr(errors, "import_module", missing)
     with pytest.raises(translation.UserError, match=r"-e '.\[text\]' \(No module named 'sacrebleu'\)"):
         prepare.components(resolve(compose(words)))
 

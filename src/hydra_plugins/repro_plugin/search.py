@@ -17,7 +17,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from repro.errors import UserError, whole
+from repro.errors import UserError, extra, whole
 from repro.storage.files import read_json, write_json
 from repro.storage.search import ASKED, DIRECTIONS, OUTCOME, value_of
 
@@ -132,12 +132,7 @@ class Search(Sweeper):
 
 
 def _optuna() -> Any:
-    try:
-        import optuna
-    except ImportError as error:
-        raise UserError(
-            f"hydra/sweeper=optuna needs the extra: pip install -c constraints.txt -e '.[search]' ({error})"
-        ) from error
+    optuna = extra("optuna", "hydra/sweeper=optuna", "search")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
 

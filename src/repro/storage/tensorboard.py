@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from repro.errors import UserError
+from repro.errors import extra
 from repro.storage.files import open_regular, write_all, write_atomic, writing
 from repro.storage.tables import Table, whole_lines
 
@@ -18,13 +18,8 @@ BINS = "histogram_"  # quantities that are no curve: the bins of a histogram, wh
 
 def check_installed() -> None:
     """Raise a `UserError` where TensorBoard's package is missing."""
-    try:
-        import tensorboard.compat.proto.event_pb2
-        import tensorboard.summary.writer.record_writer  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            f"tensorboard=true needs the extra: pip install -c constraints.txt -e '.[tensorboard]' ({error})"
-        ) from error
+    for module in ("compat.proto.event_pb2", "summary.writer.record_writer"):
+        extra(f"tensorboard.{module}", "tensorboard=true", "tensorboard")
 
 
 class Events:

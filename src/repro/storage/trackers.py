@@ -4,11 +4,10 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from repro.errors import UserError
+from repro.errors import UserError, extra
 from repro.storage.files import writing
 from repro.storage.locks import locked
 from repro.storage.tables import Table, whole_lines
@@ -27,12 +26,7 @@ def check_tracker(name: str, mode: str | None) -> None:
         raise UserError(
             f"{name}={mode}: take {name}=offline, which writes into the run's folder, {name}=online, or leave it out"
         )
-    try:
-        import_module(name).__version__  # noqa: B018 - a folder of that name is a package of nothing
-    except (ImportError, AttributeError) as error:
-        raise UserError(
-            f"{name}={mode} needs the extra: pip install -c constraints.txt -e '.[{name}]' ({error})"
-        ) from error
+    extra(name, f"{name}={mode}", name)
 
 
 class Names:

@@ -3,8 +3,7 @@
 import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from importlib import import_module
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from repro.datasets.about import About, Language
 from repro.datasets.pairs.batches import END, NO_TOKEN
+from repro.datasets.pairs.vocabulary import text_package
 from repro.datasets.protocol import Batch
 from repro.errors import UserError, number, whole
 from repro.model.architectures.recurrence import State
@@ -45,12 +45,7 @@ class Translation(Task):
         self.final = Beam(whole("task.beam", beam, 1), number("task.normalize", normalize, 0), longest)
         whole("task.longest", longest, 1)
         self.beam = replace(self.final, width=whole("task.beam_on_the_way", beam_on_the_way, 1))
-        try:
-            self.sacrebleu: Any = import_module("sacrebleu")
-        except ImportError as error:
-            raise UserError(
-                f"task=translation needs the extra: pip install -c constraints.txt -e '.[text]' ({error})"
-            ) from error
+        self.sacrebleu = text_package("sacrebleu")
         self.metrics = (LOSS, PERPLEXITY, replace(BLEU, method=self._signature()))
         self.language: Language | None = None
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repro.datasets.about import Colour
-from repro.errors import UserError
+from repro.errors import UserError, extra
 
 SIDE = 128  # pixels that the images of Flickr8k are high and wide here
 Pixels = NDArray[np.uint8]
@@ -19,12 +19,7 @@ Pixels = NDArray[np.uint8]
 
 def captions_package(name: str) -> Any:
     """A package of the extra `[captions]`; raises a `UserError` that names the extra where it is missing."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise UserError(
-            f"captions need the extra: pip install -c constraints.txt -e '.[captions]' ({error})"
-        ) from error
+    return extra(name, "captioning", "captions")
 
 
 def pictures(archive: bytes, names: Sequence[str], side: int) -> Iterator[Pixels]:

@@ -6,10 +6,9 @@ The packages of the extra `[text]` are imported where they are used.
 import io
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 from typing import Any
 
-from repro.errors import UserError, whole
+from repro.errors import UserError, extra, whole
 
 END, UNKNOWN = "<eos>", "<unk>"
 SPECIAL = (END, UNKNOWN)  # numbers 0 and 1
@@ -38,12 +37,7 @@ def check_texts(longest: int, subset: int | None, held_out: int | None, **sizes:
 
 def text_package(name: str) -> Any:
     """A package of the extra `[text]`; raises a `UserError` that names the extra where it is missing."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise UserError(
-            f"translation needs the extra: pip install -c constraints.txt -e '.[text]' ({error})"
-        ) from error
+    return extra(name, "translation", "text")
 
 
 def tokenized(lines: Iterable[str], language: str) -> list[str]:
