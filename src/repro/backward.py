@@ -1,4 +1,7 @@
-"""Backward rules for a net that exists: its activation modules stay, what they pass back is changed, in place."""
+"""Backward rules for a net that exists: what its activations pass back is changed, in place.
+
+Each activation module becomes the `function` of a module that holds the rule, until `exact` takes that away again.
+"""
 
 from functools import partial
 
@@ -10,10 +13,11 @@ from repro.model.surgery import under_rule
 
 
 def exact(model: nn.Module) -> nn.Module:
-    """Plain back-propagation again; returns the net itself.
+    """Plain back-propagation again, with the activation modules in their places as before; returns the net itself.
 
     Raises:
-        UserError: the net has no activation module; so for all of these.
+        UserError: the net has no activation module; so for all of these, and for the others also where a layer of
+            torch's computes its activation as a function, which no rule reaches.
     """
     return under_rule(model, rules.exact)
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import weight_norm
 
 import repro
 from repro.activations import NoisySigmoid, NoisyTanh
@@ -90,6 +91,47 @@ def test_noisy_units_in_every_gate(kind: Any, sites: int) -> None:
     assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in taking)
     net.eval()
     assert torch.equal(flat(net(x))[0], flat(net(x))[0])
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_it_is_called_as_before(kind: Any) -> None:
+    layer, ours = (net if isinstance(net, nn.LSTM | nn.GRU) else net.layer for net in pair(kind, num_layers=2))
+    x = torch.randn(7, 3, 4, dtype=torch.float64)
+    ours.flatten_parameters()
+    for found in (ours(x, hx=None), ours(input=x), ours(x, hx=ours(x)[1])):
+        assert flat(found)[0].shape == (7, 3, 5)
+    for name in ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "mode"):
+        assert getattr(ours, name) == getattr(layer, name)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 5), (3, 7, 5), (1, 7, 4), (1, 5), (7, 5)], ids=str)
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_states_of_other_shapes_are_refused_as_torch_does(kind: Any, shape: tuple[int, ...]) -> None:
+    x, h = torch.randn(6, 7, 4, dtype=torch.float64), torch.zeros(shape, dtype=torch.float64)
+    for net in pair(kind):
+        with pytest.raises(RuntimeError, match=r"xpected hidden|hx"):
+            net(x, (h, h) if kind is nn.LSTM else h)
+        with pytest.raises(ValueError, match="Expected input to be 2D or 3D, got 1D instead"):
+            net(x[0, 0])
+
+
+@pytest.mark.parametrize("kind", [nn.LSTM, nn.GRU])
+def test_what_a_layer_was_given_is_not_thrown_away(kind: Any) -> None:
+    class Own(kind):  # type: ignore[misc]
+        def forward(self, input: Tensor, hx: Any = None) -> Any:
+            return super().forward(2 * input, hx)
+
+    hooked, normed = kind(4, 5), weight_norm(kind(4, 5), "weight_hh_l0")
+    hooked.register_forward_hook(lambda *_: None)
+    for layer, what in (
+        (Own(4, 5), "Own has a forward of its own"),
+        (hooked, f"{kind.__name__} has hooks"),
+        (normed, "has parametrized weights"),
+    ):
+        net = Net(layer)
+        with pytest.raises(UserError, match=f"{what}, which other activations within it would lose"):
+            repro.replace(net, {"tanh": nn.Tanh})
+        assert net.layer is layer
 
 
 def test_mistakes_are_named() -> None:

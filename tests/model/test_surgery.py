@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 import repro
 from repro.activations import ESP, NoisySigmoid, NoisyTanh
@@ -217,3 +218,97 @@ def test_rules_can_be_changed_and_taken_back() -> None:
     assert not torch.allclose(gradient(repro.backward.clipped(model, 0.5)), exact)
     assert torch.equal(gradient(repro.backward.exact(model)), exact)
     assert sum(isinstance(m, nn.Tanh) for m in model.modules()) == 2
+    assert [type(m) for m in (model[1], model[2][2])] == [nn.Tanh, nn.Tanh]
+
+
+def test_after_exact_the_net_is_as_it_was() -> None:
+    model = nn.Sequential(nn.Linear(8, 5), nn.PReLU(), nn.ReLU(inplace=True))
+    before = copy.deepcopy(model.state_dict())
+    ruled = repro.backward.linear(model)
+    assert list(ruled.state_dict()) == ["0.weight", "0.bias", "1.function.weight"]
+    assert not ruled[2].function.inplace
+    repro.backward.exact(repro.backward.scaled(ruled, 0.5))
+    model.load_state_dict(before)
+    assert [type(m) for m in model] == [nn.Linear, nn.PReLU, nn.ReLU]
+    assert model[2].inplace
+
+
+def test_without_gradients_a_rule_computes_the_function_of_infinity_too() -> None:
+    a = torch.tensor([-torch.inf, 0.0, torch.inf])
+    gate = nn.Sequential(nn.Sigmoid())
+    for rule in (repro.backward.linear, repro.backward.clipped):
+        with torch.no_grad():
+            assert torch.equal(rule(gate)(a), torch.tensor([0.0, 0.5, 1.0]))
+    half = torch.full((1,), 6e4, dtype=torch.float16)
+    with torch.no_grad():
+        assert repro.backward.scaled(gate, 4.0)(half) == 1
+
+
+@pytest.mark.parametrize("ruled", [False, True], ids=["bare", "ruled"])
+@pytest.mark.parametrize("padded", [False, True], ids=["whole", "padded"])
+@pytest.mark.parametrize("kind", [nn.ReLU, nn.GELU])
+def test_encoders_do_not_take_their_fast_path(kind: type[nn.Module], padded: bool, ruled: bool) -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, activation=kind(), batch_first=True)
+    model = nn.Sequential(nn.TransformerEncoder(layer, 2)).eval()
+    if ruled:
+        repro.backward.linear(model)
+    repro.replace(model, {kind.__name__.lower(): NoisyTanh(units=16)})
+    x, mask = torch.randn(4, 5, 8), torch.arange(5).expand(4, 5) > 2 if padded else None
+    wanted = model[0](x, src_key_padding_mask=mask)
+    with torch.no_grad():
+        torch.testing.assert_close(model[0](x, src_key_padding_mask=mask), wanted)
+
+
+SEALED = {
+    "RNN": lambda: nn.RNN(3, 3, nonlinearity="relu"),
+    "RNNCell": lambda: nn.RNNCell(3, 3, nonlinearity="relu"),
+    "TransformerEncoderLayer": lambda: nn.TransformerEncoderLayer(4, 2),
+    "TransformerDecoderLayer": lambda: nn.TransformerDecoderLayer(4, 2, activation=functional.relu),
+}
+
+
+@pytest.mark.parametrize("name", SEALED)
+def test_functions_that_nothing_reaches_are_named(name: str) -> None:
+    model = nn.Sequential(SEALED[name](), nn.ReLU(), nn.SiLU())
+    with pytest.raises(UserError, match=rf"no rule reaches the functions within 0 \({name}\); "):
+        repro.backward.linear(model)
+    with pytest.raises(UserError, match=rf"replace cannot reach the functions within 0 \({name}\); "):
+        repro.replace(model, {"relu": nn.Tanh})
+    assert isinstance(model[1], nn.ReLU)
+    repro.replace(repro.backward.exact(model), {"silu": nn.Tanh})
+    for cell in (nn.LSTMCell(3, 3), nn.GRUCell(3, 3)):
+        with pytest.raises(UserError, match=r"take an nn.LSTM or nn.GRU, or write the step with modules"):
+            repro.backward.linear(nn.Sequential(cell, nn.ReLU()))
+
+
+def test_a_transformer_layer_given_a_module_is_reached() -> None:
+    model = nn.Sequential(nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0))
+    model[0].activation = nn.ReLU()
+    x = torch.randn(3, 2, 4)
+    plain = model(x)
+    assert torch.equal(repro.backward.linear(model)(x), plain)
+    assert not torch.allclose(repro.replace(model, {"relu": nn.Tanh})(x), plain)
+
+
+def test_mistakes_in_arguments_are_named() -> None:
+    for wrong in (torch.tanh, functional.relu):
+        with pytest.raises(UserError, match=rf"without being given anything, .*; {wrong.__name__} says: "):
+            repro.replace(net(nn.Tanh(), nn.Tanh()), {"tanh": wrong})
+    with pytest.raises(UserError, match=r"replace takes a torch.nn.Module, not str"):
+        repro.replace("x", {"tanh": nn.ReLU})  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"replace takes a mapping, .*, not str"):
+        repro.replace(net(nn.Tanh(), nn.Tanh()), "tanh")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"a backward rule takes a torch.nn.Module, not str"):
+        repro.backward.linear("x")  # type: ignore[arg-type]
+    for whole in (nn.Tanh(), nn.LSTM(2, 3)):
+        with pytest.raises(UserError, match=rf"the net itself is .* \({type(whole).__name__}\); give it a module"):
+            repro.replace(whole, {"tanh": nn.ReLU})
+    with pytest.raises(UserError, match=r"the net itself is an activation .* \(Tanh\); give it a module"):
+        repro.backward.linear(nn.Tanh())
+
+    class Two(nn.ReLU):
+        def forward(self, input: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+            return super().forward(input), input
+
+    with pytest.raises(UserError, match="for a function that gives one tensor, not a tuple"):
+        repro.backward.linear(nn.Sequential(nn.Linear(8, 3), Two()))(X)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from repro.errors import number, whole
+from repro.errors import UserError, number, whole
 
 Function = Callable[[Tensor], Tensor]
 Rule = Callable[[Function, Tensor], Tensor]
@@ -27,7 +27,8 @@ def exact(function: Function, a: Tensor) -> Tensor:
 
     Returns:
         function(a), same shape; so for every rule below, whose parameters inside the function keep their true
-        gradient. None of those is the gradient of any loss: a finite-difference check fails by design.
+        gradient. None of those is the gradient of any loss: a finite-difference check fails by design. Where gradients
+        are on, they need `a`, and `scaled` its product with the slope, to be finite: they give NaN for infinity.
     """
     return function(a)
 
@@ -80,10 +81,19 @@ def surrogate(function: Function, a: Tensor, sharpness: float) -> Tensor:
 
 
 def with_gradient_of(carrier: Tensor, function: Function, a: Tensor) -> Tensor:
-    """function(a), and towards `a` the gradient of `carrier`."""
+    """function(a), and towards `a`, finite numbers, the gradient of `carrier`.
+
+    Raises:
+        UserError: the function gives something else than one tensor.
+    """
+    if not torch.is_grad_enabled():
+        return function(a)
+    out = function(a.detach())
+    if not isinstance(out, Tensor):
+        raise UserError(f"a backward rule is for a function that gives one tensor, not a {type(out).__name__}")
     # The difference is exactly zero and only carries the gradient; adding it last leaves every
     # bit of the value alone, which carrier + (f(a) - carrier) would not.
-    return function(a.detach()) + (carrier - carrier.detach())
+    return out + (carrier - carrier.detach())
 
 
 class LinearAbove:

@@ -1,7 +1,7 @@
 """Other activations and backward rules for a net that is there already."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import nn
@@ -28,6 +28,26 @@ WITHIN: dict[str, type[nn.Module]] = {"tanh": nn.Tanh, "sigmoid": nn.Sigmoid}
 Replacement = nn.Module | Callable[[], nn.Module]
 
 
+class Ruled(Nonlinearity):
+    """Put around an activation of somebody's net for its rule; `function` is the activation.
+
+    Args:
+        function, rule: as in `Nonlinearity`; a function that works in place does not until it is bare again.
+    """
+
+    def __init__(self, function: nn.Module, rule: Rule) -> None:
+        super().__init__(function, rule)
+        self.in_place = bool(getattr(function, "inplace", False))
+        if self.in_place:
+            setattr(function, "inplace", False)  # noqa: B010  # the rule needs the pre-activation
+
+    def bare(self) -> nn.Module:
+        """The activation as it was."""
+        if self.in_place:
+            setattr(self.function, "inplace", True)  # noqa: B010
+        return self.function
+
+
 def replace(model: nn.Module, replacements: Mapping[str, Replacement], example: Any = None) -> nn.Module:
     """Put other activations into a net, in place.
 
@@ -36,7 +56,7 @@ def replace(model: nn.Module, replacements: Mapping[str, Replacement], example: 
             become `WithActivations`, with its weights under other names. What `forward` calls as a function stays. A
             module that stands at several places gets another at each; a recurrent layer stays one.
         replacements: by class name in lower case ("tanh", "relu", "gelu"), a module, of which every place gets a copy
-            of its own, or a function that makes one.
+            of its own, or a function that makes one. A class derived from torch's goes by its own name.
         example: a batch; it tells an activation with parameters how many units its layer has. Without it the last
             layer in front counts, in the order in which the net holds them.
 
@@ -44,10 +64,16 @@ def replace(model: nn.Module, replacements: Mapping[str, Replacement], example: 
         The net itself; it is as it was if there is an error.
 
     Raises:
-        UserError: the net has no such module, what is to replace it is none, or an activation cannot be told its
-            number of units.
+        UserError: the net has no such module, or is one itself; what is to replace it is none; an activation cannot be
+            told its number of units; or such a function stands where nothing reaches it: in torch's other recurrent
+            layers and cells, in a transformer layer made with a function, or in an `nn.LSTM` or `nn.GRU` with more to
+            it than weights (hooks, a parametrization, a `forward` of its own, a projection).
     """
-    modules = [(name, m) for name, m in model.named_modules(remove_duplicate=False) if name]
+    modules = _modules("replace", model)
+    if not isinstance(replacements, Mapping):
+        raise UserError(f'replace takes a mapping, e.g. {{"tanh": torch.nn.ReLU}}, not {type(replacements).__name__}')
+    if sealed := [why for functions, why in _sealed(modules, opens=(nn.LSTM, nn.GRU)) if functions & {*replacements}]:
+        raise UserError(f"replace cannot reach {sealed[0]}; or call it on the modules beside that one alone")
     places = [(name, m) for name, m in modules if isinstance(m, ACTIVATIONS)]
     recurrent = [(name, m) for name, m in modules if isinstance(m, nn.LSTM | nn.GRU)]
     there = sorted({type(m).__name__.lower() for _, m in places} | ({*WITHIN} if recurrent else set()))
@@ -66,7 +92,7 @@ def replace(model: nn.Module, replacements: Mapping[str, Replacement], example: 
         layers = {layer: WithActivations(layer, unit, gate) for _, layer in recurrent}
         made += [(name, layers[layer]) for name, layer in recurrent]
     for name, module in made:
-        model.set_submodule(name, module)
+        _put(model, name, module)
     return model
 
 
@@ -77,29 +103,78 @@ def under_rule(model: nn.Module, rule: Rule) -> nn.Module:
         The net itself.
 
     Raises:
-        UserError: the net has no activation module, or torch's own recurrent layers, whose functions have no place.
+        UserError: the net has no activation module or is one itself, or has layers of torch's whose activation is no
+            module.
     """
-    modules = [(name, m) for name, m in model.named_modules(remove_duplicate=False) if name]
+    modules = _modules("a backward rule", model)
+    if not is_exact(rule) and (sealed := _sealed(modules)):
+        raise UserError(f"no rule reaches {sealed[0][1]}")
     places: list[tuple[str, nn.Module]] = [(name, m) for name, m in modules if isinstance(m, ACTING)]
     within = [f"{name}." for name, m in places if isinstance(m, Nonlinearity)]
     places = [(name, m) for name, m in places if not name.startswith(tuple(within))]
-    sealed = [f"{name} ({type(m).__name__})" for name, m in modules if isinstance(m, nn.LSTM | nn.GRU)]
-    if sealed and not is_exact(rule):
-        raise UserError(
-            f"no rule reaches the functions within {sealed[0]}; first open it with "
-            'repro.replace(model, {"tanh": torch.nn.Tanh}), which changes no number'
-        )
     if not places:
         raise UserError("the net has no activation module that could have a backward rule")
-    ruled: dict[nn.Module, Nonlinearity] = {}
+    ruled: dict[nn.Module, Ruled] = {}
     for name, module in places:
-        if isinstance(module, Nonlinearity):
+        if isinstance(module, Ruled) and is_exact(rule):
+            _put(model, name, module.bare())
+        elif isinstance(module, Nonlinearity):
             module.rule = rule
-            continue
-        if getattr(module, "inplace", False):
-            setattr(module, "inplace", False)  # noqa: B010  # the rule needs the pre-activation
-        model.set_submodule(name, ruled.setdefault(module, Nonlinearity(module, rule)))
+        elif not is_exact(rule):
+            ruled[module] = ruled.get(module) or Ruled(module, rule)
+            _put(model, name, ruled[module])
     return model
+
+
+def _modules(what: str, model: nn.Module) -> list[tuple[str, nn.Module]]:
+    """All of a net, by every name; the net's own is empty."""
+    if not isinstance(model, nn.Module):
+        raise UserError(f"{what} takes a torch.nn.Module, not {type(model).__name__}")
+    if isinstance(model, (*ACTING, nn.LSTM, nn.GRU)):
+        raise UserError(
+            f"{what} acts in place, and the net itself is an activation or a recurrent layer ({type(model).__name__}); "
+            "give it a module that holds it, e.g. torch.nn.Sequential(net)"
+        )
+    return list(model.named_modules(remove_duplicate=False))
+
+
+def _sealed(
+    modules: Iterable[tuple[str, nn.Module]], opens: tuple[type[nn.Module], ...] = ()
+) -> list[tuple[set[str], str]]:
+    """Functions within layers of torch's that are no modules, by their names, and in words what to do about them.
+
+    Args:
+        modules: by name.
+        opens: kinds of layers whose functions are reached.
+    """
+    found: list[tuple[set[str], str]] = []
+    for name, m in modules:
+        where = f"the functions within {name or 'the net'} ({type(m).__name__})"
+        own = getattr(m, "activation", None)
+        if isinstance(m, opens):
+            continue
+        if isinstance(m, nn.LSTM | nn.GRU):
+            cure = 'first open it with repro.replace(model, {"tanh": torch.nn.Tanh}), which changes no number'
+            found.append(({*WITHIN}, f"{where}; {cure}"))
+        elif isinstance(m, nn.RNNBase | nn.RNNCellBase):
+            functions = {m.nonlinearity} if isinstance(m, nn.RNN | nn.RNNCell) else {*WITHIN}
+            found.append((functions, f"{where}; take an nn.LSTM or nn.GRU, or write the step with modules"))
+        elif isinstance(m, nn.TransformerEncoderLayer | nn.TransformerDecoderLayer) and not isinstance(own, nn.Module):
+            functions = {getattr(own, "__name__", "")}
+            found.append((functions, f"{where}; first give it a module: layer.activation = torch.nn.ReLU()"))
+    return found
+
+
+def _put(model: nn.Module, name: str, module: nn.Module) -> None:
+    """Put a module into a place, and tell torch's encoders around it that their fast path knows nothing of it."""
+    model.set_submodule(name, module)
+    while name:
+        name = name.rpartition(".")[0]
+        holder = model.get_submodule(name)
+        if isinstance(holder, nn.TransformerEncoderLayer):
+            holder.activation_relu_or_gelu = 0
+        elif isinstance(holder, nn.TransformerEncoder):
+            holder.use_nested_tensor = False
 
 
 def _maker(what: Replacement) -> Callable[[int], nn.Module]:
@@ -115,7 +190,13 @@ def _maker(what: Replacement) -> Callable[[int], nn.Module]:
 
 def _fitting(name: str, what: Replacement, front: Front) -> nn.Module:
     """What goes to a place, in the type and on the device of the layer in front."""
-    module = what() if callable(what) and not isinstance(what, nn.Module) else copy.deepcopy(what)
+    try:
+        module = what() if callable(what) and not isinstance(what, nn.Module) else copy.deepcopy(what)
+    except TypeError as error:  # as of torch.tanh, which wants a tensor
+        raise UserError(
+            "replace takes a module or a function that makes one without being given anything, e.g. torch.nn.ReLU; "
+            f"{getattr(what, '__name__', what)} says: {str(error).partition(chr(10))[0]}"
+        ) from error
     if not isinstance(module, nn.Module):
         raise UserError(
             f"replace takes a module or a function that makes one, e.g. torch.nn.ReLU, not {type(module).__name__}"
