@@ -133,6 +133,8 @@ def test_mistakes_are_named(tmp_path: Path) -> None:
         repro.run(["a=b"])  # type: ignore[arg-type]
     with pytest.raises(UserError, match="unknown paper or experiment 'nopaper'"):
         repro.table("nopaper")
+    with pytest.raises(UserError, match=r"table takes PAPER or PAPER/EXPERIMENT, .*, not int"):
+        repro.table(3)  # type: ignore[arg-type]
 
 
 def test_the_ledger() -> None:

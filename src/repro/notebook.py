@@ -174,8 +174,11 @@ def table(what: str | None = None, results_dir: str | Path = "results", scale: s
     Raises:
         UserError: unknown paper or experiment, or no tables.
     """
+    from repro.errors import UserError
     from repro.study.ledger import ledger
 
+    if not isinstance(what, str | None):
+        raise UserError(f"table takes PAPER or PAPER/EXPERIMENT, a text, or None for all, not {type(what).__name__}")
     return ledger(what, scale, results_dir)
 
 

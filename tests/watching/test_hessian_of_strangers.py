@@ -168,3 +168,22 @@ def test_mistakes_are_named() -> None:
             repro.hessian(net(), lambda out, _: out, (X, Y), method)
     with pytest.raises(UserError, match=r"loss_fn must give .*, not float"):
         repro.hessian(net(), lambda *_: 1.0, (X, Y))
+
+
+def test_arguments_of_other_kinds_are_named() -> None:
+    loss, weight = functional.cross_entropy, torch.tensor([1.0, 3.0])
+    for told, arguments in {
+        "hessian takes a torch.nn.Module, not str": ("x", loss, (X, Y)),
+        "no parameters": (nn.Tanh(), loss, (X, Y)),
+        "loss_fn must be a function, .*, not 'mse'": (net(), "mse", (X, Y)),
+        "unknown method of a Hessian 'None'": (net(), loss, (X, Y), None),
+        "data must be batches, .*, not int": (net(), loss, 3),
+        "data must be batches, .*, not a Dataset of single samples": (net(), loss, TensorDataset(X, Y)),
+        "must hold tensors of samples, .*, not NoneType": (net(), loss, (X, None)),
+        "must hold tensors of samples, .*, not str": (net(), loss, ({"x": X, "name": "a"}, Y)),
+        "must hold tensors of samples, .*, not a tensor of one": (net(), loss, list(TensorDataset(X, Y))),
+        "all is computed in float64": (net(), lambda out, y: loss(out, y, weight=weight), (X, Y)),
+    }.items():
+        with pytest.raises(UserError, match=told):
+            repro.hessian(*arguments)  # type: ignore[arg-type]
+    repro.hessian(net(), lambda out, y: loss(out, y, weight=weight.to(out)), (X, Y))
