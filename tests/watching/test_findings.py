@@ -102,3 +102,14 @@ def test_before_the_first_step() -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_rules_name_experiments_that_are_there(rule: Rule) -> None:
     assert (experiments_dir() / f"{rule.shown_by}.yaml").is_file()
+
+
+def test_only_rules_that_could_say_something_are_named() -> None:
+    columns = ["step", "layer", "depth", "quantity", "value"]
+    rows = [(0, layer, depth, "gradient_norm", 1.0) for depth, layer in enumerate("ab", 1)]
+    layers = pd.DataFrame(rows, columns=columns)
+    none = pd.DataFrame(columns=["step", "value"])
+    assert "looked for (numbers that are not finite)." in report(layers, none)
+    third = pd.DataFrame([(0, "c", 3, "gradient_norm", 1.0)], columns=columns)
+    assert "finite, vanishing gradients, exploding gradients)." in report(pd.concat([layers, third]), none)
+    assert "nothing that a rule is about" in report(layers.assign(depth=0), none)

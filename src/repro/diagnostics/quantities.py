@@ -89,7 +89,8 @@ def dead_share(out: "Tensor") -> "Tensor":
     "unit_spread",
     "units",
     unit="as *h*, ≥ 0",
-    says="mean over samples (and places) of the biased standard deviation of *h*ᵢᵤ over units (channels); 0: all alike",
+    says="mean over samples (and places) of the biased standard deviation of *h*ᵢᵤ over units (channels); 0: all "
+    "alike, or there is one",
 )
 def unit_spread(out: "Tensor") -> "Tensor":
     """(replicas, samples, units, ...) to (replicas,); 0 or more."""

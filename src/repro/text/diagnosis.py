@@ -44,13 +44,21 @@ class Rule:
         name: in a word or two.
         says: quantity and threshold, as a condition.
         shown_by: the experiment in which it is seen to matter.
+        reads: the quantities it is about, one of them or more.
         finds: from a measurement, in the order of depth, to what is the case, in words; None where it is not.
+        layers: so many must have been read, or it says nothing.
     """
 
     name: str
     says: str
     shown_by: str
+    reads: Sequence[str]
     finds: Callable[[Readings], str | None]
+    layers: int = 1
+
+    def looks(self, rows: Readings) -> bool:
+        """Whether there is enough to look at."""
+        return sum(row.quantity in self.reads and row.depth > 0 for row in rows) >= self.layers
 
 
 @dataclass(frozen=True)
@@ -70,19 +78,35 @@ def findings(layers: "pd.DataFrame") -> list[Finding]:
     Args:
         layers: step, layer, depth, quantity, value, as in `layers.csv`; of several seeds the median counts.
     """
+    return found(_last(layers))
+
+
+def _last(layers: "pd.DataFrame") -> Readings:
+    """What was measured at the last step."""
     if layers.empty:
         return []
     last = layers.loc[layers["step"] == layers["step"].max(), list(Reading._fields)]
-    return found(Reading(*row) for row in last.itertuples(index=False))
+    return [Reading(*row) for row in last.itertuples(index=False)]
 
 
 def found(readings: Iterable[Reading]) -> list[Finding]:
     """As `findings`, of what was measured at one step, several seeds in any order; needs no pandas."""
+    rows = _medians(readings)
+    return [Finding(rule, words) for rule in looked_for(rows) if (words := rule.finds(rows)) is not None]
+
+
+def looked_for(readings: Iterable[Reading]) -> list[Rule]:
+    """The rules that can say something of what was measured at one step."""
+    rows = _medians(readings)
+    return [rule for rule in RULES if rule.looks(rows)]
+
+
+def _medians(readings: Iterable[Reading]) -> Readings:
+    """Over the seeds, in the order of depth."""
     values: dict[tuple[int, str, str], list[float]] = {}
     for depth, layer, quantity, value in readings:
         values.setdefault((int(depth), layer, quantity), []).append(value)
-    rows = [Reading(*place, _median(values[place])) for place in sorted(values)]
-    return [Finding(rule, words) for rule in RULES if (words := rule.finds(rows)) is not None]
+    return [Reading(*place, _median(values[place])) for place in sorted(values)]
 
 
 def _median(values: Sequence[float]) -> float:
@@ -91,7 +115,7 @@ def _median(values: Sequence[float]) -> float:
 
 
 def report(layers: "pd.DataFrame", losses: "pd.DataFrame") -> str:
-    """The findings as text: a line for each with its rule below, or one that says that nothing was found.
+    """The findings as text: a line for each with its rule below, or one that says what was looked for in vain.
 
     Args:
         layers: as in `findings`.
@@ -106,8 +130,9 @@ def report(layers: "pd.DataFrame", losses: "pd.DataFrame") -> str:
         lines.append(f"  - the loss is not finite from step {lost.min()} on; the rest says where it began")
     lines += [f"  - {finding}" for finding in findings(layers)]
     if len(lines) == 1:
-        looked = ", ".join(rule.name for rule in RULES)
-        lines.append(f"  nothing is wrong of what was looked for ({looked}).")
+        looked = ", ".join(rule.name for rule in looked_for(_last(layers)))
+        found_none = f"nothing is wrong of what was looked for ({looked})" if looked else "nothing that a rule is about"
+        lines.append(f"  {found_none}.")
     return "\n".join(lines)
 
 
@@ -145,7 +170,7 @@ def _beside(quantity: str, end: str, above: bool, words: str) -> Callable[[Readi
 
     def finds(rows: Readings) -> str | None:
         own = _of(rows, quantity)
-        if len(own) < 3 or not (at_end := own[0 if end == "first" else -1].value) > 0:
+        if not (at_end := own[0 if end == "first" else -1].value) > 0:
             return None
         bad = [row for row in own if (row.value / at_end > RISE if above else row.value / at_end < FALL)]
         if not bad:
@@ -186,7 +211,7 @@ def _alike(rows: Readings) -> str | None:
         if row.value <= ALIKE * (own := size.get(row.place, 0.0)) and own > 0
     }
     bad = [row for row in rows if row.place in alike]
-    return f"{_places(bad, rows)}: all units do the same, and will go on so" if bad else None
+    return f"{_places(bad, rows)}: all units do the same, where there are several, and will go on so" if bad else None
 
 
 RULES: Sequence[Rule] = (
@@ -194,52 +219,68 @@ RULES: Sequence[Rule] = (
         "numbers that are not finite",
         "a quantity is infinite or undefined",
         "training_deep_networks/initialization",
+        FINITE,
         _not_finite,
     ),
     Rule(
         "vanishing gradients",
         f"gradient_norm below {FALL:g} of the last layer's",
         "training_deep_networks/depth_and_activation",
+        ("gradient_norm",),
         _beside("gradient_norm", "last", False, "the gradient is {} of the last layer's"),
+        layers=3,
     ),
     Rule(
         "exploding gradients",
         f"gradient_norm above {RISE:g} times the last layer's",
         "training_deep_networks/initialization",
+        ("gradient_norm",),
         _beside("gradient_norm", "last", True, "the gradient is {} times the last layer's"),
+        layers=3,
     ),
     Rule(
         "fading signals",
         f"activation_std below {FALL:g} of the first layer's",
         "training_deep_networks/initialization",
+        ("activation_std",),
         _beside("activation_std", "first", False, "the signal's standard deviation is {} of the first layer's"),
+        layers=3,
     ),
     Rule(
         "growing signals",
         f"activation_std above {RISE:g} times the first layer's",
         "training_deep_networks/initialization",
+        ("activation_std",),
         _beside("activation_std", "first", True, "the signal's standard deviation is {} times the first layer's"),
+        layers=3,
     ),
     Rule(
-        "saturated units", f"saturated_share above {SATURATED:g}", "training_deep_networks/initialization", _saturated
+        "saturated units",
+        f"saturated_share above {SATURATED:g}",
+        "training_deep_networks/initialization",
+        ("saturated_share",),
+        _saturated,
     ),
     Rule(
         "dead units",
         f"dead_share above {DEAD:g}",
         "training_deep_networks/activations",
+        ("dead_share",),
         _above("dead_share", DEAD, "up to {:.0%} of the units give 0 for every sample"),
     ),
-    Rule("units all alike", "unit_spread is 0", "training_deep_networks/initialization", _alike),
+    Rule("units all alike", "unit_spread is 0", "training_deep_networks/initialization", ("unit_spread",), _alike),
     Rule(
         "weights that stand still",
         f"update_ratio below {STILL:g}, where 1e-3 is usual",
         "training_deep_networks/initialization",
+        ("update_ratio",),
         _still,
     ),
     Rule(
         "weights that leap",
         f"update_ratio above {RASH:g}, where 1e-3 is usual",
         "training_deep_networks/batch_normalization",
+        ("update_ratio",),
         _above("update_ratio", RASH, "an update moves the weights by up to {:.2g} of their size"),
     ),
 )

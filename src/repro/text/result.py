@@ -72,7 +72,10 @@ def _diagnosis(folder: Path, summary: Mapping[str, Any]) -> list[str]:
         return []
     found = diagnosis.found(readings)[:MOST_WRONG]
     if not found:
-        return [line("what is wrong", f"nothing of {len(diagnosis.RULES)} things that were looked for in its layers")]
+        looked = len(diagnosis.looked_for(readings))
+        return (
+            [line("what is wrong", f"nothing of {looked} things that were looked for in its layers")] if looked else []
+        )
     return [line("what is wrong" if i == 0 else "", one.words) for i, one in enumerate(found)]
 
 
