@@ -16,6 +16,7 @@ from repro.diagnostics.spectrum import TOLERANCES, Exact, Lanczos, Method, Quadr
 from repro.errors import UserError, pair, unknown
 from repro.model.trees import leaves
 from repro.tasks import Task
+from repro.watching.loss import check_mean
 
 METHODS: dict[str, Callable[[], Method]] = {
     "exact": lambda: Exact(TOLERANCES, None, False),
@@ -33,9 +34,7 @@ class _Loss(Task):
     def measure(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
         """The loss, a mean over the batch."""
         loss = self.loss_fn(output, target)
-        if not isinstance(loss, Tensor) or loss.dim():
-            got = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-            raise UserError(f"loss_fn must give a batch's mean loss, a tensor of one number without a shape, not {got}")
+        check_mean(loss)
         return {"loss": loss}
 
 

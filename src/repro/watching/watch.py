@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from repro.errors import UserError, pair, whole
 from repro.model.architectures.recurrence import unfused
 from repro.watching.hooks import Hooks, undisturbed
+from repro.watching.loss import check_mean, one_number
 from repro.watching.parts import Part, is_compiled, parts_of
 from repro.watching.seen import Seen
 
@@ -38,7 +39,8 @@ class Watch:
     several that are accumulated, scales `gradient_norm` with it, and leaves every ratio as it is.
 
     Raises:
-        UserError: an argument is out of range, or the net has no layer that could be looked at.
+        UserError: an argument is out of range, the net has no layer that could be looked at, or the probe's loss is no
+            single number.
     """
 
     def __init__(
@@ -82,13 +84,13 @@ class Watch:
             loss: of the batch, if it is to be kept; read at the steps looked at only, so that no GPU is waited for.
 
         Raises:
-            UserError: the watch was closed.
+            UserError: the watch was closed, or the loss is no single number.
         """
         if self.closed:
             raise UserError("this watch is closed; call step() inside its with block, or make another")
         if self._seen is not None:
             if loss is not None:
-                self._losses.append((self.steps, loss.item() if isinstance(loss, Tensor) else float(loss)))
+                self._losses.append((self.steps, one_number(loss)))
             self._end(self._seen)
         self.steps += 1
         self._begin()
@@ -174,6 +176,7 @@ class Watch:
         try:
             with unfused(self.model), undisturbed(self.model), torch.enable_grad(), eager:
                 loss = self.loss_fn(self.model(*x) if isinstance(x, tuple) else self.model(x), y)
+                check_mean(loss)
                 trained = [p for p in self.model.parameters() if p.requires_grad]
                 if trained and loss.requires_grad:
                     torch.autograd.grad(loss, trained, allow_unused=True)
