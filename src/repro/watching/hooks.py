@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 from repro.model.recurrent import WithActivations
@@ -120,9 +121,19 @@ def _when_it_flows(values: Any, part: Part, seen: Seen) -> None:
 
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
-    """Whatever happens within, random numbers and the net's buffers are as before afterwards."""
+    """Whatever happens within, random numbers, buffers and attributes of the net's modules are as before afterwards.
+
+    Random numbers are those of torch, NumPy, Python, and of every `torch.Generator` that is a module's attribute. What
+    an attribute holds is not looked into. Lazy modules get their sizes within, and keep them.
+    """
     cuda = sorted({p.get_device() for p in model.parameters() if p.is_cuda})
-    buffers = {name: value.clone() for name, value in model.named_buffers()}
+    modules = [module for module in model.modules() if not _is_lazy(module)]
+    held = [vars(module) for module in modules]
+    held += [own for module in modules for own in (module._buffers, module._parameters, module._modules)]
+    kept = [(own, dict(own)) for own in held]
+    buffers = [(value, value.clone()) for module in modules for value in module.buffers(recurse=False)]
+    own_rngs = [value for own in held for value in own.values() if isinstance(value, torch.Generator)]
+    drawn = [(rng, rng.get_state()) for rng in own_rngs]
     states = random.getstate(), np.random.get_state()
     with torch.random.fork_rng(devices=cuda):
         try:
@@ -130,7 +141,17 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
         finally:
             random.setstate(states[0])
             np.random.set_state(states[1])
+            for rng, state in drawn:
+                rng.set_state(state)
+            for own, before in kept:
+                for name in own.keys() - before.keys():
+                    del own[name]
+                own.update(before)
             with torch.no_grad():
-                for name, value in model.named_buffers():  # some may have come into being within
-                    if name in buffers and not torch.equal(value, buffers[name]):
-                        value.copy_(buffers[name])
+                for value, old in buffers:
+                    if not torch.equal(value, old):
+                        value.copy_(old)
+
+
+def _is_lazy(module: nn.Module) -> bool:
+    return any(map(is_lazy, (*module.parameters(recurse=False), *module.buffers(recurse=False))))
