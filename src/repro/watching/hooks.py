@@ -1,7 +1,7 @@
 """Hooks on a net and on its optimizers, hung up for one step and taken down again; none of them changes a number."""
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,29 +48,52 @@ class Hooks:
         weighted = [part for part in parts if part.weights]
         before: dict[str, list[Tensor]] = {}
 
-        def pre(optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+        def late(optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+            """Whether its step is what computes the gradients, in a closure, or takes a `GradScaler`'s scale off."""
+            given = [one for one in (*args, *kwargs.values()) if one is not None and one is not optimizer]
+            return bool(given) or getattr(optimizer, "grad_scale", None) is not None
+
+        def pre(optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             own = {id(p) for group in optimizer.param_groups for p in group["params"]}
             for part in weighted:
                 if any(id(weight) in own for weight in part.weights):
-                    seen.arrives(part)
-                    before[part.name] = [weight.detach().clone() for weight in part.weights]
+                    before[part.name] = [weight.clone() for weight in part.matrices()]
+                    seen.stands(part, before[part.name])
+                    if not late(optimizer, args, kwargs):
+                        seen.pulls(part)
 
-        def post(_optimizer: torch.optim.Optimizer, _args: Any, _kwargs: Any) -> None:
+        def post(optimizer: torch.optim.Optimizer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             for part in weighted:
                 if part.name in before:
-                    seen.moves(part, before.pop(part.name))
+                    if late(optimizer, args, kwargs):
+                        seen.pulls(part)
+                    seen.moves(part, before.pop(part.name), part.matrices())
 
         self._handles += [register_optimizer_step_pre_hook(pre), register_optimizer_step_post_hook(post)]
 
     def take_down(self) -> None:
-        """Leave nothing on the net and its optimizers."""
+        """Leave nothing on the net, its optimizers and what it was given."""
         for handle in self._handles:
             handle.remove()
         self._handles.clear()
 
-    def look(self) -> bool:
-        """Whether the call that is going on is one to look at."""
-        return torch.is_grad_enabled() and (self.model.training or self._in_evaluation)
+    def look(self, part: Part, seen: Seen) -> bool:
+        """Whether the call of a part that is going on is one to look at.
+
+        Those without gradients are none, but have their depth from it: checkpointing that is reentrant calls all parts
+        that way first, and again from the last to the first.
+        """
+        # What is traced, by torch.compile or torch.func, is no call with numbers.
+        if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+            return False
+        if not (self.model.training or self._in_evaluation):
+            return False
+        seen.place(part)
+        return torch.is_grad_enabled()
+
+    def follow(self, values: Any, flow: "_Flow") -> None:
+        """Look at the gradient of a tensor; asked for before anything can change the tensor in place."""
+        self._handles.append(values.register_hook(flow))
 
 
 class _Hook:
@@ -85,25 +108,42 @@ class _Hook:
 
 class _Before(_Hook):
     def __call__(self, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        a = output_of(args or tuple(kwargs.values()))
-        if a is None or not self.hooks.look():
-            return
-        if not self.part.acts:  # its own activations come first, and stand at its depth
-            self.seen.place(self.part)
+        a, _ = output_of(args or tuple(kwargs.values()))
+        # A layer's own activations come first, and stand at its depth.
+        if a is None or not self.hooks.look(self.part, self.seen) or not self.part.acts:
             return
         self.seen.enters(self.part, a)
         if a.requires_grad:
-            _when_it_flows(a, self.part, self.seen)
+            self.hooks.follow(a, _Flow(self.part, self.seen, self.seen.samples_first(self.part, a.shape)))
 
 
 class _After(_Hook):
     def __call__(self, _module: nn.Module, _args: tuple[Any, ...], out: Any) -> None:
-        h = output_of(out)
-        if h is None or not self.hooks.look():
+        h, packed = output_of(out)
+        if h is None or not self.hooks.look(self.part, self.seen):
             return
-        self.seen.leaves(self.part, h)
+        self.seen.leaves(self.part, h, packed)
         if not self.part.acts and h.requires_grad:
-            _when_it_flows(h, self.part, self.seen)
+            self.hooks.follow(h, _Flow(self.part, self.seen, self.seen.samples_first(self.part, h.shape, packed)))
+
+
+class _Flow:
+    """The gradient of what one call was given or put out: the sum over the passes back that come to it."""
+
+    def __init__(self, part: Part, seen: Seen, samples_first: Callable[[Tensor], Tensor]) -> None:
+        self.part, self.seen, self.samples_first = part, seen, samples_first
+        self.sum: Tensor | None = None
+
+    def __call__(self, gradient: Tensor) -> None:
+        # One that is differentiated again, as for a penalty on it, is no loss's; several at once are none of one loss.
+        functorch = torch._C._functorch
+        batched = functorch.is_legacy_batchedtensor(gradient) or functorch.is_functorch_wrapped_tensor(gradient)
+        if torch.is_grad_enabled() or batched:
+            return
+        self.sum = gradient if self.sum is None else self.sum + gradient
+        self.seen.flows(self.part, self.samples_first(self.sum), self)
+        if not torch._C._autograd._get_current_graph_task_keep_graph():  # there can be no other pass
+            self.sum = None
 
 
 def _nothing(*_: Any) -> None:
@@ -112,11 +152,6 @@ def _nothing(*_: Any) -> None:
 
 def _nothing_of() -> Any:
     return _nothing
-
-
-def _when_it_flows(values: Any, part: Part, seen: Seen) -> None:
-    """Note the gradient of a tensor when there is one; registered before anything can change the tensor in place."""
-    values.register_hook(lambda gradient: seen.flows(part, gradient))
 
 
 @contextmanager

@@ -36,7 +36,8 @@ class Watch:
         bins: of every layer's histogram, of about 10,000 of its activations; 0 = none.
 
     Gradients are those of the loss that is differentiated: a loss that was scaled, by a `GradScaler` or as one of
-    several that are accumulated, scales `gradient_norm` with it, and leaves every ratio as it is.
+    several that are accumulated, scales `gradient_norm` with it, and leaves every ratio as it is. Several passes back
+    through one forward count as one of the summed loss; one with `create_graph=True` counts in none.
 
     Raises:
         UserError: an argument is out of range, the net has no layer that could be looked at, or the probe's loss is no
@@ -121,12 +122,15 @@ class Watch:
         """What is found at the last look, in plain words, each with its rule and the experiment that shows it."""
         from repro.text.diagnosis import report
 
-        notes = []
-        if self._compiled():
-            notes.append(
-                "The net is compiled: only weights, gradients and updates are seen; give probe=(inputs, targets)."
-            )
-        return "\n".join([report(self.table, self.losses), *notes])
+        said = report(self.table, self.losses)
+        why = ""
+        if self.probe is None and is_compiled(self.model):
+            why = "The net is compiled"
+        elif self._rows and not any(row[0] == self._rows[-1][0] and row[3] == "activation_mean" for row in self._rows):
+            why = "No call of the net itself, in training mode and with gradients, was seen"
+        if not why:
+            return said
+        return f"{said}\n{why}: only weights, their gradients and updates are seen; give probe=(inputs, targets)."
 
     def overview(self) -> "Picture":
         """Losses, activations and gradients by layer in one figure; `save(path)` writes it, a notebook shows it.
@@ -150,9 +154,6 @@ class Watch:
 
     def _due(self) -> bool:
         return self.steps % self.every == 0 or (self.steps in EARLY and self.steps < self.every)
-
-    def _compiled(self) -> bool:
-        return self.probe is None and is_compiled(self.model)
 
     def _begin(self) -> None:
         """Before a step that is to be looked at, hang the hooks up."""
@@ -187,6 +188,7 @@ class Watch:
         self._hooks.take_down()
         for part in self._parts:
             if part.weights and not seen.updated(part):  # by an optimizer that is none of torch's, or by none
-                seen.arrives(part)
+                seen.stands(part, part.matrices())
+                seen.pulls(part)
         self._rows += [(self.steps, *row) for row in seen.rows()]
         self._seen = None
