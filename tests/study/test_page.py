@@ -10,7 +10,8 @@ import pytest
 from fabricated import write_claims, write_csv
 from repro.cli import main
 from repro.errors import UserError
-from repro.paths import CLONE, experiments_dir
+from repro.paths import CLONE
+from repro.study import page
 from repro.study.experiment import load
 from repro.study.page import NOTICE, by_hand, filled, papers, update
 from repro.study.publish import update_page
@@ -204,8 +205,8 @@ def test_a_wrong_reference_is_one_line(reference: str, error: str, clone: Path) 
 
 def drift(paper: str, results_dir: Path) -> list[str]:
     """A line for everything in which a page may say something else than the tables; none where it cannot."""
-    page = experiments_dir() / paper / "README.md"
-    old = not page.is_file() or page.read_text() != filled(paper, results_dir)
+    readme = page.experiments_dir() / paper / "README.md"
+    old = not readme.is_file() or readme.read_text(encoding="utf-8") != filled(paper, results_dir)
     return [*([f"{paper}: run make pages"] if old else []), *by_hand(paper)]
 
 

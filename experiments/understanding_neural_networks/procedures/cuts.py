@@ -18,7 +18,33 @@ from ..datasets.half_planes import normals
 SPLIT = "cuts"  # of curves.csv
 
 
-class TrainAndCompare:
+class Compared(Loop):
+    """A training loop that compares weights after its last step.
+
+    Attributes:
+        first: name of the first layer's weights.
+        normals: (sides, 2).
+    """
+
+    first: str
+    normals: np.ndarray
+
+    def advance(self) -> Scored | None:
+        """See `Work`."""
+        scored = super().advance()
+        if not self.finished:
+            return scored
+        weights = self.learner.weights[self.first].detach().double()
+        weights = weights if self.learner.stacked else weights[None]
+        if weights.shape[1] < len(self.normals):
+            return scored
+        found = np.array([cosine(own.numpy(force=True), self.normals) for own in weights])
+        epoch = self.step / self.per_epoch
+        self.rows.curves += [(seed, self.step, epoch, SPLIT, "cosine", float(found[i])) for i, seed in self.alive()]
+        return (scored or {}) | {(SPLIT, "cosine"): found}
+
+
+class TrainAndCompare(Train):
     """Train a net of one hidden layer, then compare its units' weights with the normals of half-planes.
 
     `cuts_cosine` in the tables is the least |cosine| between a normal and the weights of the unit that goes with it:
@@ -28,48 +54,24 @@ class TrainAndCompare:
         angles: of the normals, in degrees, as the data set has them.
     """
 
+    kind = Compared
+
     def __init__(self, angles: list[float]) -> None:
         self.normals = normals(angles)
 
-    def __call__(self, prepared: Prepared) -> "Compared":
+    def __call__(self, prepared: Prepared) -> Compared:
         """The work: training, and one look at the end.
 
         Raises:
             UserError: the net's first layer does not look at two inputs.
         """
-        loop = Train()(prepared)
+        loop = super().__call__(prepared)
+        assert isinstance(loop, Compared)
         first = loop.learner.layers[0].weight if loop.learner.layers else None
         if first is None or loop.learner.weights[first].shape[-1] != self.normals.shape[1]:
             raise UserError("procedure=train_and_compare is for points in the plane; take dataset=half_planes, say")
-        return Compared(loop, first, self.normals)
-
-
-class Compared:
-    """The steps of a `Loop`; after the last one the comparison is noted down. The rest of `Work` is the loop's own."""
-
-    def __init__(self, loop: Loop, first: str, normals: np.ndarray) -> None:
-        self.loop, self.first, self.normals = loop, first, normals
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.loop, name)
-
-    def advance(self) -> Scored | None:
-        """See `Work`."""
-        scored = self.loop.advance()
-        if not self.loop.finished:
-            return scored
-        weights = self.loop.learner.weights[self.first].detach().double()
-        weights = weights if self.loop.learner.stacked else weights[None]
-        if weights.shape[1] < len(self.normals):
-            return scored
-        found = np.array([cosine(own.numpy(force=True), self.normals) for own in weights])
-        epoch = self.loop.step / self.loop.per_epoch
-        self.loop.rows.curves += [
-            (seed, self.loop.step, epoch, SPLIT, "cosine", float(found[i]))
-            for i, seed in enumerate(self.loop.seeds)
-            if i not in self.loop.diverged
-        ]
-        return (scored or {}) | {(SPLIT, "cosine"): found}
+        loop.first, loop.normals = first, self.normals
+        return loop
 
 
 def cosine(weights: np.ndarray, normals: np.ndarray) -> float:

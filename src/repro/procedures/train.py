@@ -16,7 +16,9 @@ from repro.training.trial import explained
 
 
 class Train:
-    """Train the run's nets."""
+    """Train the run's nets, in loops of a kind."""
+
+    kind: type[Loop] = Loop
 
     def __call__(self, prepared: Prepared) -> Loop:
         """The training loop, ready to start.
@@ -28,7 +30,7 @@ class Train:
         optimizer = new_optimizer(prepared, learner)
         _check_monitor(prepared)
         curvature = None if parts.hessian is None else Curvature(parts.hessian, learner, prepared.feed)
-        return Loop(
+        return self.kind(
             learner,
             prepared.feed,
             optimizer,
