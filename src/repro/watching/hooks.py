@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -127,11 +128,15 @@ class _After(_Hook):
             self.hooks.follow(h, _Flow(self.part, self.seen, self.seen.samples_first(self.part, h.shape, packed)))
 
 
+_NUMBERS = count()
+
+
 class _Flow:
     """The gradient of what one call was given or put out: the sum over the passes back that come to it."""
 
     def __init__(self, part: Part, seen: Seen, samples_first: Callable[[Tensor], Tensor]) -> None:
         self.part, self.seen, self.samples_first = part, seen, samples_first
+        self.call = f"call {next(_NUMBERS)}"  # by a name, since what is seen would hold itself with what it saw
         self.sum: Tensor | None = None
 
     def __call__(self, gradient: Tensor) -> None:
@@ -141,7 +146,7 @@ class _Flow:
         if torch.is_grad_enabled() or batched:
             return
         self.sum = gradient if self.sum is None else self.sum + gradient
-        self.seen.flows(self.part, self.samples_first(self.sum), self)
+        self.seen.flows(self.part, self.samples_first(self.sum), self.call)
         if not torch._C._autograd._get_current_graph_task_keep_graph():  # there can be no other pass
             self.sum = None
 

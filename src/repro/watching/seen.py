@@ -4,7 +4,7 @@ Numbers are taken at once, as tensors without a graph on the device where they w
 and a GPU is not waited for before the step is over.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -93,12 +93,12 @@ class Seen:
             return lambda gradient: gradient.transpose(0, 1)
         return lambda gradient: gradient
 
-    def flows(self, part: Part, gradient: Tensor, call: object) -> None:
+    def flows(self, part: Part, gradient: Tensor, call: str) -> None:
         """The gradient of the loss with respect to a pre-activation: into an activation, or out of a layer.
 
         Args:
             gradient: (samples, ...).
-            call: what it belongs to; of several gradients of one call the last counts.
+            call: its name; of several gradients of one call the last counts.
         """
         if not gradient.numel():
             return
@@ -106,8 +106,8 @@ class Seen:
         samples = samples if samples.dim() > 2 else samples[..., None]
         self._note(part, "gradient_norm", gradient_norm(samples), call)
         if isinstance(part.module, RECURRENT) and samples.dim() == 4:
-            in_time = gradient_through_time(samples)
-            self._note(part, tuple(f"gradient_through_time_{t:02d}" for t in range(in_time.shape[1])), in_time, call)
+            for t, norm in enumerate(gradient_through_time(samples)[0]):  # of which other calls may have fewer
+                self._note(part, f"gradient_through_time_{t:02d}", norm, call)
 
     def stands(self, part: Part, weights: Sequence[Tensor]) -> None:
         """The weights of a part before an update; several count as one long one."""
@@ -130,15 +130,11 @@ class Seen:
 
     def rows(self) -> Iterator[tuple[str, int, str, float]]:
         """Layer, depth, quantity, and the mean over the calls, read from the device here; by depth, the model last."""
-        sums: dict[str, dict[str, float]] = defaultdict(dict)
-        calls: Counter[tuple[str, str]] = Counter()  # a step of time may be one of some calls only
+        means: dict[str, dict[str, float]] = {part: {} for part in self.depths}
         for (layer, names), values in self.values.items():
-            each = list(values.values())
-            total = each[0] if len(each) == 1 else torch.stack(each).sum(0)
-            for name, value in zip(names, total.tolist(), strict=True):
-                sums[layer][name] = sums[layer].get(name, 0.0) + value
-                calls[layer, name] += len(each)
-        means = {part: {name: v / calls[part, name] for name, v in sums[part].items()} for part in self.depths}
+            calls = list(values.values())
+            mean = calls[0] if len(calls) == 1 else torch.stack(calls).mean(0)
+            means[layer].update(zip(names, mean.tolist(), strict=True))
         for layer, depth in sorted(self.depths.items(), key=lambda item: item[1]):
             yield from ((layer, depth, quantity, value) for quantity, value in means[layer].items())
         weighted = [own for own in means.values() if "weight_norm" in own and "gradient_norm" in own]
@@ -146,7 +142,7 @@ class Seen:
         if len(norms) > 2:  # hidden layers: the last layer is the net's answer
             yield MODEL, 0, "vanishing_ratio", norms[0] / norms[-2] if norms[-2] else float("nan")
 
-    def _note(self, part: Part, names: str | tuple[str, ...], values: Tensor, call: object = None) -> None:
+    def _note(self, part: Part, names: str | tuple[str, ...], values: Tensor, call: str | None = None) -> None:
         """As many values as names, of one call: of the one that is named, or of another."""
         key = (names,) if isinstance(names, str) else names
         known = self.values[part.name, key]
