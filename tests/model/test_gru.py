@@ -140,7 +140,7 @@ def test_which_pairs_walk_the_loop(name: str) -> None:
     assert layer(pair).fusable == (name in FUSED)
     assert not layer(pair, "before").fusable
     assert not layer(pair, make=LayerFactory(pair, linear, none)).fusable
-    assert not layer(pair, make=LayerFactory(pair, exact, none, Binary())).fusable
+    assert not layer(pair, make=LayerFactory(pair, exact, none, Binary(None))).fusable
 
 
 def test_every_gate_starts_by_itself() -> None:

@@ -152,6 +152,34 @@ def test_binary_weights_are_signs_and_learn_as_if_they_were_not():
     torch.testing.assert_close(hidden.weight.grad, ((g @ signs) * (a.abs() <= 1)).T @ x)
 
 
+@pytest.mark.parametrize("seeds", [1, 2], ids=["single", "stacked"])
+def test_what_a_binary_net_puts_out_can_be_normalized(seeds):
+    words = ("weight=binary", "activation=sign", "backward=clipped", "normalization=batch", "architecture.depth=1")
+    plain, *_ = modules_of(*words, seeds=seeds)
+    normalized, task, x, y = modules_of(*words, "weight.normalize_output=true", seeds=seeds)
+    stacked = learner(normalized, tuple(range(seeds)), task, torch.device("cpu"))
+    losses = stacked.gradients(Batch(x.expand(seeds, *x.shape), y.expand(seeds, *y.shape)))["loss"]
+    for before, loss in zip(plain, losses, strict=True):
+        out = before(x)  # the same weights: sums of so many signs, whole numbers
+        assert torch.equal(out, out.round())
+        out = (out - out.mean(0)) / (out.var(0, unbiased=False) + 1e-5).sqrt()
+        torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(out, y))
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["dataset=digits"], "weight.normalize_output=true needs normalization=batch or another"),
+        (["dataset=digits", "architecture=kan", "normalization=batch"], "is for architecture=mlp, cnn, vgg and resnet"),
+    ],
+    ids=["without normalization", "another output layer"],
+)
+def test_where_outputs_cannot_be_normalized(words, error, tmp_path):
+    run = resolve(compose([*words, "weight=binary", "weight.normalize_output=true", f"results_dir={tmp_path}"]))
+    with pytest.raises(UserError, match=error):
+        train(run)
+
+
 @pytest.mark.parametrize("architecture", ["lstm", "ntm"])
 @pytest.mark.parametrize("words", [["backward=linear"], ["backward=feedback_alignment"]], ids=str)
 def test_recurrent_nets_take_every_rule(architecture, words, tmp_path):

@@ -20,10 +20,10 @@ class LayerFactory:
         rule: the backward rule that wraps each of them.
         normalize: (features, spatial dimensions) to a module.
         weight: makes the layers with weights; None = as the backward rule needs them.
-        asked_for: the groups that an architecture has asked for so far: "activation", or nothing.
+        asked_for: the groups that an architecture has asked for so far: "activation", "output", or nothing.
 
     Raises:
-        UserError: binary weights with random feedback.
+        UserError: binary weights with random feedback, or with an output to normalize and no normalization.
     """
 
     activation: Activation
@@ -35,11 +35,24 @@ class LayerFactory:
     def __post_init__(self) -> None:
         if self.weight is not None and isinstance(self.rule, FeedbackAlignment):
             raise UserError("weight=binary and backward=feedback_alignment both want to make the layers; leave one out")
+        if self.normalizes_output and isinstance(self.normalize(2, 1), nn.Identity):
+            raise UserError("weight.normalize_output=true needs normalization=batch or another, not none, the default")
+
+    @property
+    def normalizes_output(self) -> bool:
+        """Whether `output` makes more than a linear layer."""
+        return self.weight is not None and self.weight.normalize_output
 
     @property
     def weights(self) -> Weights:
         """Makes linear and convolutional layers."""
         return self.weight or (Feedback(self.rule) if isinstance(self.rule, FeedbackAlignment) else Plain())
+
+    def output(self, inputs: int, outputs: int, bias: bool = True) -> nn.Module:
+        """The layer at the end of a net, (n, inputs) to (n, outputs)."""
+        self.asked_for.add("output")
+        layer = self.weights.linear(inputs, outputs, bias)
+        return nn.Sequential(layer, self.normalize(outputs, 1)) if self.normalizes_output else layer
 
     def unit(self, units: int) -> Nonlinearity:
         """A layer of tanh-like hidden units."""

@@ -29,7 +29,14 @@ class Binary:
     """Weights count by their sign, -1 or +1, and learn as if they counted as they are (Hubara et al. 2016).
 
     The gradient towards a weight passes the sign unchanged; biases stay real.
+
+    Args:
+        normalize_output: puts normalization behind the output layer too, as the authors' code does: sums of n signs are
+            as large as √n, and a softmax of such numbers is sure of what it says from the start. None = no.
     """
+
+    def __init__(self, normalize_output: bool | None) -> None:
+        self.normalize_output = bool(normalize_output)
 
     def linear(self, inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
         """As `Plain.linear`."""

@@ -261,6 +261,11 @@ def _models(run: Run, parts: Components, data: Dataset, x: Tree) -> Iterator[nn.
             raise UserError(
                 f"this architecture has no place for an activation, so that {word} has no meaning; leave it out"
             )
+        if parts.layer_factory.normalizes_output and "output" not in parts.layer_factory.asked_for:
+            raise UserError(
+                "weight.normalize_output is for architecture=mlp, cnn, vgg and resnet, whose output layer is made "
+                "with it; leave it out"
+            )
         order = call_order(module, x) if order is None and x is not None else order
         settle(module, parts.layer_factory, order)
         with explained("initialization"):

@@ -78,7 +78,7 @@ class CNN(nn.Module):
         flat = counts[-1] * height * width
         sizes = [flat, *(whole_sizes("architecture.hidden", hidden) if hidden else [])]
         self.hidden = nn.ModuleList(Hidden(a, b, bias, dropout, make) for a, b in pairwise(sizes))
-        self.output = make.weights.linear(sizes[-1], outputs, bias)
+        self.output = make.output(sizes[-1], outputs, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) to (batch, outputs)."""

@@ -67,7 +67,7 @@ class MLP(nn.Module):
         sizes = [math.prod(shape), *(whole_sizes("architecture.width", width, depth) if depth else [])]
         self.input_noise = GaussianNoise(input_noise) if input_noise is not None else nn.Identity()
         self.hidden = nn.ModuleList(Hidden(inputs, units, bias, dropout, make) for inputs, units in pairwise(sizes))
-        self.output = make.weights.linear(sizes[-1], outputs, bias)
+        self.output = make.output(sizes[-1], outputs, bias)
         self.activation = make.unit(outputs) if activate_output else nn.Identity()
         if exact_output:
             if not isinstance(self.activation, Nonlinearity):

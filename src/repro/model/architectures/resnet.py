@@ -114,7 +114,7 @@ class ResNet(nn.Module):
             for i in range(count):
                 inputs, channels = channels, width * 2**stage
                 self.hidden.append(Block(inputs, channels, 2 if stage and not i else 1, shortcut, bias, make))
-        self.output = make.weights.linear(channels, outputs)
+        self.output = make.output(channels, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) to (batch, outputs)."""

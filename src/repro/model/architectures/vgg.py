@@ -48,7 +48,7 @@ class VGG(nn.Module):
                 self.hidden.append(Block(inputs, factor * width, 3, bias, pooled and i == count - 1, make))
                 inputs = factor * width
             sides = [side // 2 if pooled else side for side in sides]
-        self.output = make.weights.linear(inputs * sides[0] * sides[1], outputs, bias)
+        self.output = make.output(inputs * sides[0] * sides[1], outputs, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, height, width) to (batch, outputs)."""
