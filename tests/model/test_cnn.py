@@ -18,7 +18,7 @@ SHAPES = [(1, 28, 28), (3, 9, 7), (2, 4, 5)]
 @pytest.mark.parametrize("stride", [None, 1, 2, 3])
 @pytest.mark.parametrize("kernel", [3, 5])
 def test_outputs_are_those_of_torchs_functions(shape, stride, kernel):
-    net = CNN(shape, 3, MAKE, [2, 4], kernel, stride, [5], True, 0.0).double()
+    net = CNN(shape, 3, MAKE, [2, 4], kernel, stride, [5], True, 0.0, None).double()
     x = torch.randn(6, *shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     h = x
     for block in net.blocks:
@@ -31,6 +31,6 @@ def test_outputs_are_those_of_torchs_functions(shape, stride, kernel):
 
 
 def test_a_stride_of_two_leaves_as_much_as_pooling_does_of_even_sides():
-    pooled, strided = (CNN((1, 28, 28), 10, MAKE, [8, 16], 3, stride, [], True, 0.0) for stride in (None, 2))
+    pooled, strided = (CNN((1, 28, 28), 10, MAKE, [8, 16], 3, stride, [], True, 0.0, None) for stride in (None, 2))
     assert pooled.output.in_features == strided.output.in_features == 16 * 7 * 7
     assert strided(torch.zeros(1, 1, 28, 28)).shape == (1, 10)

@@ -17,6 +17,7 @@ from repro.datasets.protocol import Batch
 from repro.diagnostics.probe import layers_of
 from repro.model import backward, normalization
 from repro.model.activations import Activation, Nonlinearity
+from repro.model.architectures.cnn import CNN
 from repro.model.architectures.resnet import Block, Pad
 from repro.model.architectures.vgg import VGG
 from repro.model.layer_factory import LayerFactory
@@ -157,11 +158,14 @@ class Minus(nn.Module):
         return -a
 
 
-def test_the_pooling_comes_after_the_activation() -> None:
+@pytest.mark.parametrize(("first", "found"), [(None, -1), (True, -4)], ids=["by default", "asked for"])
+def test_the_pooling_comes_after_the_activation_or_before(first: bool | None, found: int) -> None:
     make = LayerFactory(Activation(Minus, nn.Sigmoid), backward.exact, normalization.none)
-    layer = VGG((1, 2, 2), 3, make, depth=11, width=1, bias=False).hidden[0]
-    nn.init.dirac_(layer.convolution.weight)
-    assert layer(torch.tensor([[[[1.0, 2], [3, 4]]]])).item() == -1
+    vgg = VGG((1, 2, 2), 3, make, depth=11, width=1, bias=False, pool_first=first)
+    cnn = CNN((1, 2, 2), 3, make, [1], 3, None, [], False, 0.0, first)
+    for layer in (vgg.hidden[0], cnn.blocks[0]):
+        nn.init.dirac_(layer.convolution.weight)
+        assert layer(torch.tensor([[[[1.0, 2], [3, 4]]]])).item() == found
 
 
 def resnet_twin(module: nn.Module, x: Tensor, projected: bool) -> Tensor:

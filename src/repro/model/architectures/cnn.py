@@ -10,10 +10,18 @@ from repro.model.layer_factory import LayerFactory, image_shape, whole_sizes
 
 
 class Block(nn.Module):
-    """Convolution → normalization → activation → 2×2 max-pooling if asked for, in this order."""
+    """Convolution → normalization → activation → 2×2 max-pooling if asked for, in this order, or pooling second."""
 
     def __init__(
-        self, inputs: int, channels: int, kernel: int, bias: bool, pooled: bool, make: LayerFactory, stride: int = 1
+        self,
+        inputs: int,
+        channels: int,
+        kernel: int,
+        bias: bool,
+        pooled: bool,
+        make: LayerFactory,
+        stride: int = 1,
+        pool_first: bool = False,
     ) -> None:
         super().__init__()
         self.convolution = make.weights.convolution(
@@ -22,11 +30,14 @@ class Block(nn.Module):
         self.normalization = make.normalize(channels, 2)
         self.activation = make.unit(channels)
         self.pool = nn.MaxPool2d(2) if pooled else nn.Identity()
+        self.pool_first = pool_first
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, inputs, height, width) to (batch, channels, height, width), halved and rounded down if pooled."""
-        out: Tensor = self.pool(self.activation(self.normalization(self.convolution(x))))
-        return out
+        a = self.convolution(x)
+        a = self.normalization(self.pool(a) if self.pool_first else a)
+        out: Tensor = self.activation(a)
+        return out if self.pool_first else self.pool(out)
 
 
 class CNN(nn.Module):
@@ -42,9 +53,10 @@ class CNN(nn.Module):
         hidden: units of the fully connected layers.
         bias: biases in every layer.
         dropout: probability in [0, 1) that a fully connected unit is dropped in training.
+        pool_first: pools before the normalization, not behind the activation; None = no.
 
     Raises:
-        UserError: inputs are no images, or too small for so many poolings.
+        UserError: inputs are no images, or too small for so many poolings; there are none to come first.
     """
 
     def __init__(
@@ -58,6 +70,7 @@ class CNN(nn.Module):
         hidden: list[int],
         bias: bool,
         dropout: float,
+        pool_first: bool | None,
     ) -> None:
         super().__init__()
         inputs, height, width = image_shape("cnn", shape)
@@ -65,6 +78,10 @@ class CNN(nn.Module):
             raise UserError(f"architecture.kernel must be odd and 1 or more, not {kernel}")
         if stride is not None:
             whole("architecture.stride", stride, 1)
+            if pool_first:
+                raise UserError(
+                    "architecture.pool_first is about poolings, and with architecture.stride there are none"
+                )
         elif min(height, width) >> len(channels) < 1:
             raise UserError(
                 f"architecture.channels has {len(channels)} blocks, each halving the image, but the images "
@@ -72,7 +89,9 @@ class CNN(nn.Module):
             )
         counts = [inputs, *whole_sizes("architecture.channels", channels)]
         step, pooled = stride or 1, stride is None
-        self.blocks = nn.ModuleList(Block(a, b, kernel, bias, pooled, make, step) for a, b in pairwise(counts))
+        self.blocks = nn.ModuleList(
+            Block(a, b, kernel, bias, pooled, make, step, bool(pool_first)) for a, b in pairwise(counts)
+        )
         for _ in channels:
             height, width = (n // 2 if pooled else -(-n // step) for n in (height, width))
         flat = counts[-1] * height * width
