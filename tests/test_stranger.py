@@ -170,7 +170,7 @@ def size(out: "Tensor") -> "Tensor":
 TESTS = {
     "activation": ("model/test_activations.py", "model/test_cell.py", "config/test_build.py", "-k", "bent"),
     "architecture": ("config/test_build.py", "-k", "narrow"),
-    "quantity": ("diagnostics/test_quantities.py", "-k", "twin or page"),
+    "quantity": ("diagnostics/test_quantities.py", "-k", "every_quantity or page or mlp-tanh-single"),
     "procedure": ("config/test_build.py", "-k", "dice"),
     "experiment": ("study/test_experiments.py", "-k", "chance"),
     "rooms": ("test_layers.py", "config/test_config.py"),

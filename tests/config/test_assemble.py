@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from hydra import initialize_config_dir
 
+from hydras_own import composed
 from repro.config.assemble import Assembler
-from repro.config.compose import Composer, compose_initialized
+from repro.config.compose import Composer
 from repro.config.groups import GROUPS, option_files
 from repro.config.run import checked, plain
 from repro.config.yaml_files import read
@@ -23,7 +24,7 @@ def test_an_option_is_put_together_as_hydra_does(word: str) -> None:
     for study in ((), ("experiment=esp_mean_field/linear",)):
         words = [*study, *([] if word.startswith("diagnostics=") else ["diagnostics=hessian"]), word, "seed=3"]
         with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-            expected = plain(compose_initialized(words))
+            expected = plain(composed(words))
             many = Composer()
             assert repr(many.settings(words)) == repr(expected)
         assert not many._chosen, "Hydra was asked"
@@ -72,7 +73,7 @@ def test_a_value_that_must_be_given_is_asked_for() -> None:
         with pytest.raises(UserError, match=r"dataset\.path"):
             many.settings(["dataset=table"])
         words = ["dataset=table", "dataset.path=a.csv", "dataset.target=y"]
-        assert repr(many.settings(words)) == repr(plain(compose_initialized(words)))
+        assert repr(many.settings(words)) == repr(plain(composed(words)))
 
 
 def test_a_list_in_turn_with_a_number() -> None:
@@ -80,7 +81,7 @@ def test_a_list_in_turn_with_a_number() -> None:
         many = Composer()
         for width in ("[8,2]", "7", "[3]", "[8,2]", "7"):
             words = ["diagnostics.steps=[1,2]", f"architecture.width={width}"]
-            expected = plain(compose_initialized(words))
+            expected = plain(composed(words))
             assert repr(many.settings(words)) == repr(expected)
             assert checked(many.settings(words)).id == checked(expected).id
         assert not many._chosen

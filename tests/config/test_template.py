@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 from hydra import initialize_config_dir
+from omegaconf import OmegaConf
 
+from hydras_own import composed
 from repro.config import compose as composing
-from repro.config.compose import Composer, compose, compose_initialized
+from repro.config.compose import Composer, compose
 from repro.config.run import checked, plain, resolve
 from repro.errors import UserError
 from repro.paths import conf_dir, experiments_dir
@@ -46,7 +48,7 @@ def test_many_are_composed_as_one_by_one() -> None:
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         many = Composer()
         for words in [*jobs, *jobs[:2], ["hessian=null"], ["diagnostics=hessian", "hessian=null", "seed=1"]]:
-            one, other = resolve(compose_initialized(words)), resolve(many(words))
+            one, other = resolve(composed(words)), resolve(many(words))
             assert checked(many.settings(words)) == other
             assert (one.id, one.folder, one.seeds) == (other.id, other.folder, other.seeds)
             assert one.settings == other.settings
@@ -76,7 +78,7 @@ def test_values_in_turn_are_composed_as_one_by_one(jobs: list[list[str]]) -> Non
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
         many = Composer()
         for words in [*jobs, *jobs]:
-            one = plain(compose_initialized(words))
+            one = plain(composed(words))
             assert repr(many.settings(words)) == repr(one)
 
 
@@ -84,7 +86,7 @@ def test_a_whole_study_is_composed_as_one_by_one(monkeypatch: pytest.MonkeyPatch
     study = load("training_deep_networks/dropout")
     jobs = [job.overrides for job in study.jobs("full")][::8]
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        expected = [repr(plain(compose_initialized(words))) for words in jobs]
+        expected = [repr(plain(composed(words))) for words in jobs]
         hydra_is_not_asked(monkeypatch)
         many = Composer()
         assert [repr(many.settings(words)) for words in jobs] == expected
@@ -98,7 +100,7 @@ def test_after_a_mistake_the_next_is_composed_as_ever() -> None:
             with pytest.raises(UserError) as told:
                 many.settings(wrong)
             with pytest.raises(UserError) as expected:
-                compose_initialized(wrong)
+                composed(wrong)
             assert str(told.value) == str(expected.value)
             assert many.settings(["threads=2", "seed=1", "replicas=2"]) == first
 
@@ -114,9 +116,32 @@ def test_filled_in_settings_are_the_caller_s_own() -> None:
 def test_mistakes_are_told_alike(words: list[str]) -> None:
     with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"), pytest.raises(UserError) as told:
         Composer()(words)
-    with pytest.raises(UserError) as expected:
-        compose(words)
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"), pytest.raises(UserError) as expected:
+        composed(words)
     assert str(told.value) == str(expected.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["seed=1", "activation=relu", "seed=2"],
+        ["optimizer=adam", "optimizer.eps=1e-3", "activation.noise=nan", "activation=noisy_tanh"],
+        ["weight=binary", "+weight.more=true", "~normalization"],
+        ["dataset=mnist", "dataset.data_dir=${results_dir}", "++dataset.more=2"],
+        ["~dataset.seed", "diagnostics.steps=[1,2]"],
+        ["hessian=slq", "hessian=null", "experiment=training_deep_networks/dropout"],
+    ],
+    ids=" ".join,
+)
+def test_what_has_been_read_is_put_to_use_again(words: list[str]) -> None:
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        expected = composed(words)
+    for _ in range(2):
+        found = compose(words)
+        assert repr(OmegaConf.to_container(found)) == repr(OmegaConf.to_container(expected))
+        assert repr(plain(found)) == repr(plain(expected))
+        found.seed = 77
 
 
 def test_runs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,9 +161,11 @@ def test_a_changed_configuration_is_composed_anew(tmp_path: Path) -> None:
     text = (conf_dir() / "dataset/xor.yaml").read_text()
     own.write_text(text)
     (before,) = runs_of([["dataset=mine"]], "here")
+    assert compose(["dataset=mine"]).dataset.seed == 0
     own.write_text(text.replace("seed: 0", "seed: 7"))
     assert own.read_text() != text
     assert runs_of([["dataset=mine"]], "here")[0].id != before.id
+    assert compose(["dataset=mine"]).dataset.seed == 7
 
 
 def test_an_edit_of_one_experiment_leaves_the_others_remembered(

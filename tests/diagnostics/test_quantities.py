@@ -305,8 +305,9 @@ ELSEWHERE = {
 
 def test_every_quantity_has_a_twin() -> None:
     """Its rows are among those of `Twin`, which the first tests here compare one by one, or a test of its own is."""
-    cases = (case(*words, shape=shape) for words, shape in NETS.values())
-    rows = {row for it in cases for _, row in Twin(it.modules[0], it.x, it.y).quantities()}
+    words, shape = NETS["mlp-esp"]  # whose units have parameters of their own
+    it = case(*words, shape=shape)
+    rows = {row for _, row in Twin(it.modules[0], it.x, it.y).quantities()}
     tests = {
         name
         for file in Path(__file__).parents[1].rglob("test_*.py")

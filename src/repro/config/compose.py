@@ -2,7 +2,9 @@
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from hydra import compose as slow_compose
@@ -18,9 +20,10 @@ from omegaconf.errors import OmegaConfBaseException
 from repro.config.assemble import Assembler
 from repro.config.groups import GROUPS, OPTIONAL, option_files
 from repro.config.internals import chooses, put
-from repro.config.run import Run, plain, resolve
+from repro.config.run import Run, found, plain
 from repro.config.short_keys import spelled_out
 from repro.config.template import Template, filled
+from repro.config.yaml_files import stamps
 from repro.config.yaml_loader import fast_yaml
 from repro.errors import UserError, unknown
 from repro.paths import conf_dir
@@ -36,33 +39,28 @@ def compose(overrides: Sequence[str]) -> DictConfig:
     Raises:
         UserError: unknown option or key, wrong type, bad syntax.
     """
-    if GlobalHydra.instance().is_initialized():
-        GlobalHydra.instance().clear()
-    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
-        return compose_initialized(overrides)
-
-
-def compose_initialized(overrides: Sequence[str]) -> DictConfig:
-    """`compose` for a caller that has already initialized Hydra and composes many times."""
-    overrides = spelled_out(overrides)
-    check_groups(overrides)
-    try:
-        cfg = hydra_compose("train", without_nulls(overrides), return_hydra_config=True)
-    except ERRORS as error:
-        raise explain(error, overrides) from error
-    return with_choices(cfg, cfg.hydra.runtime.choices)
+    with initialized():
+        return composer()(spelled_out(overrides))
 
 
 def run_of(overrides: Sequence[str]) -> Run:
-    """The checked run of these words.
+    """The checked run of these words, in the folder that it was begun in before, if it was.
 
     Raises:
         UserError: as `compose` and `resolve`, or a value refers to a setting that there is not.
     """
-    try:
-        return resolve(compose(overrides))
-    except ERRORS as error:  # a value that refers to another one is looked up only when it is resolved
-        raise explain(error, overrides) from error
+    with initialized():
+        settings = composer().settings(spelled_out(overrides))
+    return found(settings)
+
+
+@contextmanager
+def initialized() -> Iterator[None]:
+    """Hydra with repro's files, whatever it was at before."""
+    if GlobalHydra.instance().is_initialized():
+        GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+        yield
 
 
 def check_groups(overrides: Sequence[str]) -> None:
@@ -304,3 +302,13 @@ class Composer:
         cfg = copy.deepcopy(self._of(groups))
         put(values, cfg)
         return cfg
+
+
+def composer() -> Composer:
+    """One for all, as long as no file of a configuration changes; inside `initialize_config_dir`."""
+    return _composer(stamps())
+
+
+@lru_cache(maxsize=1)
+def _composer(_stamps: tuple[Any, ...]) -> Composer:
+    return Composer()

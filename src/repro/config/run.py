@@ -54,7 +54,12 @@ def resolve(cfg: DictConfig) -> Run:
     Raises:
         UserError: a value is out of its range or two of them do not go together.
     """
-    run = checked(plain(cfg))
+    return found(plain(cfg))
+
+
+def found(settings: dict[str, Any]) -> Run:
+    """The run of plain settings, in the folder that it was begun in before, if it was; raises as `resolve` does."""
+    run = checked(settings)
     (folder,) = folders_of([run.folder])
     return replace(run, folder=folder)
 

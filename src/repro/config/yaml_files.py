@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from repro.config.yaml_loader import read_yaml
 from repro.errors import UserError
+from repro.paths import conf_dirs, experiments_dir, own_conf
 
 MOST = 100_000  # values in one file, each alias counted as often as it stands for something
 
@@ -48,3 +49,12 @@ def _size(node: yaml.Node, known: dict[int, float]) -> float:
             parts = [part for pair in node.value for part in pair]
         known[id(node)] = 1 + sum(_size(part, known) for part in parts)
     return known[id(node)]
+
+
+def stamps() -> tuple[tuple[str, int, int], ...]:
+    """Path, time of change and size of every file that a configuration can be made from."""
+    own = own_conf()
+    roots = [*conf_dirs(), *([own] if own else [])]
+    found = [*(f for root in roots for f in root.rglob("*.yaml")), *experiments_dir().glob("*/*.yaml")]
+    states = [(str(f), f.stat()) for f in sorted(found) if f.is_file()]
+    return tuple((name, state.st_mtime_ns, state.st_size) for name, state in states)

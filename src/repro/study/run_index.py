@@ -8,19 +8,15 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-
 from repro.bars import tracked
 from repro.config import yaml_files
-from repro.config.compose import Composer
+from repro.config.compose import composer, initialized
 from repro.config.identity import NUMBERS
 from repro.config.run import checked
-from repro.paths import PACKAGE, conf_dir, conf_dirs, experiments_dir, own_conf
+from repro.paths import PACKAGE, conf_dirs, experiments_dir, own_conf
 from repro.storage.cache import Cache, cache_root
 from repro.storage.run_files import folders_of
 
@@ -52,8 +48,7 @@ def runs_of(jobs: Sequence[Sequence[str]], results_dir: str) -> list[PlannedRun]
     known = cache.read(dict.fromkeys(keys))
     missing = [i for i, key in enumerate(keys) if key not in known]
     if missing:
-        composer = _composer(_hash([*_shared(), *_experiments()]))
-        fresh = dict(zip((keys[i] for i in missing), _composed([jobs[i] for i in missing], composer), strict=True))
+        fresh = dict(zip((keys[i] for i in missing), _composed([jobs[i] for i in missing]), strict=True))
         known |= fresh
         cache.write({key: run for key, run in fresh.items() if run[0]})
     runs = [known[key] for key in keys]
@@ -61,18 +56,11 @@ def runs_of(jobs: Sequence[Sequence[str]], results_dir: str) -> list[PlannedRun]
     return [PlannedRun(run[1], folder, tuple(run[3])) for run, folder in zip(runs, folders, strict=True)]
 
 
-@lru_cache(maxsize=1)
-def _composer(_fingerprint: str) -> Composer:
-    """One for all experiments, as long as no file changes."""
-    return Composer()
-
-
-def _composed(jobs: Sequence[Sequence[str]], compose: Composer) -> list[list[Any]]:
+def _composed(jobs: Sequence[Sequence[str]]) -> list[list[Any]]:
     """Whether it may be remembered, id, folder below `runs`, and seeds, of each job."""
-    if GlobalHydra.instance().is_initialized():
-        GlobalHydra.instance().clear()
     runs: list[list[Any]] = []
-    with initialize_config_dir(str(conf_dir().resolve()), version_base="1.3"):
+    with initialized():
+        compose = composer()
         for words in tracked(jobs, "composing", "run"):
             run = checked(compose.settings([*words, "results_dir=."]))
             # The identity of these goes by the content of other files.
