@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from repro.cli import main
 from repro.config.groups import CAPABILITIES
 from repro.datasets.store import files
+from repro.plots.style import save
 from repro.storage.schema import SERIES
 from repro.training.run import LOOKED_AT
 
@@ -88,9 +90,12 @@ MIRRORS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_command_works(command: str, workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_works(
+    command: str, workplace: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = shlex.split(command)[1:]
     verb = words[0]
+    monkeypatch.setattr("repro.plots.experiment.save", partial(save, formats=["svg"]))  # half the work
     if any(word in CLUSTERS for word in words):  # tests/launchers has these; the rest of the words is tried here
         words = [w for w in words if w not in CLUSTERS and not w.lstrip("+").startswith("hydra.launcher")]
     for name, told_by in MIRRORS.items():
