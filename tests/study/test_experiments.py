@@ -22,8 +22,8 @@ from hydra_plugins.repro_plugin.sweeper import ReproductionSweeper
 from loading import need_mirror
 from repro.claims import verdicts
 from repro.config import yaml_files
-from repro.config.compose import compose, run_of
-from repro.config.run import resolve
+from repro.config.compose import compose, composer, initialized, run_of
+from repro.config.run import checked, resolve
 from repro.datasets.store.sources import FOLDERS, REGISTRY
 from repro.paths import CLONE, experiments_dir
 from repro.plots.style import save
@@ -331,8 +331,10 @@ def test_every_variant_of_the_larger_scales_can_be_built(experiment: str) -> Non
         for scale in ("full", "published")
         for job in one.jobs(scale)
     }
-    for job in words.values():
-        check_targets(run_of(job.overrides))
+    with initialized():
+        many = composer()
+        for job in words.values():
+            check_targets(checked(many.settings(job.overrides)))
 
 
 # More seeds or variants were asked for, and some of their runs are to come; `repro status` names how many.
