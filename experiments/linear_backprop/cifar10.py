@@ -101,12 +101,14 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     shown = [linear for _, linear in pairs.values() if not linear.startswith("binary")]
     fig = figure(TEXT, 4.2)
     axes = fig.subplots(2, max(1, len(shown)), sharex="col", sharey="row", squeeze=False)
-    # One rate for all: the smallest that all were trained at.
-    rate = max(tables.runs.loc[tables.runs["variant"] == variant, RATE].min() for variant in shown)
+    # The smallest rate that all were trained at; where there is none, of each net its own.
+    tried = {variant: {*tables.runs.loc[tables.runs["variant"] == variant, RATE]} for variant in shown}
+    common = set.intersection(*tried.values()) if tried else set()
     norms: list[float] = []
     for (cosines, ratios), variant in zip(axes.T, shown, strict=True):
         net, unit = variant.removesuffix("_linear").split("_")[:2]
         runs = tables.runs[tables.runs["variant"] == variant]
+        rate = min(common or tried[variant])
         rows = tables.layers[tables.layers["run"].isin(runs.loc[runs[RATE] == rate, "run"])]
         for step, when, style in ((rows["step"].min(), "before", "-"), (rows["step"].max(), "after", "--")):
             now = rows[rows["step"] == step]
@@ -115,7 +117,7 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
                 band = blocks.profile(ax, now[now["quantity"] == quantity], label=f"{when} training", **look)
                 if ax is ratios:
                     norms += [*band.low, *band.high]
-        cosines.set_title(f"{net} {unit}")
+        cosines.set_title(f"{net} {unit}" + ("" if common else f"\n{rate:g}"))
         cosines.axhline(0, color=QUIET, linewidth=0.8, zorder=0)
         ratios.axhline(1, color=QUIET, linewidth=0.8, zorder=0)
         ratios.set_xlabel("layer")
@@ -124,7 +126,8 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     axes[1][0].set_ylabel("norm over the gradient's")
     scales.log_axis(axes[1][0].yaxis, [*norms, 1.0])
     legends.outside(fig, [axes[0][0]], loc="outside upper left", ncols=2, fontsize="small")
-    _note(fig, tables.runs, f"weights' gradients, rate {rate:g}; colours: activation; thick: median, thin: seeds")
+    rates = f"rate {min(common):g}" if common else "titles: the rates, the smallest of each net"
+    _note(fig, tables.runs, f"weights' gradients, {rates}; colours: activation; thick: median, thin: seeds")
     return fig
 
 
