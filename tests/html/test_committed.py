@@ -1,6 +1,7 @@
 """The committed figures are on their pages, and the ledger is that of the committed tables."""
 
-from repro.html.render import what_held
+from repro.claims.words import UNJUDGED, VERDICTS
+from repro.html.render import SIGNS, what_held
 from repro.paths import CLONE
 from repro.study.experiment import select
 from repro.study.gather import gather
@@ -27,3 +28,7 @@ def test_ledger_is_that_of_the_tables() -> None:
     shown = text.partition("<!-- ledger -->\n")[2].partition("\n<!-- /ledger -->")[0]
     papers = gather(select(None), CLONE / "results", CLONE / "results/README.md", drawings=False)
     assert shown == what_held(papers), "the tables have changed since; mend it with: make ledger"
+
+
+def test_every_word_of_the_ledger_has_its_sign() -> None:
+    assert set(SIGNS) == {*VERDICTS, *UNJUDGED}

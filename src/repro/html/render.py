@@ -11,13 +11,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from repro.claims import summary
-from repro.claims.words import DIRECTION_ONLY, DOES_NOT_HOLD, HOLDS, INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, VERDICTS
+from repro.claims.words import (
+    DIRECTION_ONLY,
+    DOES_NOT_HOLD,
+    HOLDS,
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    UNJUDGED,
+    VERDICTS,
+)
 from repro.study.gather import Claim, Paper, beside, count
 from repro.text import tables
 
 # A number, perhaps with an interval or the number of seeds; nothing at all; or the word for what is no number.
 _NUMBER = re.compile(r"(?:[-−]?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?(?: [±\[(].*)?|not finite|)$")
 SIGNS = {REPRODUCED: "✓", DIRECTION_ONLY: "↗", NOT_REPRODUCED: "✗", HOLDS: "✓", DOES_NOT_HOLD: "✗", INCONCLUSIVE: "?"}
+SIGNS |= dict.fromkeys(UNJUDGED, "–")
 
 
 INSIDE = "data:"
