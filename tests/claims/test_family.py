@@ -8,7 +8,7 @@ import pytest
 
 from repro.claims.evidence import Evidence, found
 from repro.claims.family import adjusted
-from repro.claims.summary import counts, group
+from repro.claims.summary import Row, Standing, counts, group, rows, sentence, standing
 from repro.storage.statistics import interval, paired
 
 
@@ -70,15 +70,16 @@ def test_no_sum_mixes_scales_or_whose_claims_they_are() -> None:
         "the paper's, smaller",
         "ours",
     )
-    rows = [
-        (group("paper", "full"), "e/one", "reproduced"),
-        (group("paper", "full"), "e/one", "direction only"),
-        (group("paper", "full"), "f/one", "reproduced"),
-        (group("paper", "quick"), "g/two", "not reproduced"),
-        (group("ours", "quick"), "g/three", "holds"),
-        (group("paper", "smoke"), "g/four", "no verdict at this scale"),
-    ]
-    found = counts(rows)
+    found = counts(
+        [
+            Row(group("paper", "full"), "one", "reproduced"),
+            Row(group("paper", "full"), "one", "direction only"),
+            Row(group("paper", "full"), "f/one", "reproduced"),
+            Row(group("paper", "quick"), "g/two", "not reproduced"),
+            Row(group("ours", "quick"), "g/three", "holds"),
+            Row(group("paper", "smoke"), "g/four", "no verdict at this scale"),
+        ]
+    )
     assert found["the paper's, at its scale"] == {
         "reproduced": 1,
         "direction only": 1,
@@ -87,3 +88,22 @@ def test_no_sum_mixes_scales_or_whose_claims_they_are() -> None:
     }
     assert found["the paper's, smaller"]["not reproduced"] == 1 == sum(found["the paper's, smaller"].values())
     assert found["ours"] == {"holds": 1, "does not hold": 0, "inconclusive": 0}
+
+
+def test_statements_stand_where_all_their_claims_do() -> None:
+    table = pd.DataFrame(
+        [
+            ("one", "reproduced", "reproduced", 0.001),
+            ("one", "reproduced", "inconclusive", 0.04),
+            ("two", "reproduced", "reproduced", 0.001),
+            ("three", "reproduced", "reproduced", math.nan),
+            ("four", "reproduced", "reproduced", 0.001),
+            ("four", "direction only", "direction only", 0.001),
+        ],
+        columns=["statement", "verdict", "adjusted", "p_direction"],
+    ).assign(origin="paper", scale="full", p_size=math.nan)
+    found = standing(rows(table))
+    assert found == Standing(reproduced=3, held=2, untested=1)
+    said = sentence([found, found])
+    assert said.startswith("Of 6 statements that are reproduced one by one, 4 are so when all claims")
+    assert said.endswith("; 2 of these are the same in every run and have no p.")

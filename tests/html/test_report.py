@@ -29,6 +29,8 @@ reproduction:
   published_scale: quick
   variants: {{base: []}}
   scales: {{quick: {{seeds: 2}}}}
+  claims:
+    large: {{says: It holds at full size, source: T1, published: 0.5, scales: [full], kind: above, metric: m, bound: 1}}
   note: "</pre>{EVIL.replace('"', "'")}"
 """
 PAGE = f"""# One paper {EVIL}
@@ -370,9 +372,10 @@ def test_readme_ledger(study: Path, tmp_path: Path) -> None:
     assert text.startswith(f"before\n<!-- ledger -->\n| paper | whose | {words} | statements |")
     assert "| the paper's, smaller | 1 | 0 | 0 |  |  | 0 | 1 |" in text
     assert "| all | ours |  |  |  | 0 | 0 | 1 | 1 |" in text
-    assert "Of 1 claims that are reproduced one by one, 1 are so when all claims" in text
+    assert "Of 1 statements that are reproduced one by one, 1 are so when all claims" in text
     late = "It \\| does. (worded after its runs)"
     assert f"| {late} | (ours) | 0.1 (n=1) | quick | open |  | inconclusive | inconclusive |" in text
     assert "No verdicts yet: Second." in text
+    assert "| The first one | It holds at full size | 0.5 | full |" in text
     assert "<summary>One paper &lt;script&gt;" in text
     assert not (study / "index.html").exists()

@@ -1,5 +1,6 @@
 """Claims before or after their runs, read off a history that is made for it."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -85,6 +86,32 @@ def test_a_claim_that_went_and_came_back_is_as_late_as_it_came_back(history: His
     assert history.told() == {"one": False, "two": True}
 
 
+def test_a_claim_of_the_paper_that_became_ours_is_as_late_as_that(history: History) -> None:
+    first = history.commit({"one": ("It is.", 1.0)})
+    history.commit(**{first: [0]})
+    path = history.root / "experiments/p/e.yaml"
+    path.write_text(path.read_text().replace("source: Table 1", "source: ours"))
+    history.git("commit", "-qam", "x")
+    claim = {"says": "It is.", "kind": "above", "metric": "m", "variant": "a", "bound": 1.0}
+    told = [
+        planned(Experiment("p/e", {"variants": {"a": []}, "claims": {"one": claim | {"source": source}}}))["one"]
+        for source in ("ours", "ours, after Table 1", "Table 1")
+    ]
+    assert told == [False, False, False]
+
+
+def test_early_files_did_not_say_whose_a_claim_is(history: History) -> None:
+    history.commit({"one": ("It is.", 1.0)})
+    path = history.root / "experiments/p/e.yaml"
+    whole = path.read_text()
+    path.write_text(whole.replace("source: Table 1, ", ""))
+    history.git("commit", "-q", "--amend", "-am", "x")
+    history.commit(**{history.git("rev-parse", "HEAD"): [0]})
+    path.write_text(whole)
+    history.git("commit", "-qam", "x")
+    assert history.told() == {"one": True}
+
+
 def test_runs_whose_commit_is_lost_count_as_their_table(history: History) -> None:
     history.commit({"one": ("It is.", 1.0)})
     history.commit(**{"0" * 40: [0]})
@@ -121,3 +148,14 @@ def test_files_say_what_the_history_says() -> None:
         if experiment.claims[name].get("planned", True) and not truth
     }
     assert wrong == {}, "see: repro claims check"
+
+
+def test_what_was_set_after_a_prototype_is_not_called_planned() -> None:
+    """A trial that the history does not have is a run, too."""
+    called = [
+        f"{experiment.name}/{name}"
+        for experiment in select(None)
+        for name, claim in experiment.claims.items()
+        if re.search(r"(?<!no )prototype", str(claim)) and claim.get("planned", True)
+    ]
+    assert called == []

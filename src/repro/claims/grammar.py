@@ -3,7 +3,8 @@
 A claim is a mapping under its id. Every claim has `says` (the sentence for the reader), `kind` and `source`, which is
 `ours` for a claim of ours. One of the paper has `published`: its number, counted as ours is (a difference where the
 claim is one, a ratio, a share), or a text where it prints none. Also `unit`; `statement`, an id that claims share
-which show the same sentence of the paper; `planned: false` where runs were there before the claim; and
+which show the same sentence of the paper, in whichever of its experiments; `planned: false` where runs, a trial's too,
+were there before the claim; and
 `scales: [full]`, at which alone it is judged. The size that ours must have beside a published number:
 
     (nothing)                        half to twice the published effect, where two sides are compared

@@ -1,6 +1,7 @@
 """How many claims earned which word: the paper's at its own scale, the paper's at a smaller one, and ours, apart."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -23,32 +24,71 @@ def group(origin: str, scale: str) -> str:
     return AT_SCALE if scale == "full" else SMALLER
 
 
-def standing(claims: pd.DataFrame) -> tuple[int, int]:
-    """Of how many claims that are reproduced how many are so when all are tested at once; from a column `adjusted`."""
-    reproduced = claims[claims["verdict"] == REPRODUCED]
-    return int((reproduced["adjusted"] == REPRODUCED).sum()), len(reproduced)
+class Row(NamedTuple):
+    """What the sums need of a claim.
+
+    Attributes:
+        group: one of `GROUPS`.
+        statement: what it shows; claims that show the same one count once a group.
+        word: its verdict.
+        adjusted: the verdict that stands when all claims of its paper are tested at once.
+        tested: whether it has a p; values that are equal in every run have none.
+    """
+
+    group: str
+    statement: str
+    word: str
+    adjusted: str = ""
+    tested: bool = True
 
 
-def sentence(standings: Sequence[tuple[int, int]]) -> str:
+class Standing(NamedTuple):
+    """Of the statements that are reproduced how many are so all at once, and how many have no p to be tested by."""
+
+    reproduced: int
+    held: int
+    untested: int
+
+
+def rows(claims: pd.DataFrame) -> list[Row]:
+    """Of claims.csv with a column `adjusted`, in its order."""
+    tested = claims[["p_direction", "p_size"]].notna().any(axis=1)
+    groups = map(group, claims["origin"], claims["scale"])
+    columns = (groups, claims["statement"], claims["verdict"], claims["adjusted"], tested)
+    return [Row(*cells) for cells in zip(*columns, strict=True)]
+
+
+def standing(rows: Sequence[Row]) -> Standing:
+    """How many of the statements that are reproduced stand when all claims of their paper are tested at once."""
+    whole = [own for own in _statements(rows) if together([row.word for row in own]) == REPRODUCED]
+    held = [own for own in whole if together([row.adjusted for row in own]) == REPRODUCED]
+    return Standing(len(whole), len(held), sum(not any(row.tested for row in own) for own in whole))
+
+
+def sentence(standings: Sequence[Standing]) -> str:
     """What `standing` says of some papers, in words."""
-    held, of = (sum(numbers) for numbers in zip(*standings, strict=True))
+    of, held, untested = (sum(numbers) for numbers in zip(*standings, strict=True))
+    computed = f"; {untested} of these are the same in every run and have no p" if untested else ""
     return (
-        f"Of {of} claims that are reproduced one by one, {held} are so when all claims of their paper are tested at "
-        "once (Benjamini and Hochberg, false discovery rate 5 %)."
+        f"Of {of} statements that are reproduced one by one, {held} are so when all claims of their paper are tested "
+        f"at once (Benjamini and Hochberg, false discovery rate 5 %){computed}."
     )
 
 
-def counts(rows: Sequence[tuple[str, str, str]]) -> dict[str, dict[str, int]]:
-    """Statements by group and word; every group and each of its words is there.
+def counts(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
+    """Statements of a paper by group and word; every group and each of its words is there.
 
-    A statement of the paper counts once at a scale, however many claims show it.
-
-    Args:
-        rows: group, statement and word of each claim; statements of different experiments have different names.
+    A statement of the paper counts once at a scale, however many claims and experiments show it.
     """
-    frame = pd.DataFrame(rows, columns=["group", "statement", "word"])
-    frame = frame[frame["word"].isin(VERDICTS)]
     found = {name: dict.fromkeys(WORDS[name], 0) for name in GROUPS}
-    for (name, _), own in frame.groupby(["group", "statement"], sort=False):
-        found[str(name)][together(own["word"].tolist())] += 1
+    for own in _statements([row for row in rows if row.word in VERDICTS]):
+        found[own[0].group][together([row.word for row in own])] += 1
     return found
+
+
+def _statements(rows: Sequence[Row]) -> list[list[Row]]:
+    """The claims of each statement, in the order of the first."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.group, row.statement), []).append(row)
+    return list(found.values())

@@ -102,18 +102,19 @@ def judge(
         outcome = judging.outcome(parsed, about)
         if not entitled:
             outcome = _undecided(outcome, parsed, data, about)
-        rows.append([paper, experiment, name, *_row(name, claim, outcome, "+".join(scales), entitled)])
+        row = _row(f"{experiment}/{name}", claim, outcome, "+".join(scales), entitled)
+        rows.append([paper, experiment, name, *row])
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _row(name: str, claim: Mapping[str, Any], outcome: Outcome, scale: str, entitled: bool) -> list[Any]:
-    """A claim's cells after paper, experiment and id."""
+def _row(statement: str, claim: Mapping[str, Any], outcome: Outcome, scale: str, entitled: bool) -> list[Any]:
+    """A claim's cells after paper, experiment and id; `statement` is what it shows where it says no other."""
     ours = claim["source"] == OURS
     answers = (outcome.direction.answer, outcome.size.answer)
     word = (verdict(*answers, ours) if outcome.trained else NO_RUNS) if entitled else NO_VERDICT
     low, high = outcome.interval or (math.nan, math.nan)
     metric = f"{outcome.metric} [{claim['unit']}]" if claim.get("unit") else outcome.metric
-    asked = [OURS if ours else "paper", claim.get("statement", name), cell(claim.get("planned", True))]
+    asked = [OURS if ours else "paper", claim.get("statement", statement), cell(claim.get("planned", True))]
     measured = [metric, cell(claim.get("published")), outcome.band, outcome.ours, low, high, outcome.n, scale]
     judged = [*answers, word, outcome.direction.p, outcome.size.p]
     return [claim["says"], *asked, *measured, *judged, claim["source"], outcome.note]

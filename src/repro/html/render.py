@@ -30,6 +30,7 @@ SIGNS = {REPRODUCED: "✓", DIRECTION_ONLY: "↗", NOT_REPRODUCED: "✗", HOLDS:
 SIGNS |= dict.fromkeys(UNJUDGED, "–")
 
 
+UNTESTED = "Claims at scales of which no run is published"
 INSIDE = "data:"
 BESIDE = "data: 'self' file:"  # files of the same server, or of the same disk where there is none
 
@@ -105,8 +106,11 @@ def what_held(papers: Sequence[Paper]) -> str:
         # GitHub takes Markdown inside <details> only after an empty line, MkDocs only with the attribute.
         parts += [f"<details markdown>\n<summary>{escape(paper.page.title)}: {len(paper.claims)} claims</summary>"]
         parts += [_ledger(section.title, section.claims) for section in paper.sections if section.claims]
-        untested = [section.title for section in paper.sections if not section.claims]
-        parts += [f"No verdicts yet: {', '.join(untested)}."] if untested else []
+        unjudged = [section.title for section in paper.sections if not section.claims]
+        parts += [f"No verdicts yet: {', '.join(unjudged)}."] if unjudged else []
+        if untested := [(s.title, *claim) for s in paper.sections for claim in s.untested]:
+            columns = ["experiment", "claim", "published", "scale"]
+            parts += [f"**{UNTESTED}**", tables.table(pd.DataFrame(untested, columns=columns), "markdown")]
         parts.append("</details>")
     return "\n\n".join(parts)
 

@@ -1,7 +1,7 @@
 """What the report shows, gathered from the committed tables and figures, the experiment files and the papers' pages."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 from repro.bars import tracked
 from repro.claims import summary
-from repro.claims.words import REFUTED, REPRODUCED, VERDICTS
+from repro.claims.grammar import OURS
+from repro.claims.words import REFUTED, VERDICTS
 from repro.errors import UserError
 from repro.paths import experiments_dir
 from repro.storage.files import read_json
-from repro.storage.tables import read
+from repro.storage.tables import cell, read
 from repro.study.attachments import Figure, Way, figures, table_files, ways
 from repro.study.elsewhere import Other, other_scales
 from repro.study.experiment import Experiment, results_folder
@@ -36,6 +37,7 @@ class Claim:
         group: the paper's at its scale, the paper's at a smaller one, or ours (`repro.claims.summary`).
         statement: what it shows; claims that show the same one count once.
         n: number of seeds.
+        tested: whether there is a p behind it.
         values: what the parts of a claim of several compare; empty where it has none, or the tables are not there.
     """
 
@@ -52,6 +54,7 @@ class Claim:
     source: str
     note: str
     n: int
+    tested: bool = True
     values: str = ""
 
 
@@ -82,6 +85,7 @@ class Section:
         finding: what came out, from the paper's page.
         yaml: its file.
         claims: its rows of the ledger.
+        untested: what it claims at scales of which no tables are published: (sentence, published number, scales).
         runs: how many, of which variants, with which seeds; empty where there are no tables.
         figures: those that are there or that the paper's page shows.
         tables: (file name, link, size in words).
@@ -99,6 +103,7 @@ class Section:
     finding: Markup
     yaml: str
     claims: tuple[Claim, ...]
+    untested: tuple[tuple[str, str, str], ...]
     runs: str
     figures: tuple[Figure, ...]
     tables: tuple[tuple[str, str, str], ...]
@@ -148,13 +153,12 @@ class Paper:
     @property
     def statements(self) -> dict[str, dict[str, int]]:
         """Statements by group and verdict, each once (`repro.claims.summary`); those that some runs are there for."""
-        return summary.counts([(c.group, c.statement, c.verdict) for c in self.claims if c.n])
+        return summary.counts([_counted(claim) for claim in self.claims if claim.n])
 
     @property
-    def standing(self) -> tuple[int, int]:
-        """Of how many claims of the paper that are reproduced how many are so when all are tested at once."""
-        reproduced = [claim for claim in self.claims if claim.verdict == REPRODUCED]
-        return sum(claim.adjusted == REPRODUCED for claim in reproduced), len(reproduced)
+    def standing(self) -> summary.Standing:
+        """Of how many statements that are reproduced how many are so when all claims are tested at once."""
+        return summary.standing([_counted(claim) for claim in self.claims])
 
     @property
     def surprises(self) -> list[tuple[Section, Claim]]:
@@ -170,6 +174,10 @@ class Paper:
             return named[0]
         drawn = [(s, f) for s in self.sections for f in s.figures[:1] if f.image]
         return max(drawn, key=lambda pair: sum(pair[0].counts[word] for word in REFUTED), default=None)
+
+
+def _counted(claim: Claim) -> summary.Row:
+    return summary.Row(claim.group, claim.statement, claim.verdict, claim.adjusted, claim.tested)
 
 
 def count(claims: Iterable[Claim]) -> dict[str, int]:
@@ -240,6 +248,7 @@ def _section(
         finding=page.findings.get(experiment.short, Markup("")) if trained else Markup(""),
         yaml=yaml,
         claims=_claims(claims, part_values(experiment, folder) if trained and results_dir else {}),
+        untested=tuple(_untested(experiment, set(claims["claim"]))) if trained else (),
         runs=_told(runs) if trained else "",
         figures=tuple(figures(experiment, page, folder, out)) if trained and results_dir else (),
         tables=tuple(table_files(folder, out)),
@@ -268,19 +277,28 @@ def _claims(table: pd.DataFrame, values: Mapping[str, str] | None = None) -> tup
         values: of the parts, by the claim's id.
     """
     shown = tables.ledger(table.drop(columns="adjusted", errors="ignore"))
+    of_sums = summary.rows(table if "adjusted" in table else table.assign(adjusted=""))
     return tuple(
         Claim(
             **dict(zip(SHOWN, cells, strict=True)),
-            adjusted=str(row.get("adjusted", "")),
-            group=summary.group(row["origin"], row["scale"]),
-            statement=f"{row['experiment']}/{row['statement']}",
+            adjusted=counted.adjusted,
+            group=counted.group,
+            statement=counted.statement,
             source=row["source"],
             note=in_words(row["note"]),
             n=int(row["n"]),
+            tested=counted.tested,
             values=(values or {}).get(row["claim"], ""),
         )
-        for cells, row in zip(tables.cells(shown), table.to_dict("records"), strict=True)
+        for cells, row, counted in zip(tables.cells(shown), table.to_dict("records"), of_sums, strict=True)
     )
+
+
+def _untested(experiment: Experiment, judged: Collection[str]) -> Iterator[tuple[str, str, str]]:
+    for name, claim in experiment.claims.items():
+        if name not in judged and experiment.published_scale not in claim.get("scales", [experiment.published_scale]):
+            published = cell(claim.get("published")) if claim["source"] != OURS else "(ours)"
+            yield claim["says"], published, ", ".join(claim["scales"])
 
 
 def _told(runs: pd.DataFrame) -> str:

@@ -37,7 +37,7 @@ def filled(paper: str, results_dir: Path) -> str:
         if kind == "given":
             return body
         if kind == "all_at_once":
-            return summary.sentence([summary.standing(there.every_claim())])
+            return summary.sentence([summary.standing(summary.rows(there.every_claim()))])
         try:
             reference = parse(kind, body)
             said = there.text(reference)

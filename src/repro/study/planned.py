@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from repro.claims.grammar import parse
+from repro.claims.grammar import OURS, parse
 from repro.claims.parts import simple_parts
 from repro.config.yaml_loader import read_yaml
 from repro.errors import UserError
@@ -26,9 +26,10 @@ _TOLD = {"says", "source", "published", "unit", "size", "why", "statement", "pla
 def planned(experiment: Experiment) -> dict[str, bool]:
     """Of each claim whether what it tests was committed before the first of the runs that it looks at.
 
-    A claim is known again by what it tests: id and sentence may have changed, its variant, metric or bound not. First
-    runs are those of its variants in all published tables that there have been, at today's scale and with any of
-    today's seeds: to train the same seeds again makes no claim a forecast, to train fresh ones does. A run says in
+    A claim is known again by what it tests and whose it is: id and sentence may have changed, its variant, metric or
+    bound not, nor the paper's claim have become ours. First runs are those of its variants in all published tables that
+    there have been, at today's scale and with any of today's seeds: to train the same seeds again makes no claim a
+    forecast, to train fresh ones does. A run says in
     runs.csv at which commit it was trained. A claim that has not been committed is planned only where no run is there.
 
     Raises:
@@ -114,12 +115,18 @@ def _tests_in(text: str) -> frozenset[str]:
     except yaml.YAMLError:
         return frozenset()
     claims = ((node or {}).get("reproduction") or {}).get("claims") or {}
-    return frozenset(_tested(claim) for claim in claims.values())
+    return frozenset(text for claim in claims.values() for text in _readings(claim))
+
+
+def _readings(claim: Mapping[str, Any]) -> list[str]:
+    """What a claim tests and whose it is; both where an early version does not say whose."""
+    return [_tested(claim)] if claim.get("source") else [_tested({**claim, "source": name}) for name in (OURS, "paper")]
 
 
 def _tested(claim: Mapping[str, Any]) -> str:
-    """What a claim tests, as a text that is equal for equal tests."""
-    return json.dumps(_bare(claim), sort_keys=True)
+    """What a claim tests and whether it is ours, as a text that is equal for equal claims."""
+    whose = OURS if str(claim["source"]).startswith(OURS) else "the paper's"
+    return json.dumps([whose, _bare(claim)], sort_keys=True)
 
 
 def _bare(value: Any) -> Any:
