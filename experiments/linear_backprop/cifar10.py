@@ -76,7 +76,7 @@ def _curves(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     _accuracies(axes, curves["value"])
     legends.outside(fig, list(axes), loc="outside upper left", ncols=3, fontsize="small")
     titles = "titles: the rates, backprop's first, each the best of its rule on the validation images"
-    _note(fig, tables.runs, f"{titles}; thick: mean, thin: seeds; dotted: guessing")
+    _note(fig, tables.runs, marks="thick: mean, thin: seeds", more=f"{titles}; dotted: guessing")
     return fig
 
 
@@ -127,7 +127,8 @@ def _gradients(tables: Tables, pairs: dict[str, tuple[str, str]]) -> Figure:
     scales.log_axis(axes[1][0].yaxis, [*norms, 1.0])
     legends.outside(fig, [axes[0][0]], loc="outside upper left", ncols=2, fontsize="small")
     rates = f"rate {min(common):g}" if common else "titles: the rates, the smallest of each net"
-    _note(fig, tables.runs, f"weights' gradients, {rates}; colours: activation; thick: median, thin: seeds")
+    about = f"weights' gradients, {rates}; colours: activation"
+    _note(fig, tables.runs, marks="thick: median, thin: seeds", more=about)
     return fig
 
 
@@ -163,8 +164,16 @@ def _color(variant: str) -> str:
     return COLORS[variant.rpartition("_")[2]]
 
 
-def _note(fig: Figure, runs: pd.DataFrame, more: str = "mean and 95 % interval; dots: seeds; dotted: guessing") -> None:
-    n = runs.groupby([name for name in ("variant", RATE, DECAY) if name in runs.columns], dropna=False).size().max()
+def _note(
+    fig: Figure,
+    runs: pd.DataFrame,
+    *,
+    marks: str = "mean and 95 % interval; dots: seeds",
+    more: str = "dotted: guessing",
+) -> None:
+    """How many seeds a setting has, and what the marks are where it is more than one."""
+    sizes = runs.groupby([name for name in ("variant", RATE, DECAY) if name in runs.columns], dropna=False).size()
+    n = " to ".join(map(str, dict.fromkeys([sizes.min(), sizes.max()])))
     scale = "+".join(dict.fromkeys(runs["scale"]))
-    lost = LOST if (runs["status"] == "diverged").any() and "interval" in more else ""
-    explain(fig, f"n={n} seeds, scale {scale}", more, lost)
+    lost = LOST if (runs["status"] == "diverged").any() and "interval" in marks else ""
+    explain(fig, f"n={n} seeds, scale {scale}", marks if sizes.max() > 1 else "", more, lost)
