@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repro.diagnostics.ranges import range_of
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.style import INK, TEXT, activation_look, explain, figure
@@ -119,7 +120,7 @@ def _against_depth(runs: pd.DataFrame) -> Figure:
             own = runs[(runs["variant"] == unit) & (runs["status"] == "done")]
             _line(ax, own, metric, label=name, color=color, linestyle=style)
         ax.set(title=title, xlabel="layers", xticks=sorted(runs[DEPTH].unique()))
-        scales.value_axis(ax.yaxis, runs[metric].dropna(), scales.range_of(metric))
+        scales.value_axis(ax.yaxis, runs[metric].dropna(), range_of(metric))
     ratios = runs[runs["status"] == "done"][["first_vanishing_ratio", "vanishing_ratio"]].to_numpy().ravel()
     scales.one_range(axes[:2], [ratio for ratio in ratios if ratio > 0], POSITIVE)
     legends.outside(fig, axes, loc="outside upper left", ncols=4)

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repro.diagnostics.ranges import range_of
 from repro.plots import scales
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
@@ -41,7 +42,7 @@ def _fitted(curves: pd.DataFrame) -> pd.DataFrame:
 def _at_equal_loss(fitted: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 2.6)
     left, right = fig.subplots(1, 2)
-    _by_size(left, fitted, "value", scales.range_of("accuracy"))
+    _by_size(left, fitted, "value", range_of("accuracy"))
     _by_size(right, fitted, "epoch", (0.0, np.inf))
     left.set(ylabel="test accuracy")
     right.set(ylabel="epochs")

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from sklearn.datasets import load_digits
 
+from repro.diagnostics.ranges import range_of
 from repro.plots import scales
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
@@ -41,7 +42,7 @@ def _accuracy(runs: pd.DataFrame) -> Figure:
         ax.plot(values, [place - 0.2] * len(values), "o", color=color, markersize=2.5)
         found.append(estimate(values))
         ax.annotate(f"{found[-1].value:.3f}", (0.03, place), va="center", fontsize=8, color=INK)
-    within = scales.range_of("test_accuracy")
+    within = range_of("test_accuracy")
     places = range(len(NETS))
     error_bars(ax, places, found, label="", color=INK, across=True, within=within, markersize=3.5)
     ax.set(xlabel="test accuracy", xlim=(0, 1), ylim=(len(NETS) - 0.4, -0.6))

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repro.diagnostics.ranges import range_of
 from repro.plots import legends, scales
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
@@ -122,6 +123,6 @@ def _by_width(ax: Axes, runs: pd.DataFrame, setting: str, metric: str, color: st
     groups = [runs[runs[setting] == n][metric].dropna().tolist() for n in at]
     for n, values in zip(at, groups, strict=True):
         seed_dots(ax, n, values, color)
-    means, within = [estimate(values) for values in groups], scales.range_of("accuracy")
+    means, within = [estimate(values) for values in groups], range_of("accuracy")
     error_bars(ax, at, means, label=label, color=color, within=within, fmt="o-", markersize=3.5)
     scales.log_axis(ax.xaxis, at)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from repro.diagnostics.ranges import range_of
 from repro.plots import legends, scales
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
@@ -74,7 +75,7 @@ def _accuracy(runs: pd.DataFrame, there: list[str]) -> Figure:
                 seed_dots(ax, place + shift, values.tolist(), color)
             label = "training points" if split == "train" else "test points"
             estimates = [estimate(values.tolist()) for values in at.values()]
-            error_bars(ax, [*at], estimates, label=label, color=color, markersize=4, within=scales.range_of("accuracy"))
+            error_bars(ax, [*at], estimates, label=label, color=color, markersize=4, within=range_of("accuracy"))
         ax.set(title=POINTS[points], ylabel="accuracy", xlim=(-0.6, len(NETS) - 0.4), ylim=(0, 1.03))
     scales.name_ticks(axes[-1].xaxis, range(len(NETS)), [*NETS.values()])
     axes[-1].set_xlabel("hidden units, or 20 of them with a penalty, dropout or noise on the inputs")

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from repro.diagnostics.quantities import REGISTRY
 from repro.plots import blocks, scales
 from repro.plots.style import figure, styled
 from repro.plots.sweeps import sweep
@@ -53,41 +52,6 @@ def test_what_has_two_ends_is_shown_between_them() -> None:
     assert ax.get_xlim()[1] < 1.02
     scales.value_axis(ax.yaxis, [0.0, 2.0], POSITIVE)
     assert -0.05 < ax.get_ylim()[0] < 0
-
-
-@pytest.mark.parametrize(
-    ("name", "within"),
-    [
-        ("test_accuracy", SHARE),
-        ("dead_share", SHARE),
-        ("best_valid_perplexity", POSITIVE),
-        ("gradient_through_time_07", POSITIVE),
-        ("noise_p", POSITIVE),
-        ("noise_p_003", ANY),
-        ("gradient_cosine", (-1.0, 1.0)),
-        ("loss", ANY),
-    ],
-)
-def test_ranges_are_those_that_metrics_and_quantities_declare(name: str, within: tuple[float, float]) -> None:
-    assert scales.range_of(name) == within
-
-
-def test_every_quantity_is_without_a_bound_or_known_to_have_one() -> None:
-    shares = {"saturated_share", "dead_share", "single_sign_share", "probe_accuracy", "linear_probe_accuracy"}
-    free = {
-        "activation_mean",
-        "histogram",
-        "weight_entries",
-        "bias_entries",
-        "noise_p_units",
-        "beta",
-        "beta_units",
-        "knots",
-        "vanishing_ratio",
-    }
-    for name, quantity in REGISTRY.items():
-        cosine = (-1.0, 1.0) if name in ("gradient_cosine", "neighbour_correlation") else POSITIVE
-        assert quantity.within == (SHARE if name in shares else ANY if name in free else cosine), name
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=4))

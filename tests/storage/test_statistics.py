@@ -160,3 +160,18 @@ def test_a_mean_in_words_is_of_what_is_finite() -> None:
 def test_n_is_always_shown(value: float, below: float, above: float, n: int) -> None:
     assert str(Estimate(value, (value - below, value + above), n)).endswith(f"(n={n})")
     assert number(value, 17) == f"{value:.17g}"
+
+
+@pytest.mark.parametrize(
+    ("made", "cut"),
+    [
+        (Estimate(0.9, (0.7, 1.1), 3), (0.7, 1.0)),
+        (Estimate(0.1, (-0.1, 0.3), 3), (0.0, 0.3)),
+        (Estimate(0.5, (-1.0, 2.0), 3), (0.0, 1.0)),
+        (Estimate(0.5, (0.4, 0.6), 3), (0.4, 0.6)),
+        (Estimate(97.0, (95.0, 99.0), 3), (95.0, 99.0)),  # per cent: of which [0, 1] says nothing
+        (Estimate(1.0, None, 1), None),
+    ],
+)
+def test_an_interval_is_cut_to_what_can_be(made: Estimate, cut: tuple[float, float] | None) -> None:
+    assert made.within(0.0, 1.0) == Estimate(made.value, cut, made.n)

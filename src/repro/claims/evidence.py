@@ -8,6 +8,7 @@ from repro.claims.numbers import numbers, of_seeds, scaled
 from repro.claims.parts import Simple
 from repro.claims.select import Value
 from repro.storage import spread, statistics
+from repro.storage.metrics import ANY, Range
 from repro.storage.statistics import LEVEL, Estimate, Interval
 
 YES, NO, OPEN, NONE = "yes", "no", "open", ""
@@ -48,7 +49,8 @@ def evidence(left: Sequence[Value], right: Sequence[Value] | None, claim: Simple
     """Of the value, difference or log ratio; None when a side has no number.
 
     Two sides with the same seeds are compared seed by seed, others by Welch's interval. Values that are 0 or 1
-    are counted (`binary`): Clopper-Pearson for a share, and Newcombe's interval for a difference of two.
+    are counted (`binary`): Clopper-Pearson for a share, and Newcombe's interval for a difference of two. No interval
+    reaches beyond what the value can be.
     """
     if claim.of != "mean":
         return _over_seeds(left, right, claim)
@@ -60,10 +62,22 @@ def evidence(left: Sequence[Value], right: Sequence[Value] | None, claim: Simple
         if right is None:
             return _of(lambda level: statistics.share(*counts[0], level))
         return _of(lambda level: statistics.shares_apart(counts[0], counts[1], level))
+    within = _possible(claim)
     if right is None or {v.seed for v in left} == {v.seed for v in right}:
         both = [n for n in differences(left, right, claim).values() if math.isfinite(n)]
-        return _of(lambda level: statistics.estimate(both, level)) if both else None
-    return _of(lambda level: statistics.welch(sides[0], sides[1], level))
+        return _of(lambda level: statistics.estimate(both, level).within(*within)) if both else None
+    return _of(lambda level: statistics.welch(sides[0], sides[1], level).within(*within))
+
+
+def _possible(claim: Simple) -> Range:
+    """Between which values the mean, or the difference of two, lies; of a logarithm nothing is known."""
+    if claim.ratio:
+        return ANY
+    low, high = claim.left.within()
+    if claim.right is None:
+        return low, high
+    least, greatest = claim.right.within()
+    return low - greatest, high - least
 
 
 def _over_seeds(left: Sequence[Value], right: Sequence[Value] | None, claim: Simple) -> Evidence | None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from repro.diagnostics.ranges import range_of
 from repro.errors import UserError, unknown
-from repro.storage.metrics import better
+from repro.storage.metrics import POSITIVE, SHARE, Range, better
 from repro.storage.schema import HEAD, TAIL
 from repro.storage.tables import cell
 
@@ -71,6 +72,22 @@ class Selector:
             )
         quantity, *rest = (f"{key} {cell(self.metric[key])}" for key in _LAYER_KEYS if key in self.metric)
         return " ".join([quantity.removeprefix("quantity "), *rest])
+
+    def within(self) -> Range:
+        """Between which values a run's number lies; infinite where there is no bound."""
+        if isinstance(self.metric, str):
+            if self.metric.endswith(ERROR):
+                low, high = range_of(self.metric.replace(ERROR, "_accuracy"))
+                return 100 * (1 - high), 100 * (1 - low)
+            return SHARE if self.metric == DIVERGED else range_of(self.metric)
+        if "column" in self.metric:
+            return SHARE
+        if "quantity" in self.metric:
+            return range_of(self.metric["quantity"])
+        if "first_below" in self.metric or "first_above" in self.metric:
+            return POSITIVE
+        low, high = range_of(self.metric["curve"])
+        return (0.0, high - low) if "swing_of_last" in self.metric else (low, high)
 
     def metrics(self) -> list[str | Mapping[str, Any]]:
         """The metric, and the one beside it if there is one."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from repro.plots import scales
+from repro.diagnostics.ranges import range_of
 from repro.plots.style import QUIET
 from repro.storage.metrics import ANY, Range
 from repro.storage.statistics import Estimate, estimate
@@ -54,7 +54,7 @@ def range_in(rows: pd.DataFrame) -> Range:
     Values outside were made into something else (per cent), of which nothing is known.
     """
     names = {str(name) for column in ("metric", "quantity") if column in rows for name in rows[column].unique()}
-    low, high = scales.range_of(names.pop()) if len(names) == 1 else ANY
+    low, high = range_of(names.pop()) if len(names) == 1 else ANY
     return (low, high) if rows["value"].between(low, high).all() else ANY
 
 
@@ -204,7 +204,7 @@ def error_bars(
     Args:
         at: place of each.
         across: values on the horizontal axis, places on the vertical one.
-        within: least and greatest value that there can be; no interval is drawn beyond, see `scales.range_of`.
+        within: least and greatest value that there can be; no interval is drawn beyond, see `range_of`.
     """
     means = np.array([f.value for f in estimates])
     ends = [np.clip(f.interval or (f.value, f.value), *within) for f in estimates]

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repro.diagnostics.ranges import range_of
 from repro.plots import legends, scales
 from repro.plots.style import TEXT, activation_look, colors, figure, save, styled
 from repro.storage.tables import read
@@ -48,7 +49,7 @@ def _overlay(settings: Sequence[Setting], metrics: Sequence[str], labels: Sequen
             own = rows[(rows["split"] == split) & (rows["metric"] == metric) & np.isfinite(rows["value"])]
             seeds_and_mean(ax, own, one.diverged, label=label, color=color)
             drawn += own["value"].tolist()
-        scales.value_axis(ax.yaxis, drawn, scales.range_of(metric))
+        scales.value_axis(ax.yaxis, drawn, range_of(metric))
         scales.whole_ticks(ax.xaxis)
         ax.set_title(name.replace("_", " "))
         ax.set_xlabel("epoch")

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.scale import SymmetricalLogScale
 from matplotlib.ticker import FixedLocator
 
+from repro.diagnostics.ranges import range_of
 from repro.plots import attention, blocks, heat_maps, legends, looks, scales
 from repro.plots.histograms import read_histograms
 from repro.plots.overview import SPLITS, activation_color, activations, depth_axis, healthy, one_a_row, training
@@ -105,7 +106,7 @@ def _settings(curves: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
     for ax, (split, metric) in zip(axes, shown, strict=True):
         own = rows[(rows["split"] == split) & (rows["metric"] == metric)]
         blocks.curve(ax, own, "epoch", label=str(metric), color=BLUE, several=False)
-        scales.value_axis(ax.yaxis, own["value"], scales.range_of(metric))
+        scales.value_axis(ax.yaxis, own["value"], range_of(metric))
         ax.set_title(str(metric).replace("_", " ") + ("" if split in SPLITS else f" ({split})"))
         ax.set_xlabel("epoch")
     more = f"; {len(keys) - len(shown)} more are in curves.csv" if len(keys) > len(shown) else ""
@@ -133,7 +134,7 @@ def _profiles(layers: pd.DataFrame, summary: Mapping[str, Any]) -> Made:
 
 
 def _profile(ax: Axes, rows: pd.DataFrame, quantity: str, colors: Mapping[int, Any]) -> None:
-    within = scales.range_of(quantity)
+    within = range_of(quantity)
     logarithmic = scales.is_logarithmic(rows["value"], within)
     for step, color in colors.items():
         own = rows[rows["step"] == step]

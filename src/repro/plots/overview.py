@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repro.diagnostics.ranges import range_of
 from repro.errors import UserError
 from repro.plots import blocks, legends, scales
 from repro.plots.histograms import Histograms, read_histograms, ridges
@@ -109,7 +110,7 @@ def watched(layers: pd.DataFrame, losses: pd.DataFrame) -> Picture:
         own = losses[np.isfinite(losses["value"])]
         blocks.curve(ax, own, "step", label="loss", color=BLUE, several=False)
         ax.set(title="loss" if len(own) else "no losses were told to step()", xlabel="step")
-        scales.value_axis(ax.yaxis, own["value"], scales.range_of("loss"))
+        scales.value_axis(ax.yaxis, own["value"], range_of("loss"))
         return Picture(rendered(fig, "png"))
 
 
@@ -156,7 +157,7 @@ def training(ax: Axes, rows: pd.DataFrame, metric: str, summary: Mapping[str, An
     ax.set_xlim(-0.02 * last, 1.02 * last)
     if last >= 1:
         scales.whole_ticks(ax.xaxis)
-    scales.value_axis(ax.yaxis, shown["value"], scales.range_of(metric))
+    scales.value_axis(ax.yaxis, shown["value"], range_of(metric))
     legends.inside(ax, loc="best")
     if metric == "loss" and len(summary.get("diverged_at_step", {})) == len(summary["seeds"]):
         blocks.remark(ax, divergence(summary))

@@ -9,8 +9,6 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator, ScalarFormatter
 
-from repro.diagnostics.quantities import REGISTRY
-from repro.storage import metrics
 from repro.storage.metrics import ANY, Range
 
 # Wider than this, small values can no longer be told apart on a linear axis.
@@ -20,19 +18,6 @@ UNREADABLE = 1e4
 LONGEST = 28  # letters of a name at a tick
 PAD = 0.02  # of an axis, beyond the ends of what can be
 POINTS = 72.0  # in an inch
-
-
-def range_of(name: str) -> Range:
-    """Between which values a metric or a layers' quantity lies; infinite where there is no bound.
-
-    Args:
-        name: as in the columns `metric` and `quantity`, or a column of the runs table: `test_accuracy`, `dead_share`.
-    """
-    numbered = f"`{name.rstrip('0123456789')}"  # gradient_through_time_07
-    for q in REGISTRY.values():
-        if name in (q.name, q.column) or (numbered.endswith("_") and numbered in q.writes):
-            return q.within
-    return metrics.value_range(name)
 
 
 def spans_decades(values: Iterable[float]) -> bool:

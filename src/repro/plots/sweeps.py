@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from repro.diagnostics.ranges import range_of
 from repro.plots import blocks, legends, scales
 from repro.plots.compare import setting_colors
 from repro.plots.style import TEXT, explain, figure, save, styled
@@ -50,7 +51,7 @@ def _against(lines: Mapping[str, Sequence[tuple[float, Setting]]], name: str, me
         for (label, points), color in zip(lines.items(), shades, strict=True):
             own = _line(ax, points, metric, label=label, color=color)
             values, ends = values + own[0], ends + own[1]
-        within = scales.range_of(metric)
+        within = range_of(metric)
         logarithmic = scales.is_logarithmic(values, within)
         shown_ends = [end for end in ends if end > 0 or not logarithmic]
         scales.value_axis(ax.yaxis, values + shown_ends, within, whole=False)
@@ -81,7 +82,7 @@ def _line(
         if one.diverged:
             mark_diverged(ax, place, len(one.diverged), color)
         all_values += values
-    within = scales.range_of(metric)
+    within = range_of(metric)
     blocks.error_bars(ax, where, estimates, label=label, color=color, within=within, fmt="o-", markersize=4)
     ends = [float(end) for one in estimates for end in np.clip(one.interval or (one.value, one.value), *within)]
     return all_values, ends
@@ -133,7 +134,7 @@ def sweep(
             mark_diverged(ax, place, int(lost.sum()), color)
     if len(runs):
         look = {"fmt": "o-", "markersize": 4, **style}
-        blocks.error_bars(ax, where, estimates, label=label, color=color, within=scales.range_of(metric), **look)
+        blocks.error_bars(ax, where, estimates, label=label, color=color, within=range_of(metric), **look)
     scales.name_ticks(ax.xaxis, range(len(at)), [f"{value:g}" for value in at])
     ax.set_xlim(-0.4, len(at) - 0.6)
 

@@ -26,6 +26,12 @@ class Estimate:
     interval: Interval | None
     n: int
 
+    def within(self, low: float, high: float) -> "Estimate":
+        """Its interval cut to what can be, such as a share's [0, 1]; as it is where the value itself lies outside."""
+        if self.interval is None or not low <= self.value <= high:
+            return self
+        return Estimate(self.value, (max(low, self.interval[0]), min(high, self.interval[1])), self.n)
+
     def __str__(self) -> str:
         """`0.962 ± 0.003 (n=5)`, or `0.962 [0.959, 0.966] (n=12)` when asymmetric, or `0.962 (n=1)`."""
         if math.isnan(self.value):

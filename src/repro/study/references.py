@@ -145,12 +145,7 @@ class PaperTables:
 
     def _side(self, reference: Reference, keys: Mapping[str, str]) -> list[tuple[int, float]]:
         """Seed and number of every run that one side of a reference takes, those without a number left out."""
-        places = {key: typed(value) for key, value in keys.items() if key in {*_LAYER_KEYS, *CURVE_PLACES}}
-        metric: Any = reference.name
-        if {"depth", "layer"} & places.keys():
-            metric = {"quantity": reference.name, **places}
-        elif places:
-            metric = {"curve": reference.name, **places}
+        metric, places = _metric(reference.name, keys)
         data = self._measurements(reference, metric)
         usual = {"variant", "best", "than", *_LAYER_KEYS, *CURVE_PLACES, *_BEYOND}
         for key in keys:
@@ -210,7 +205,8 @@ class PaperTables:
         if not numbers:
             raise UserError(f"no run of {reference.text} has a value")
         if reference.kind == "mean":
-            return written(reference, statistics.estimate(numbers))
+            low, high = Selector(_metric(reference.name, reference.keys)[0]).within()
+            return written(reference, statistics.estimate(numbers).within(low, high))
         found: dict[str, Callable[[list[float]], float]] = {"min": min, "max": max, "median": median}
         return written(reference, Estimate(found[reference.kind](numbers), None, len(numbers)), number=True)
 
@@ -230,7 +226,8 @@ class PaperTables:
             raise UserError(f"{reference.text}: its sides have no seed in common")
         a, b = [first[seed] for seed in shared], [second[seed] for seed in shared]
         if reference.kind == "difference":
-            return written(reference, statistics.paired(a, b))
+            low, high = Selector(_metric(reference.name, own)[0]).within()
+            return written(reference, statistics.paired(a, b).within(low - high, high - low))
         if min(*a, *b) <= 0:
             raise UserError(f"{reference.text}: a ratio needs values above 0 on both sides")
         logs = statistics.paired([math.log(x) for x in a], [math.log(x) for x in b])
@@ -260,6 +257,13 @@ class PaperTables:
         if not reference.name:
             return tables.table(tables.ledger(self.claims(reference.experiment)), "markdown")
         return tables.table(self._further(reference), "markdown")
+
+
+def _metric(name: str, keys: Mapping[str, str]) -> tuple[Any, dict[str, Any]]:
+    """What a reference looks at, as a selector takes it, and those keys that say where: a layer, a place on a curve."""
+    places = {key: typed(value) for key, value in keys.items() if key in {*_LAYER_KEYS, *CURVE_PLACES}}
+    kind = "quantity" if {"depth", "layer"} & places.keys() else "curve"
+    return ({kind: name, **places} if places else name), places
 
 
 KINDS: dict[str, Callable[[PaperTables, Reference], str]] = {
