@@ -107,6 +107,14 @@ def test_two_seeds_decide_nothing(seeds: int) -> None:
         assert verdict(claim, runs_of(seeds))["verdict"] == "inconclusive"
 
 
+def test_three_seeds_decide_of_a_spread_but_not_of_a_correlation() -> None:
+    assert verdict({"kind": "spread", "over": "big", "above": 1e-6}, runs_of(3))["verdict"] == "reproduced"
+    for rank in (False, True):
+        claim = {"kind": "correlation", "with": "test_loss", "above": -0.99, "rank": rank}
+        assert verdict(claim, runs_of(3))["verdict"] == "inconclusive"
+        assert math.isnan(verdict(claim, runs_of(3))["low"])
+
+
 def test_as_parts_and_without_a_verdict() -> None:
     parts = [{"kind": "spread", "over": "big", "above": 10}, {"kind": "correlation", "with": "test_loss", "above": 0.9}]
     assert verdict({"kind": "all", "claims": parts})["verdict"] == "reproduced"
