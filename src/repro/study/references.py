@@ -7,6 +7,7 @@
     {mean:EXPERIMENT/METRIC|KEY=VALUE|...}   of runs.csv, one a seed, as median; also min, max, count (how many runs)
     {difference:EXPERIMENT/METRIC|variant=A|than=B}   mean of A - B, seed by seed
     {ratio:EXPERIMENT/METRIC|variant=A|than=B}   geometric mean of A / B
+    {best:EXPERIMENT/SETTING|by=METRIC|KEY=VALUE|...}   the value of a swept setting at which METRIC is best on average
     {cell:EXPERIMENT/TABLE|KEY=VALUE|...|column=NAME}   of a further table: the row in which KEY is VALUE
     {table:EXPERIMENT}, {table:EXPERIMENT/TABLE}   the ledger of an experiment, a further table
     {all_at_once:PAPER}                how many of the reproduced claims stand when all of the paper are tested at once
@@ -234,6 +235,17 @@ class PaperTables:
         bounds = None if logs.interval is None else (math.exp(logs.interval[0]), math.exp(logs.interval[1]))
         return written(reference, Estimate(math.exp(logs.value), bounds, logs.n))
 
+    def _best(self, reference: Reference) -> str:
+        by = reference.keys.get("by", "")
+        if not by:
+            raise UserError(f"{reference.text} does not say by what; add |by=METRIC")
+        where = {key: typed(value) for key, value in reference.keys.items() if key not in ("by", "variant")}
+        wanted = Selector(by, reference.keys.get("variant"), where, {"setting": reference.name, "by": by})
+        value = self._measurements(reference, by).best(wanted, reference.text)
+        if value is None:
+            raise UserError(f"no run of {reference.text} has a value")
+        return written(reference, Estimate(float(value), None, 1), number=True)
+
     def _cell(self, reference: Reference) -> str:
         rows = self._further(reference)
         for key, value in reference.keys.items():
@@ -272,6 +284,7 @@ KINDS: dict[str, Callable[[PaperTables, Reference], str]] = {
     "published": PaperTables._published,
     **dict.fromkeys(("mean", "median", "min", "max", "count"), PaperTables._statistic),
     **dict.fromkeys(("difference", "ratio"), PaperTables._comparison),
+    "best": PaperTables._best,
     "cell": PaperTables._cell,
     "table": PaperTables._table,
 }
