@@ -74,6 +74,7 @@ def test_tables_are_read_without_torch() -> None:
         ("cost_step_ratio", True),
         ("vectorization_loops_time_ratio", True),
         ("gradient_descent_full_milliseconds", True),
+        ("timing_ratio", True),
         ("hopfield_wrong_bits_ratio", False),
         ("train_loss", False),
     ],

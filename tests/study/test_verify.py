@@ -15,7 +15,8 @@ from repro.cli import main
 from repro.errors import UserError
 from repro.paths import CLONE
 from repro.study.differences import FIRST, SHOWN, ZERO, Difference, shares, worst
-from repro.study.experiment import TOLERANCE, Experiment, load, names
+from repro.study.experiment import Experiment, load
+from repro.study.tolerance import Tolerance
 from repro.study.verify import Wanted, sample
 from repro.training.run import Interrupted
 
@@ -140,7 +141,7 @@ def test_a_row_that_is_gone_is_named(cli: Callable[..., Said], tables: Path) -> 
 
 def test_another_word_is_named(cli: Callable[..., Said], tables: Path) -> None:
     plant(tables / "runs.csv", drawn(tables)[0], lambda rows: rows[0].update(status="diverged"))
-    said = cli(*VERIFY, "--tolerance", "1")
+    said = cli(*VERIFY, "--tolerance", "0.99")
     assert said.status == 1
     assert "status, seed 0 " in differing(said)
 
@@ -154,6 +155,25 @@ def test_a_tolerance_lets_it_through(cli: Callable[..., Said], tables: Path) -> 
     assert said.status == 0
     assert "train_loss, seed 0" in said.out
     assert "largest difference 0.091" in said.out
+
+
+def test_a_number_is_held_to_its_seeds(cli: Callable[..., Said], tables: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three committed seeds: a number far from what the two others differ by fails."""
+    monkeypatch.setattr(Experiment, "tolerance", lambda *_: Tolerance("seeds", 0.0))
+    (run,) = drawn(tables)
+    words = VERIFY[:-2]
+    said = cli(*words)
+    assert said.status == 0
+    (named,) = (line for line in said.out.splitlines() if line.startswith("not number by number"))
+    assert "runs (train_loss, " in named
+    assert "; layers (" in named
+    assert "status" not in named
+
+    plant(tables / "runs.csv", run, lambda rows: rows[0].update(train_loss="1000000"))
+    said = cli(*words)
+    assert said.status == 1
+    assert "train_loss, seed 0 " in differing(said)
+    assert " of seeds " in differing(said)
 
 
 def test_tables_that_cannot_be_made_again(cli: Callable[..., Said], tables: Path) -> None:
@@ -240,6 +260,8 @@ def test_a_committed_experiment(cli: Callable[..., Said]) -> None:
         (("--verify", "--runs", "0"), "--runs 0: it is a number of runs, 1 or more"),
         (("--verify", "--runs", "many"), "invalid int value: 'many'"),
         (("--verify", "--longest", "-1"), "--longest -1.0: it is a number from 0 on"),
+        (("--verify", "--tolerance", "1"), "--tolerance 1.0: it is a share of at least 0 and below 1"),
+        (("--verify", "--tolerance", "nan"), "--tolerance nan: it is a share of at least 0 and below 1"),
         (("--verify", "force=true"), "force=... is for training what lacks"),
         (("--verify", "hydra/launcher=joblib"), "hydra/launcher=... is for training what lacks"),
         (("--verify", "--scale", "smoke"), "unknown flag --scale"),
@@ -252,8 +274,8 @@ def test_mistakes(words: tuple[str, ...], says: str, cli: Callable[..., Said]) -
 
 
 def test_what_is_shown_is_the_worst_of_each_table() -> None:
-    found = [Difference("runs.csv", f"m{n}", "seed 0", 1.0, 2.0, n / 100, 0.05) for n in range(20)]
-    found += [Difference("curves.csv.gz", "c", "seed 0", 1.0, 1.0, 0.0, 0.05)]
+    found = [Difference("runs.csv", f"m{n}", "seed 0", 1.0, 2.0, n / 100, n / 5, "0.05") for n in range(20)]
+    found += [Difference("curves.csv.gz", "c", "seed 0", 1.0, 1.0, 0.0, 0.0, "0.05")]
     shown, more = worst(found)
     assert [one.metric for one in shown] == [*(f"m{n}" for n in range(19, 19 - SHOWN, -1)), "m5", "c"]
     assert more == 14 - SHOWN
@@ -264,25 +286,3 @@ def test_shares() -> None:
     nan = float("nan")
     assert shares([nan, nan, float("inf")], [nan, 1.0, 1.0]).tolist() == [0.0, float("inf"), float("inf")]
     assert shares([0.1], [0.3], [2.0]).tolist() == pytest.approx([0.1])
-
-
-def test_tolerance_of_a_metric() -> None:
-    assert Experiment("p/e", {}).tolerance("runs/test_loss") == TOLERANCE < FIRST
-    assert Experiment("p/e", {"tolerance": 0.1}).tolerance("curves/test_loss") == 0.1
-    patterns = Experiment("p/e", {"tolerance": {"*": 0.1, "runs/*_accuracy": 0.01, "layers/*": 0}})
-    assert [patterns.tolerance(name) for name in ("runs/test_accuracy", "curves/test_accuracy", "layers/a")] == [
-        0.01,
-        0.1,
-        0,
-    ]
-    assert Experiment("p/e", {"tolerance": {"runs/*": 0.1}}).tolerance("curves/test_loss") == TOLERANCE
-    for wrong in ("a lot", -1, True, float("nan"), [1], 10**400):
-        with pytest.raises(UserError, match=r"p/e: tolerance of runs/test_loss must be a finite number of at least 0"):
-            Experiment("p/e", {"tolerance": wrong}).tolerance("runs/test_loss")
-
-
-@pytest.mark.parametrize("name", names())
-def test_every_experiment_has_a_tolerance(name: str) -> None:
-    experiment = load(name)
-    for metric in ("runs/test_loss", "curves/train_loss", "layers/activation_std"):
-        assert TOLERANCE <= experiment.tolerance(metric) <= 1

@@ -17,6 +17,8 @@ TIMED = frozenset(
 """Columns of what a clock measured: another machine, or another moment, gives other numbers."""
 TIMED_ENDINGS = ("milliseconds", "time_ratio")
 """Ends of the names of others such."""
+TIMED_BEGINNING = "timing_"
+"""Beginning of the names of what is made of times alone: ratios and lines through them."""
 
 LOWER_ENDINGS = ("loss", "perplexity", "error")
 """Ends of the names of undeclared metrics that are better when lower; of all others, higher is better."""
@@ -67,7 +69,7 @@ KEPT = "kept_"
 
 def is_timed(column: str) -> bool:
     """Whether a column, or a curve by its split and metric, has what a clock measured."""
-    return column in TIMED or column.endswith(TIMED_ENDINGS)
+    return column in TIMED or column.startswith(TIMED_BEGINNING) or column.endswith(TIMED_ENDINGS)
 
 
 def main_metric(names: Iterable[str]) -> str | None:

@@ -12,12 +12,11 @@ from typing import Any
 from repro.claims.evidence import POCOCK
 from repro.config import yaml_files
 from repro.config.groups import RUNS, default_options, own_option
-from repro.errors import UserError, number, unknown
+from repro.errors import UserError, unknown
 from repro.paths import experiments_dir
+from repro.study.tolerance import Tolerance, of_metric, read_all
 
 SCALES = ("smoke", "quick", "full")
-TOLERANCE = 1e-6
-"""By what share numbers of a run may differ when it is trained again, unless its experiment says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -104,17 +103,22 @@ class Experiment:
                 raise unknown(f"claim of {self.name}, in `reduced`,", pattern, self.claims)
         return any(fnmatchcase(claim, pattern) for pattern in patterns)
 
-    def tolerance(self, name: str) -> float:
-        """By what share a number may differ when its run is trained again: as the file says, or `TOLERANCE`.
+    @cached_property
+    def tolerances(self) -> dict[str, Tolerance]:
+        """By how much numbers may differ when their run is trained again, by patterns of TABLE/METRIC.
+
+        Raises:
+            UserError: the file says what is no tolerance.
+        """
+        return read_all(self.name, self.reproduction.get("tolerance"))
+
+    def tolerance(self, name: str) -> Tolerance:
+        """That of a metric.
 
         Args:
             name: "runs/" and a column of runs.csv, "curves/" and SPLIT_METRIC, or "layers/" and a quantity.
-
-        Raises:
-            UserError: the file says something else than a number from 0 on, or numbers by patterns of such names.
         """
-        found = _of_variant(self.reproduction.get("tolerance", TOLERANCE), name)
-        return number(f"{self.name}: tolerance of {name}", TOLERANCE if found is None else found, 0)
+        return of_metric(self.tolerances, name)
 
     def scale(self, name: str) -> dict[str, Any]:
         """The settings of a scale; what it leaves out is taken from the experiment itself."""
@@ -198,7 +202,7 @@ class Experiment:
 def _of_variant(setting: Any, variant: str) -> Any:
     """A variant's seeds, stacking or values of an axis: the same for all, or by the last pattern that fits its name.
 
-    A metric's tolerance likewise. None where no pattern does.
+    None where no pattern does.
     """
     if not isinstance(setting, Mapping):
         return setting
@@ -220,7 +224,7 @@ def load(name: str) -> Experiment:
     """Read one experiment file.
 
     Raises:
-        UserError: there is none of that name, or it has no `reproduction` node.
+        UserError: there is none of that name, it has no `reproduction` node, or one with a wrong tolerance.
     """
     if name not in names():
         raise unknown("experiment", name, names())
@@ -228,7 +232,9 @@ def load(name: str) -> Experiment:
     node = yaml_files.read(path)
     if not isinstance(node, Mapping) or not isinstance(node.get("reproduction"), Mapping):
         raise UserError(f"{path} has no `reproduction:` node with variants, seeds, scales and claims")
-    return Experiment(name, dict(node["reproduction"]))
+    experiment = Experiment(name, dict(node["reproduction"]))
+    _ = experiment.tolerances  # which refuses wrong ones now, not hours later
+    return experiment
 
 
 def select(what: str | None) -> list[Experiment]:

@@ -3,7 +3,7 @@
 import random
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ from repro.storage.files import read_json
 from repro.storage.tables import read
 from repro.study.collect import collect
 from repro.study.differences import Difference, differences
-from repro.study.experiment import Experiment, last_wins
+from repro.study.experiment import Experiment, Job, last_wins
 from repro.study.publish import Plan, plan
+from repro.study.tolerance import Tolerance
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Wanted:
         runs: how many of each experiment, 1 or more.
         seed: of the draw.
         longest: seconds that a run may have taken; longer ones are left out.
-        tolerance: instead of the experiments' own.
+        tolerance: the share by which numbers may differ, instead of the experiments' own tolerances.
     """
 
     scale: str = "published"
@@ -136,9 +137,17 @@ def _trained(plan: Plan, run: str, folder: Path, wanted: Wanted) -> list[Differe
     train(again, [])
     expected = {run: replace(plan.expected[run], folder=again.folder)}
     collect(expected, folder / "tables", plan.scale)
-    given = wanted.tolerance
-    allowed: Callable[[str], float] = plan.experiment.tolerance if given is None else lambda _: given
-    return differences(plan.folder, folder / "tables", run, allowed)
+    given = None if wanted.tolerance is None else Tolerance("relative", wanted.tolerance)
+    own = _settings(plan.jobs[run])
+    alike = [other for other, job in plan.jobs.items() if _settings(job) == own]
+    return differences(
+        plan.folder, folder / "tables", run, lambda name: given or plan.experiment.tolerance(name), alike
+    )
+
+
+def _settings(job: Job) -> list[str]:
+    """What runs that differ in their seeds alone have in common."""
+    return [word for word in job.overrides if word.partition("=")[0] not in ("seed", "replicas")]
 
 
 def _composed(plan: Plan, run: str, folder: Path) -> Run:

@@ -38,11 +38,12 @@ all numbers of runs.csv, the curves and the layers, but for what a clock says, a
 The exit status is 1 where one differs by more than it may, or a table cannot be made again. scale=published is the
 default. On the same kind of processor, with the same versions and number of threads, all digits are the same; elsewhere
 they are rounded otherwise from the first step on, and steps let that grow: by how much is in each experiment's file.
+Where no digit is left, numbers are held to what the seeds of the same settings differ by; one line names these metrics.
 
   --runs K             how many runs of each experiment, drawn at random: 3 by default
   --seed S             of the draw: 0 by default
   --longest SECONDS    leave out runs that took longer than that
-  --tolerance SHARE    by which a number may differ, instead of what each experiment's file says (or else 1e-6)
+  --tolerance SHARE    by which a number may differ, below 1, instead of what each experiment's file says (or else 1e-6)
 
 examples:
   repro reproduce training_deep_networks/initialization

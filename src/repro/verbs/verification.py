@@ -8,6 +8,7 @@ from repro.bars import spell
 from repro.errors import UserError, printable
 from repro.storage.tables import is_number
 from repro.study.experiment import Experiment
+from repro.study.tolerance import is_share
 from repro.verbs.parser import parser
 
 if TYPE_CHECKING:
@@ -37,9 +38,10 @@ def flags(words: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         raise UserError(f"{lonely[0]} goes with --verify; see: repro reproduce --help")
     if asked.runs < 1:
         raise UserError(f"--runs {asked.runs}: it is a number of runs, 1 or more")
-    for flag in ("longest", "tolerance"):
-        if (value := getattr(asked, flag)) is not None and not value >= 0:
-            raise UserError(f"--{flag} {value}: it is a number from 0 on")
+    if not asked.longest >= 0:
+        raise UserError(f"--longest {asked.longest}: it is a number from 0 on")
+    if asked.tolerance is not None and not is_share(asked.tolerance):
+        raise UserError(f"--tolerance {asked.tolerance}: it is a share of at least 0 and below 1")
     return asked, asked.words
 
 
@@ -68,6 +70,8 @@ def _experiment(experiment: Experiment, wanted: "Wanted") -> bool | None:
     again = [train_again(drawn, run, wanted) for run in drawn.runs]
     if again:
         print(_table(again))
+    if loose := _by_seeds(again):
+        print(f"not number by number, only to what seeds differ by: {loose}")
     for one in again:
         if more := worst(one.found)[1]:
             print(f"{one.run} {one.variant}: {more} more metrics differ")
@@ -97,6 +101,14 @@ def _verdict(bad: int, again: "Sequence[Again]") -> str:
     return f"{len(again)} runs made again in {spell(sum(run.seconds for run in again))}, {same}"
 
 
+def _by_seeds(again: "Sequence[Again]") -> str:
+    """The metrics that are held to what seeds of the same settings differ by, table by table."""
+    named: dict[str, dict[str, None]] = {}
+    for one in (one for run in again for one in run.found if one.by_seeds):
+        named.setdefault(one.table.partition(".")[0], {})[one.metric] = None
+    return "; ".join(f"{table} ({', '.join(metrics)})" for table, metrics in named.items())
+
+
 def _table(again: "Sequence[Again]") -> str:
     import pandas as pd
 
@@ -111,7 +123,7 @@ def _table(again: "Sequence[Again]") -> str:
             f"{one.metric}, {one.where}",
             *(f"{value:.9g}" if isinstance(value, float) else str(value) for value in (one.committed, one.now)),
             f"{one.share:.2g}",
-            f"{one.tolerance:.2g}",
+            one.held,
             "differs" if one.fails else "within" if one.share else "same",
         )
         for run in again
