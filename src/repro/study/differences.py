@@ -229,7 +229,7 @@ def _in_series(
     rows["share"] = np.where(rows["there"] == "both", shares(rows["value"], rows["value_now"], size), np.inf)
     rows["first"] = (rows["step"] == 0) & rows["split"].isin(SPLITS) if name == "curves" else False
     for metric, own in rows.groupby("metric", sort=False):
-        yield _of_rows(file, own, tolerance(f"{name}/{metric}"))
+        yield _of_rows(file, own, tolerance(f"{name}/" + str(metric)))
 
 
 def _with_ranges(rows: Any, places: list[str]) -> Any:
