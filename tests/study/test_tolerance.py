@@ -101,12 +101,14 @@ def test_seeds_have_a_range_at_every_step_of_its_own(tmp_path: Path) -> None:
     }
 
 
-def test_before_any_update_seeds_are_no_excuse(tmp_path: Path) -> None:
-    before = tables(tmp_path / "before", [2.0, 1.0, 9.0, 2.5], step=0)
-    after = tables(tmp_path / "after", [2.0 * (1 + 2 * FIRST)], step=0)
+@pytest.mark.parametrize(("metric", "failing"), [("loss", ["curves.csv.gz"]), ("accuracy", [])])
+def test_before_any_update_seeds_are_no_excuse_of_losses(tmp_path: Path, metric: str, failing: list[str]) -> None:
+    """Of an accuracy one sample that lies on an edge may fall to the other side."""
+    before = tables(tmp_path / "before", [2.0, 1.0, 9.0, 2.5], metric, step=0)
+    after = tables(tmp_path / "after", [2.0 * (1 + 2 * FIRST)], metric, step=0)
     said = differences(before, after, "own", lambda _: Tolerance("seeds", 0.0), ["other"])
-    assert [one.table for one in said if one.fails] == ["curves.csv.gz"]
-    assert [one.held for one in said if one.fails] == [f"{FIRST:.2g}"]
+    assert [one.table for one in said if one.fails] == failing
+    assert {one.held for one in said if one.fails} <= {f"{FIRST:.2g}"}
 
 
 def test_what_a_number_is_held_to_is_said(tmp_path: Path) -> None:

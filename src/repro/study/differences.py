@@ -12,7 +12,7 @@ from repro.storage.tables import is_number, read, whole_lines
 from repro.study.tolerance import ENOUGH, FLOOR, RANGES, Tolerance
 
 FIRST = 1e-5
-"""By what share scores may differ before any update, whatever is allowed after it: nothing has grown there yet."""
+"""By what share losses may differ before any update, whatever is allowed after it: nothing has grown there yet."""
 
 ZERO = 1e-12
 """Numbers that differ by no more are equal: what is left of sums that should be none, and of weights that fade away."""
@@ -227,7 +227,9 @@ def _in_series(
         largest = rows[["value", "value_now"]].abs().max(axis=1)
         size = largest.groupby([rows["seed"], rows["layer"], rows["metric"]]).transform("max")
     rows["share"] = np.where(rows["there"] == "both", shares(rows["value"], rows["value_now"], size), np.inf)
-    rows["first"] = (rows["step"] == 0) & rows["split"].isin(SPLITS) if name == "curves" else False
+    rows["first"] = False
+    if name == "curves":  # a loss; of scores that count, one sample on an edge may fall to the other side
+        rows["first"] = (rows["step"] == 0) & rows["split"].isin(SPLITS) & rows["metric"].str.endswith("loss")
     for metric, own in rows.groupby("metric", sort=False):
         yield _of_rows(file, own, tolerance(f"{name}/" + str(metric)))
 
@@ -241,7 +243,7 @@ def _with_ranges(rows: Any, places: list[str]) -> Any:
 
 
 def _of_rows(file: str, rows: Any, allowed: Tolerance) -> Difference:
-    """The worst row of a metric; before any update scores are held to `FIRST` as well."""
+    """The worst row of a metric; before any update losses are held to `FIRST` as well."""
     gap, seeds = np.abs(rows["value"] - rows["value_now"]), rows["seeds"].fillna(0)
     often = used(allowed, rows["share"], gap, rows["spread"], seeds)
     if allowed.kind != "absolute":
