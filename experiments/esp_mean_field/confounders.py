@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,7 +47,7 @@ def figures(tables: Tables) -> dict[str, Figure]:
     runs = tables.runs
     return {
         "flat_directions": _by_control(runs, "hessian_gamma_structural", "γ, share of flat directions", SHARE),
-        "loss": _by_control(runs, "hessian_loss", "training loss", POSITIVE),
+        "loss": _by_control(runs, "hessian_loss", "training loss", POSITIVE, medians=True),
     }
 
 
@@ -68,14 +69,21 @@ def further_tables(tables: Tables) -> dict[str, pd.DataFrame]:
     return {"survival": pd.DataFrame([rows[key] for key in chosen]).fillna("–")}
 
 
-def _by_control(runs: pd.DataFrame, metric: str, label: str, within: Range) -> Figure:
+def _by_control(runs: pd.DataFrame, metric: str, label: str, within: Range, medians: bool = False) -> Figure:
+    """Seeds with their mean and its interval; or their median, where some end decades above the others."""
     fig = figure(TEXT, 4.2)
     axes = fig.subplots(2, 2, sharey=True, sharex=True)
     for row, (kind, words) in zip(axes, KINDS.items(), strict=True):
         for ax, (net, shape) in zip(row, NETS.items(), strict=True):
             own = runs[runs["dataset.kind"] == kind]
             for place, (unit, (name, color)) in enumerate(UNITS.items()):
-                _points(ax, own, unit, net, metric, 0.18 * (place - 1.5), label=name, color=color, within=within)
+                at, values = _seeds(ax, own, unit, net, metric, 0.18 * (place - 1.5), color)
+                if medians:
+                    middle = [float(np.median(own_values)) for own_values in values]
+                    ax.plot([place - BESIDE for place in at], middle, "_", color=color, markersize=11, markeredgewidth=2, label=name)
+                else:
+                    found = [estimate(own_values) for own_values in values]
+                    blocks.error_bars(ax, at, found, label=name, color=color, markersize=3, within=within)
             ax.set(title=f"{words} boundary, {shape}")
             ax.set_xticks(range(3), ["as published", "standardized", "output β\nfor all"])
     scales.value_axis(axes[0, 0].yaxis, runs[metric].dropna(), within)
@@ -83,14 +91,15 @@ def _by_control(runs: pd.DataFrame, metric: str, label: str, within: Range) -> F
         ax.set_ylabel(label)
     legends.outside(fig, [axes[0, 0]], loc="outside upper center", ncols=len(UNITS))
     n = int(runs.groupby("run").size().max())
-    explain(fig, f"n={n} seeds; dots: seeds, bars: means with 95 % intervals; one range for all panels")
+    marks = "strokes: their medians" if medians else "bars: means with 95 % intervals"
+    explain(fig, f"n={n} seeds; dots: seeds, {marks}; one range for all panels")
     return fig
 
 
-def _points(
-    ax: Axes, runs: pd.DataFrame, unit: str, net: str, metric: str, shift: float, label: str, color: str, within: Range
-) -> None:
-    """A unit's seeds under each control; ESP has its output β as published."""
+def _seeds(
+    ax: Axes, runs: pd.DataFrame, unit: str, net: str, metric: str, shift: float, color: str
+) -> tuple[list[float], list[list[float]]]:
+    """A dot a seed of a unit under each control, ESP with its output β as published; places and values."""
     at, found = [], []
     for place, control in enumerate(("raw", "standardized", "raw" if unit == "esp" else "output")):
         values = runs.loc[runs["variant"] == f"{control}_{unit}_{net}", metric].dropna()
@@ -98,6 +107,5 @@ def _points(
         ax.plot(dots, values, "o", color=color, markersize=2.5, alpha=0.35, markeredgewidth=0)
         if len(values):
             at.append(place + shift)
-            found.append(estimate(values.tolist()))
-    if found:
-        blocks.error_bars(ax, at, found, label=label, color=color, markersize=3, within=within)
+            found.append(values.tolist())
+    return at, found
