@@ -68,7 +68,7 @@ def _fits(predictions: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         scales.set_limits(ax.yaxis, min(-LINEAR, 1.2 * drawn.min()), max(LINEAR, 1.2 * drawn.max()))
         ax.set_yticks([-10, -2, -1, 0, 1, 2, 10], ["−10", "−2", "−1", "0", "1", "2", "10"])
         for edge in (-LINEAR, LINEAR):
-            ax.axhline(edge, color=QUIET, linewidth=0.5, linestyle=":", zorder=0)
+            ax.axhline(edge, color=INK, linewidth=1.2, linestyle=":", zorder=3)
     axes[0].set_ylabel("fitted y")
     far = f"linear between the dotted lines at ±{LINEAR:g}, logarithmic beyond"
     _note(fig, runs, f"one line an initialization; two layers of sigmoids, N(0, 3²); one range, {far}")
