@@ -8,6 +8,7 @@ from repro.plots import legends
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, SKY, TEXT, VERMILLION, explain, figure
 
+SETTLED = "257 to 513 knots"  # over which the cubic spline's slope is taken once more
 KINDS = {
     "linear": ("lines", QUIET, "-"),
     "cardinal": ("cardinal, tension ½", ORANGE, "-"),
@@ -57,15 +58,19 @@ def _errors(tables: Tables) -> Figure:
     for kind, (label, color, dashes) in KINDS.items():
         own = rows[rows["metric"] == f"{kind}_error"].groupby("step")["value"].mean()
         order = tables.runs[f"splines_{kind}_order"].mean()
-        named = f"{label}: order {order:.2f}"
+        named = f"{label}: {order:.2f}"
         ax.plot(own.index, own, color=color, linestyle=dashes, marker="o", markersize=3, label=named)
     ax.set(xscale="log", yscale="log", xlabel="knots", ylabel="greatest error")
     sizes = sorted(rows[rows["metric"] == "linear_error"]["step"].unique())
     ax.set_xticks(sizes, [str(size) for size in sizes])
     ax.minorticks_off()
-    legends.outside(fig, [ax], loc="outside right upper", widest=32)
+    over = f"order over {min(sizes)} to {max(sizes)} knots"
+    legends.outside(fig, [ax], loc="outside right upper", widest=30, title=over, alignment="left")
+    settled = tables.runs["splines_cubic_settled_order"].mean()
     explain(
-        fig, f"mean over n={tables.runs['seed'].nunique()} draws of points; cubic spline and B-splines are one curve"
+        fig,
+        f"mean over n={tables.runs['seed'].nunique()} draws of points",
+        f"cubic spline over {SETTLED}, beyond the axis: order {settled:.2f}",
     )
     return fig
 
