@@ -30,7 +30,8 @@ COLORS = {
     "nani": activation_look("noisy_tanh", "nani").color,
     "nanil": activation_look("noisy_tanh", "nanil").color,
 }
-DASHED = ("reference_no_dropout", "leak", "nah_no_dropout")
+DASHED = ("reference_no_dropout", "leak", "nah_no_dropout", "nani")
+TOGETHER = (("reference", "reference_no_dropout"), ("hard", "leak"), ("nah", "nah_no_dropout"), ("nanil", "nani"))
 TABLE_3 = {  # BLEU-1 to 4, METEOR, NLL of a caption
     "reference": (67, 44.8, 29.9, 19.5, 18.9, 40.33),
     "nah": (66, 45.8, 30.69, 20.9, 20.5, 40.17),
@@ -43,6 +44,7 @@ NETS = Nets(
     NAMES,
     COLORS,
     DASHED,
+    TOGETHER,
     {name: dict(zip(METRICS, scores, strict=True)) for name, scores in TABLE_3.items()},
     table="Table 3",
     said="captions",
@@ -56,7 +58,7 @@ def figures(tables: Tables) -> dict[str, Figure]:
     """Both metrics by epoch, those of the net that was kept, and where some of its words looked."""
     variants = NETS.there(tables.curves)
     drawn = {
-        "by_epoch": by_epoch(tables.curves, NETS, BY_EPOCH, 3.2),
+        "by_epoch": by_epoch(tables.curves, NETS, BY_EPOCH),
         "table3": at_the_end(tables.runs, variants, NETS, AT_THE_END, "test"),
     }
     if (tables.folder / "looks.csv.gz").is_file():

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import QUIET, TEXT, activation_look, explain, figure
+from repro.plots.style import INK, QUIET, TEXT, activation_look, explain, figure
+from repro.storage.metrics import ANY
 from repro.storage.statistics import estimate
 
 NAMES = {
@@ -35,11 +36,11 @@ PAPER = {"reference": (48.38, 48.82, 49.07, 49.06), "nah": (48.97, 49.55, 49.81,
 TABLE_1 = {"reference": 46.45, "nah": 48.09}  # test accuracy in %, single runs
 PAPER_ANSWERS = 5700  # characters of answers in their test set, by our generator at that size
 POINTS = 30  # of a curve, about; a single evaluation is too noisy to look at
-SPREAD = 0.6  # of one variant's dots, from the first seed to the last
+DONE, PATIENCE = 95, 5  # the rule's bounds, as in conf/curriculum/combined.yaml: accuracy in %, evaluations
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
-    """Training accuracy by epoch, test accuracy at the end, level and learning rate; of the variants there are."""
+    """Training accuracy by epoch, test accuracy at the end, what the curriculum goes by; of the variants there are."""
     curves, runs = tables.curves, tables.runs
     variants = [name for name in NAMES if name in set(runs.loc[runs["status"] == "done", "variant"])]
     if not variants:
@@ -161,28 +162,41 @@ def _binomial(percent: float, n: float) -> float:
 
 
 def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
-    fig = figure(TEXT, 2.8)
-    top, rate = fig.subplots(1, 2)
-    later = curves[curves["step"] > 0]
-    progress = later[(later["split"] == "schedule") & (later["metric"] == "progress")]
-    rates = later[(later["split"] == "train") & (later["metric"] == "learning_rate")]
-    for row, name in enumerate(variants):
-        reached = progress[(progress["variant"] == name) & (progress["value"] >= 1)].groupby("seed")["epoch"].min()
-        spread = SPREAD / 2 if len(reached) > 1 else 0.0
-        heights = row + np.linspace(-spread, spread, len(reached))
-        top.plot(reached.to_numpy(), heights, ".", markersize=7, color=COLORS[name])
-        blocks.curve(rate, rates[rates["variant"] == name], "epoch", label=NAMES[name], spread="mean", **_look(name))
-    for ax in (top, rate):
-        ax.set_xlabel("epoch")
-        ax.set_xlim(-0.02 * later["epoch"].max(), 1.02 * later["epoch"].max())
+    """What the rule that moves level and rate goes by, a line a seed, and where it moved."""
+    rows = curves[(curves["step"] > 0) & (curves["metric"] == "accuracy") & curves["variant"].isin(variants)]
+    rows = rows.assign(value=100 * rows["value"]).sort_values("step")
+    train = rows[rows["split"] == "train"]
+    before = train.groupby(["variant", "seed"])["value"].shift(PATIENCE)
+    seen = {
+        "validation accuracy, %": (rows[rows["split"] == "valid"], DONE),
+        "rise of training accuracy, points": (train.assign(value=train["value"] - before).dropna(subset="value"), 0),
+    }
+    moved = _moved(curves)
+    fig = figure(TEXT, 3.2)
+    for ax, (title, (values, bound)) in zip(fig.subplots(1, len(seen), sharex=True), seen.items(), strict=True):
+        for name in variants:
+            own = values[values["variant"] == name]
+            blocks.seeds(ax, own, "epoch", linewidth=0.8, alpha=0.7, **_look(name))
+            there = own.merge(moved, on=["variant", "seed", "step"])
+            ax.plot(there["epoch"], there["value"], "x", color=COLORS[name], markersize=4, label="_moved")
+            ax.plot([], [], label=NAMES[name], **_look(name))
+        scales.value_axis(ax.yaxis, [*values["value"], bound], (0.0, 100.0) if bound else ANY)
+        ax.axhline(bound, color=INK, linewidth=1.0)
         scales.whole_ticks(ax.xaxis)
-    scales.log_axis(rate.yaxis, rates["value"])
-    if not (progress["value"] >= 1).any():
-        blocks.remark(top, "no seed reaches it")
-    top.set_yticks(range(len(variants)), [NAMES[name] for name in variants])
-    top.set(ylim=(len(variants) - 0.5, -0.5), title="last level reached, by seed")
-    top.grid(visible=False, axis="y")
-    rate.set(title="learning rate")
-    legends.inside(rate, loc="lower left", fontsize="small")
-    explain(fig, f"right: {blocks.in_words(rates)}; the rate falls by a fifth each time the last level is done")
+        ax.set(xlabel="epoch", title=title)
+    legends.outside(fig, fig.axes, loc="outside upper left", ncols=3, fontsize="small")
+    n = rows.groupby("variant")["seed"].nunique()
+    explain(
+        fig,
+        f"a line a seed, n={n.min()} of each unit; rise: since {PATIENCE} evaluations before",
+        "black: above the left bound or below the right one the rule moves the level, at the last one the learning rate",
+        f"×: where it moved, {len(moved)} times" if len(moved) else "it moves neither in any seed",
+    )
     return fig
+
+
+def _moved(curves: pd.DataFrame) -> pd.DataFrame:
+    """Evaluations after which a seed had another level or learning rate than before."""
+    metrics = curves[curves["metric"].isin(["progress", "learning_rate"])].sort_values("step")
+    change = metrics.groupby(["variant", "seed", "metric"])["value"].diff().fillna(0)
+    return metrics.loc[change != 0, ["variant", "seed", "step"]].drop_duplicates()

@@ -16,6 +16,7 @@ NETS = Nets(
         "nah": activation_look("noisy_tanh", "nah").color,
     },
     dashed=("leak",),
+    together=(("reference", "nah"), ("hard", "leak")),
     published={  # on Europarl
         "reference": {"loss": 65.26, "bleu": 20.18},
         "hard": {"loss": 64.27, "bleu": 21.59},
@@ -31,6 +32,6 @@ def figures(tables: Tables) -> dict[str, Figure]:
     """Both metrics on the validation pairs by epoch, and those of the net that was kept."""
     variants = NETS.there(tables.curves)
     return {
-        "by_epoch": by_epoch(tables.curves, NETS, PANELS, 2.9),
+        "by_epoch": by_epoch(tables.curves, NETS, PANELS),
         "table4": at_the_end(tables.runs, variants, NETS, PANELS, "valid"),
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
@@ -20,6 +21,7 @@ class Nets:
         names: by variant, in the order of the legend.
         colors: by variant.
         dashed: variants whose lines are broken.
+        together: variants of a panel by epoch; the first one is the reference of all.
         published: by variant a number a metric, of the set that `table` names.
         table: of the paper.
         said: what the nets write, in the plural.
@@ -28,6 +30,7 @@ class Nets:
     names: Mapping[str, str]
     colors: Mapping[str, str]
     dashed: Sequence[str]
+    together: Sequence[Sequence[str]]
     published: Mapping[str, Mapping[str, float]]
     table: str
     said: str
@@ -37,23 +40,46 @@ class Nets:
         return [name for name in self.names if name in set(curves["variant"])]
 
 
-def by_epoch(curves: pd.DataFrame, nets: Nets, metrics: Mapping[str, str], height: float) -> Figure:
-    """A panel a metric of the validation split; `metrics` has titles by name."""
-    fig = figure(TEXT, height)
-    axes = fig.subplots(1, len(metrics))
-    for ax, (metric, title) in zip(axes, metrics.items(), strict=True):
-        rows = curves[(curves["split"] == "valid") & (curves["metric"] == metric) & (curves["step"] > 0)]
-        for name in nets.there(curves):
-            own = rows[rows["variant"] == name]
-            style = "--" if name in nets.dashed else "-"
-            n = own["seed"].nunique()
-            label = nets.names[name] + (f" (n={n})" if n > 1 else "")  # of one run the curve says so itself
-            blocks.curve(ax, own, "epoch", label=label, color=nets.colors[name], linestyle=style)
+def by_epoch(curves: pd.DataFrame, nets: Nets, metrics: Mapping[str, str]) -> Figure:
+    """A row a metric of the validation split, a panel a few nets; `metrics` has titles by name."""
+    there = nets.there(curves)
+    groups = [own for group in nets.together if (own := [name for name in group if name in there])]
+    fig = figure(TEXT, 1.0 + 1.9 * len(metrics))
+    axes = fig.subplots(len(metrics), len(groups), squeeze=False, sharex=True)
+    rows = curves[(curves["split"] == "valid") & (curves["step"] > 0)]
+    for line, (metric, title) in zip(axes, metrics.items(), strict=True):
+        own = rows[rows["metric"] == metric]
+        for ax, group in zip(line, groups, strict=True):
+            _means(ax, own, nets, group)
+        scales.one_range(line, own["value"])
+        line[0].set_ylabel(title)
+        for ax in line[1:]:
+            ax.tick_params(labelleft=False)
+    for ax in axes[-1]:
         scales.whole_ticks(ax.xaxis)
-        ax.set(xlabel="epoch", title=f"validation: {title}")
-    legends.outside(fig, axes, loc="outside upper center", ncols=3, fontsize="small")
-    explain(fig, blocks.in_words(rows, center="median"), f"{nets.said} by greedy search")
+        ax.set_xlabel("epoch")
+    legends.outside(fig, list(axes.flat), loc="outside upper center", ncols=3, fontsize="small")
+    n = " to ".join(map(str, sorted(set(rows[rows["variant"].isin(there)].groupby("variant")["seed"].nunique()))))
+    explain(
+        fig,
+        f"validation split, {nets.said} by greedy search; thick: mean of n={n} seeds, thin: each of them",
+        "in the other panels the reference's mean once more; one range in each row",
+    )
     return fig
+
+
+def _means(ax: Axes, rows: pd.DataFrame, nets: Nets, group: Sequence[str]) -> None:
+    """Each net's mean over its seeds' thin lines, and behind them the reference's mean."""
+    reference = nets.together[0][0]
+    if reference not in group:
+        middle = rows[rows["variant"] == reference].groupby("epoch")["value"].mean()
+        ax.plot(middle.index, middle, color=nets.colors[reference], linewidth=1.0, label="_reference", zorder=1)
+    for name in group:
+        own = rows[rows["variant"] == name]
+        look = {"color": nets.colors[name], "linestyle": "--" if name in nets.dashed else "-"}
+        blocks.seeds(ax, own, "epoch", **look)
+        middle = own.groupby("epoch")["value"].mean()
+        ax.plot(middle.index, middle, label=nets.names[name], **look)
 
 
 def at_the_end(
