@@ -80,7 +80,15 @@ def _by_control(runs: pd.DataFrame, metric: str, label: str, within: Range, medi
                 at, values = _seeds(ax, own, unit, net, metric, 0.18 * (place - 1.5), color)
                 if medians:
                     middle = [float(np.median(own_values)) for own_values in values]
-                    ax.plot([place - BESIDE for place in at], middle, "_", color=color, markersize=11, markeredgewidth=2, label=name)
+                    ax.plot(
+                        [place - BESIDE for place in at],
+                        middle,
+                        "_",
+                        color=color,
+                        markersize=11,
+                        markeredgewidth=2,
+                        label=name,
+                    )
                 else:
                     found = [estimate(own_values) for own_values in values]
                     blocks.error_bars(ax, at, found, label=name, color=color, markersize=3, within=within)

@@ -189,7 +189,8 @@ def _curriculum(curves: pd.DataFrame, variants: list[str]) -> Figure:
     explain(
         fig,
         f"a line a seed, n={n.min()} of each unit; rise: since {PATIENCE} evaluations before",
-        "black: above the left bound or below the right one the rule moves the level, at the last one the learning rate",
+        "black: above the left bound or below the right one the rule moves the level, "
+        "at the last one the learning rate",
         f"×: where it moved, {len(moved)} times" if len(moved) else "it moves neither in any seed",
     )
     return fig

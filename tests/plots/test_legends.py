@@ -6,6 +6,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
 from repro.plots import legends
 from repro.plots.style import figure, styled
@@ -86,6 +87,18 @@ def test_a_legend_of_several_panels_says_what_is_equal_in_all_and_a_panel_what_i
         assert said(legends.outside(fig, axes)) == ["a, c: one line", "b"]
         assert said(axes[0].get_legend()) == ["a, b, c: one line"]
         assert axes[1].get_legend() is None
+
+
+def test_samples_of_lines_that_take_turns_are_solid() -> None:
+    with styled():
+        fig, axes = panels(2)
+        for ax, apart in zip(axes, (0.0, 4.0), strict=True):
+            ax.plot(X, X, label="a")
+            ax.plot(X, X + apart, label="b")
+        shown = [legends.outside(fig, axes), axes[0].get_legend()]
+        samples = [line for legend in shown if legend is not None for line in legend.findobj(Line2D)]
+        assert [line.get_linestyle() for line in samples] == ["-"] * 4, "too short for dashes"
+        assert [line.get_linestyle() for line in axes[0].lines] == ["--", "--"]
 
 
 def test_error_bars_coincide_as_lines_do_and_names_with_commas_stay_whole() -> None:

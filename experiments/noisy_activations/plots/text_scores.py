@@ -59,7 +59,7 @@ def by_epoch(curves: pd.DataFrame, nets: Nets, metrics: Mapping[str, str]) -> Fi
         scales.whole_ticks(ax.xaxis)
         ax.set_xlabel("epoch")
     legends.outside(fig, list(axes.flat), loc="outside upper center", ncols=3, fontsize="small")
-    n = " to ".join(map(str, sorted(set(rows[rows["variant"].isin(there)].groupby("variant")["seed"].nunique()))))
+    n = blocks.how_many(rows[rows["variant"].isin(there)])
     explain(
         fig,
         f"validation split, {nets.said} by greedy search; thick: mean of n={n} seeds, thin: each of them",

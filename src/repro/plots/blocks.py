@@ -14,7 +14,7 @@ from repro.storage.metrics import ANY, Range
 from repro.storage.statistics import Estimate, estimate
 
 Spread = Literal["range", "mean", "interval"]
-FEW = 5  # fewer seeds than this have a line each; so many and more have a band
+FEW = 6  # fewer seeds than this have a line each; so many and more have a band
 THIN = 0.9  # width of a line that is one run
 SEED = {"linewidth": 0.5, "alpha": 0.45}  # of a seed's own line below that of all
 
@@ -79,7 +79,7 @@ def curve(
 ) -> Band:
     """A quantity over training: what its seeds have in common, and how far they are apart.
 
-    Five seeds or more have a band. Fewer have a thin line each: a band would hide that it is of two or three. A
+    Six seeds or more have a band. Fewer have a thin line each: a band would hide that it is of a few. A
     single place becomes a point.
 
     Args:
@@ -154,10 +154,23 @@ def in_words(rows: pd.DataFrame, each: Sequence[str] = ("variant",), center: str
         each: the columns whose values tell the lines apart.
         center: what a thick line is, "mean" or "median".
     """
-    counts = sorted(set(rows.groupby(list(each), observed=True)["seed"].nunique())) or [0]
-    ways = [("bands: their range", counts[-1] >= FEW), ("thin lines: each of them", any(1 < n < FEW for n in counts))]
-    n = " to ".join(map(str, dict.fromkeys([counts[0], counts[-1]])))
-    return "; ".join([f"{center} of n={n} seeds", *(words for words, there in ways if there)])
+    counts = set(rows.groupby(list(each), observed=True)["seed"].nunique())
+    ways = [
+        ("bands: their range", any(n >= FEW for n in counts)),
+        ("thin lines: each of them", any(1 < n < FEW for n in counts)),
+    ]
+    return "; ".join([f"{center} of n={how_many(rows, each)} seeds", *(words for words, there in ways if there)])
+
+
+def how_many(rows: pd.DataFrame, each: Sequence[str] = ("variant",)) -> str:
+    """From how many seeds to how many there are of each: "5", or "3 to 10".
+
+    Args:
+        rows: of all that is drawn, with a column `seed`.
+        each: as in `in_words`.
+    """
+    counts = rows.groupby(list(each), observed=True)["seed"].nunique().tolist() or [0]
+    return " to ".join(map(str, dict.fromkeys([min(counts), max(counts)])))
 
 
 def seeds(ax: Axes, rows: pd.DataFrame, by: str, *, color: Any, upright: bool = False, **line: Any) -> None:

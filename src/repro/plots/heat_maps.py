@@ -14,6 +14,8 @@ from repro.plots import scales
 from repro.plots.style import INK
 from repro.storage.statistics import estimate
 
+DARK = 0.53  # luminance below which white has more contrast than ink
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -70,7 +72,7 @@ def heat_map(
         ax.add_patch(
             Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=color, edgecolor="white", hatch="////" if empty else None)
         )
-        ink = INK if empty or _luminance(color) > 0.45 else "white"
+        ink = INK if empty or _luminance(color) > DARK else "white"
         behind = {"bbox": {"facecolor": "#F0F0F0", "edgecolor": "none", "pad": 1.0}} if empty else {}
         ax.text(
             x,

@@ -1,7 +1,7 @@
 """Legends that tell which lines lie on one another, instead of hiding one behind the other."""
 
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,32 +31,46 @@ def inside(ax: Axes, of: Iterable[Axes] = (), widest: int = WIDEST, **look: Any)
         look: as matplotlib's `Axes.legend`.
     """
     panels = list(of) or [ax]
-    handles, labels = entries(panels, widest)
+    legend = _legend(ax.legend, panels, widest, look)
     _tell_apart([other for other in panels if other is not ax], panels)
-    return ax.legend(handles, labels, handler_map=_side_by_side(), **look) if handles else None
+    return legend
 
 
 def outside(fig: Figure, axes: Sequence[Axes], widest: int = WIDEST, **look: Any) -> Legend | None:
     """One legend for several axes that show the same lines, outside of all of them; see `inside`."""
-    handles, labels = entries(axes, widest)
+    legend = _legend(fig.legend, axes, widest, look)
     _tell_apart(axes, axes)
-    return fig.legend(handles, labels, handler_map=_side_by_side(), **look) if handles else None
+    return legend
 
 
 def entries(axes: Sequence[Axes], widest: int = WIDEST) -> tuple[list[Any], list[str]]:
-    """Handles and labels; lines that coincide in each of the axes share an entry, "a, b: one line".
-
-    Such lines are dashed in turn, so that each colour shows, unless dashes mean something there already.
-    """
+    """Handles and labels; lines that coincide in each of the axes share an entry, "a, b: one line"."""
     named = [_named(ax) for ax in axes]
     handles = []
     groups = _groups(axes, named)
     for group in groups:
         own = [next(handles_of[label] for handles_of in named if label in handles_of) for label in group]
         handles.append(own[0] if len(own) == 1 else tuple(own[:SHOWN]))
-        for ax, handles_of in zip(axes, named, strict=True) if len(group) > 1 else ():
-            _take_turns(ax, [_line(handles_of[label]) for label in group if label in handles_of])
     return handles, [_said(group, widest) for group in groups]
+
+
+def _legend(make: Callable[..., Legend], axes: Sequence[Axes], widest: int, look: Mapping[str, Any]) -> Legend | None:
+    """The legend of lines as they are; then those that coincide are dashed in turn, so that each colour shows.
+
+    A sample of a dashed line is too short to show its dashes.
+    """
+    handles, labels = entries(axes, widest)
+    legend = make(handles, labels, handler_map=_side_by_side(), **look) if handles else None
+    _dash(axes)
+    return legend
+
+
+def _dash(axes: Sequence[Axes]) -> None:
+    """Dashes in turn for lines that coincide in each of the axes, unless dashes mean something there already."""
+    named = [_named(ax) for ax in axes]
+    for group in (group for group in _groups(axes, named) if len(group) > 1):
+        for ax, handles_of in zip(axes, named, strict=True):
+            _take_turns(ax, [_line(handles_of[label]) for label in group if label in handles_of])
 
 
 def _groups(axes: Sequence[Axes], named: Sequence[dict[str, Any]]) -> list[list[str]]:
@@ -84,6 +98,7 @@ def _tell_apart(axes: Sequence[Axes], of: Sequence[Axes]) -> None:
         if own:
             look = {"frameon": True, "edgecolor": "none", "framealpha": 0.85, "borderpad": 0.2}
             ax.legend(*zip(*own, strict=True), handler_map=_side_by_side(), loc="best", fontsize=6, **look)
+        _dash([ax])
 
 
 def _said(group: Sequence[str], widest: int) -> str:
