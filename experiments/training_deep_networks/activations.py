@@ -1,20 +1,32 @@
 """Figures of the activation study: dead units and accuracy against the learning rate. Reads tables, trains nothing."""
 
-from typing import Any
-
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import blocks, legends, scales
 from repro.plots.experiment import Tables
-from repro.plots.style import PALETTE, QUIET, TEXT, activation_look, explain, figure
+from repro.plots.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    PURPLE,
+    QUIET,
+    SKY,
+    TEXT,
+    VERMILLION,
+    WINE,
+    activation_look,
+    explain,
+    figure,
+)
 from repro.plots.sweeps import LOST, add_quantity, footnote, places, sweep
 
 RATE = "optimizer.lr"
 UNITS = {"relu": "ReLU", "leaky_relu": "leaky ReLU", "elu": "ELU", "tanh": "tanh"}
 ROWS = {"": "digits", "adam_": "digits, Adam", "mnist_": "MNIST"}
 CHANCE = 0.1
+SHADES = (SKY, BLUE, GREEN, PURPLE, ORANGE, VERMILLION, WINE, BLACK)  # of the learning rates, from the least on
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -63,28 +75,33 @@ def _layers(tables: Tables) -> Figure:
     )
     last = layers[layers["step"] == layers.groupby(["run", "seed"])["step"].transform("max")]
     datasets = _there(tables.runs)
+    relu = last[last["variant"].isin([f"{prefix}relu" for prefix in datasets])]
+    rates = places(relu, RATE)
+    shades = dict(zip(rates, SHADES, strict=False))
     fig = figure(TEXT, 3.2)
     axes = fig.subplots(1, len(datasets), sharey=True, squeeze=False)[0]
     for ax, (prefix, title) in zip(axes, datasets.items(), strict=True):
-        relu = last[last["variant"] == f"{prefix}relu"]
-        for rate, color in zip(places(relu, RATE), PALETTE, strict=False):
-            own = relu[relu[RATE] == rate]
-            blocks.profile(ax, own, label=f"{rate:g}", color=color, linewidth=1.0, markersize=3, spread="mean")
-        ax.set_title(f"{title}, ReLU")
-        ax.set(xlabel="layer", ylim=(-0.03, 1.03))
-        _under(ax)
+        here = relu[relu["variant"] == f"{prefix}relu"]
+        for rate in places(here, RATE):
+            own, look = here[here[RATE] == rate], {"linewidth": 1.0, "markersize": 3}
+            blocks.profile(ax, own, label=f"{rate:g}", color=shades[rate], spread="mean", **look)
+        ax.set(title=f"{title}, ReLU", xlabel="layer", ylim=(-0.03, 1.03))
         scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("share of dead units")
+    named = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    labels = sorted(named, key=float)
+    fig.legend(
+        [named[label] for label in labels],
+        labels,
+        loc="outside upper left",
+        ncols=8,
+        title="learning rate",
+        alignment="left",
+    )
     explain(
         fig,
-        "after training; colours: learning rate",
-        blocks.in_words(last[last["variant"].isin([f"{p}relu" for p in datasets])], ("variant", RATE)),
+        "after training; one colour a learning rate in all panels",
+        blocks.in_words(relu, ("variant", RATE)),
         "diverged seeds are left out",
     )
     return fig
-
-
-def _under(ax: Axes) -> None:
-    """The legend below its panel, whose rates are others than the next panel's."""
-    look: dict[str, Any] = {"title": "learning rate", "fontsize": 6, "title_fontsize": 6.5, "ncols": 2}
-    legends.inside(ax, loc="upper center", bbox_to_anchor=(0.5, -0.22), **look)
