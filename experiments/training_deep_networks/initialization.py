@@ -232,9 +232,9 @@ def _accuracy(tables: Tables, dataset: str) -> Figure:
     panels[1].tick_params(labelleft=False)
     _final(final, runs)
     n = runs.groupby("variant").size().mode().max()
-    explain(
-        fig, f"colours: initialization; mean of n={n} seeds and its 95 % interval; dots: single seeds; dashed: chance"
-    )
+    lines = "bars: its 95 % interval; thin lines, dots: seeds"
+    shown = lines if n < blocks.FEW else "bands, bars: its 95 % interval; dots: seeds"
+    explain(fig, f"colours: initialization; mean of n={n} seeds", shown, "dashed: chance")
     return fig
 
 
