@@ -9,7 +9,7 @@ from repro.plots import legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.regions import boundary, classes, regions
 from repro.plots.style import BLUE, GREEN, INK, QUIET, TEXT, VERMILLION, explain, figure
-from repro.plots.sweeps import add_quantity, footnote, places, sweep, whole_norm
+from repro.plots.sweeps import add_quantity, footnote, places, seed_dots, sweep, whole_norm
 
 LAMBDA = "trainer.l2"
 PANELS = {"plane": "26 points, 3 with the wrong label", "digits": "200 digits, 40 with the wrong label"}
@@ -46,13 +46,22 @@ def _sweep(runs: pd.DataFrame) -> Figure:
         top.set(title=PANELS[name], ylim=(0, 1.03))
         # Between the accuracies and guessing
         legends.inside(top, loc="lower left", bbox_to_anchor=(0.0, 0.12), fontsize=7)
-        sweep(bottom, own, LAMBDA, "weight_norm", at, label="", color=GREEN)
+        _norms(bottom, own, at)
         scales.log_axis(bottom.yaxis, [LEAST, *own["weight_norm"]])
         bottom.set(xlabel="λ")
     axes[0][0].set_ylabel("accuracy")
     axes[1][0].set_ylabel("norm of all weights")
-    footnote(fig, runs, f"norms below {LEAST:g} are drawn there; dashed: always the same class")
+    footnote(fig, runs, f"norms: medians, those below {LEAST:g} drawn there; dashed: always the same class")
     return fig
+
+
+def _norms(ax: Axes, runs: pd.DataFrame, at: list[float]) -> None:
+    """Seeds and their median at each λ: with the largest some end decades below others."""
+    groups = [runs.loc[(runs[LAMBDA] == value) & (runs["status"] == "done"), "weight_norm"].dropna() for value in at]
+    for place, values in enumerate(groups):
+        seed_dots(ax, place, values.tolist(), GREEN)
+    ax.plot(range(len(at)), [values.median() for values in groups], "o-", color=GREEN, markersize=4)
+    scales.name_ticks(ax.xaxis, range(len(at)), [f"{value:g}" for value in at])
 
 
 def _regions(runs: pd.DataFrame, predictions: pd.DataFrame) -> Figure:
