@@ -14,6 +14,7 @@ from repro.plots import blocks, heat_maps, legends, scales
 from repro.plots.experiment import Tables
 from repro.plots.heat_maps import Cell
 from repro.plots.style import QUIET, TEXT, Look, activation_look, explain, figure
+from repro.plots.sweeps import seed_dots
 from repro.storage.statistics import Estimate, estimate
 
 DEPTH = "architecture.depth"
@@ -28,6 +29,7 @@ NAMES = {
 }
 # Ratios further from 1 than this many powers of ten have the full colour; their numbers stand in the cells.
 FULL_COLOR = 6.0
+BESIDE = 0.7  # layers, between a mean and the dots of its seeds
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
 
 
@@ -111,7 +113,11 @@ def _by_depth(runs: pd.DataFrame) -> Figure:
     for ax, (column, title) in zip(axes, titles.items(), strict=True):
         for variant in _variants(runs):
             look = _look(variant)
-            depths, found = _means(runs[runs["variant"] == variant], column)
+            own = runs[runs["variant"] == variant]
+            for depth, ratios in own.groupby(DEPTH)[column]:
+                exponents = [_exponent(ratio) for ratio in ratios.tolist()]
+                seed_dots(ax, int(str(depth)) + BESIDE, [_power(e) for e in exponents if math.isfinite(e)], look.color)
+            depths, found = _means(own, column)
             blocks.error_bars(
                 ax, depths, found, label=NAMES.get(variant, variant), color=look.color, fmt=f"{look.marker}-"
             )
@@ -123,8 +129,8 @@ def _by_depth(runs: pd.DataFrame) -> Figure:
         scales.log_axis(ax.yaxis, [*values, 1.0])
     axes[0].set_ylabel("first hidden layer's gradient norm\nover the last's")
     legends.outside(fig, list(axes), widest=60, loc="outside upper left", ncols=3, fontsize="small")
-    note = f"geometric mean of n={_usual(runs)} seeds, 95 % interval; 1: the gradient arrives as large as it started"
-    explain(fig, note)
+    note = f"geometric mean of n={_usual(runs)} seeds, 95 % interval; small dots beside it: seeds"
+    explain(fig, note, "1: the gradient arrives as large as it started")
     return fig
 
 
