@@ -97,13 +97,14 @@ def _linear(curves: pd.DataFrame) -> Figure:
         left = (own["value"] - own["seed"].map(least)) / (own["seed"].map(first) - own["seed"].map(least))
         own = own.assign(value=left.clip(lower=LEAST / 10))
         blocks.curve(ax, own, "step", label=f"{label}: {_arrival(own)}", color=color, spread="mean")
-    ax.axhline(1 - DONE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+    ax.axhline(1 - DONE, color=QUIET, linewidth=0.8, linestyle="--", zorder=1)
     ax.set(xscale="log", yscale="log", ylim=(LEAST, 1.2), xlabel="step", ylabel="share of the loss's fall still to go")
     blocks.say_clipped(ax)
     legends.inside(ax, title=f"inputs: steps to {DONE:.0%}", loc="upper left", bbox_to_anchor=(1.0, 1.0))
     explain(
         fig,
-        f"linear classifier, full batches, step 1/L; mean and range of n={own['seed'].nunique()} data sets",
+        f"linear classifier, full batches, step 1/L; mean of n={own['seed'].nunique()} data sets, thin: each of them",
+        f"dashed: {1 - DONE:.0%}",
         "a curve begins at its first evaluation after the start; slow ones are evaluated seldom",
     )
     return fig
