@@ -25,7 +25,7 @@ def figures(tables: Tables) -> dict[str, Figure]:
 
 def _time(runs: pd.DataFrame) -> Figure:
     nets = _nets(runs)
-    fig = figure(TEXT, 1.3 + 0.33 * len(nets))
+    fig = figure(TEXT, 1.3 + 0.42 * len(nets))
     axes = fig.subplots(1, len(RATIOS), sharex=True, sharey=True)
     for ax, (column, title) in zip(axes, RATIOS.items(), strict=True):
         _panel(ax, runs, column, nets)
@@ -42,7 +42,7 @@ def _time(runs: pd.DataFrame) -> Figure:
 
 def _memory(runs: pd.DataFrame) -> Figure:
     nets = _nets(runs)
-    fig = figure(TEXT * 0.6, 1.3 + 0.33 * len(nets))
+    fig = figure(TEXT * 0.6, 1.3 + 0.42 * len(nets))
     ax = fig.subplots()
     _panel(ax, runs, "cost_memory_ratio", nets)
     ax.set(title="memory kept for the backward pass", xlabel="memory ratio", ylabel=NET)
@@ -73,7 +73,7 @@ def _panel(ax: Axes, runs: pd.DataFrame, column: str, nets: list[str]) -> None:
             within=POSITIVE,
             markersize=4,
         )
-    ax.axvline(1, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+    ax.axvline(1, color=QUIET, linewidth=0.8, linestyle="--", zorder=1)
     scales.name_ticks(ax.yaxis, range(len(nets)), [net.replace("_d", " × ").replace("w", "") for net in nets])
     ax.set_ylim(len(nets) - 0.5, -0.5)
 
