@@ -139,7 +139,8 @@ def _figure4() -> Figure:
     places, found = rms_by(np.concatenate(excess), np.concatenate(residuals), np.arange(0, 3.1, 0.4))
     right.plot(places, found, "o", color=INK, label="the points on the left")
     right.plot(delta, _free(delta), "--", color=QUIET, label=f"c (g({FREE} Δ²) − ½)², no p")
-    right.plot([*FIGURE_4], [*FIGURE_4.values()], "D", color=VERMILLION, markerfacecolor="none", label="published")
+    look: dict[str, Any] = {"color": VERMILLION, "markerfacecolor": "none", "clip_on": False, "zorder": 3}
+    right.plot([*FIGURE_4], [*FIGURE_4.values()], "D", label="published", **look)
     right.set(xlabel="|Δ| = |x| − 1", title="size of the noise (rms)", xlim=(0, 3.05), ylim=(0, 0.14))
     legends.outside(fig, [right], loc="outside upper right", ncols=2, fontsize="small")
     return fig
@@ -297,7 +298,7 @@ def _accuracy_and_p(tables: Tables) -> Figure:
     left.set(xlabel="test accuracy", title="accuracy")
     left.set_yticks(range(len(names)), [NAMES[name] for name in names])
     left.set_ylim(len(names) - 0.5, -0.5)
-    right.axvline(0.5, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+    right.axvline(0.5, color=QUIET, linewidth=0.8, linestyle="--", zorder=1)
     right.set(xlabel="mean |p| of a layer after training", title="how noisy the units became", xlim=(0, None))
     for depth, color in LAYERS.items():
         right.plot([], [], "o", color=color, label=f"layer {depth}")
