@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import legends, scales
-from repro.plots.blocks import error_bars
+from repro.plots.blocks import error_bars, how_many
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, QUIET, TEXT, VERMILLION, colors, explain, figure
 from repro.plots.sweeps import seed_dots
@@ -32,7 +32,6 @@ TICKS = {"spiral": (100, 500, 4000), "torch": (100, 500, 4000), "mnist": (8000, 
 LAYERS = {"random_48x1": 1, "random_24x2": 2, "random_16x3": 3, "random_12x4": 4, "random_8x6": 6}
 FOLDS = 3
 APART = 0.06  # of the radius, between layers of the folded circle
-LEAST = 0.3  # per cent; no interval is drawn further down a logarithmic axis
 
 
 def figures(tables: Tables) -> dict[str, Figure]:
@@ -97,7 +96,8 @@ def _errors(runs: pd.DataFrame) -> Figure:
             ax.set_ylim(min(low for low, _ in same), max(high for _, high in same))
     axes[0].set_ylabel("test error (%)")
     legends.outside(fig, axes, loc="outside upper center", ncols=len(depths))
-    explain(fig, "mean over seeds and its 95 % interval; small dots: seeds")
+    shown = runs.loc[found.index[found["task"].isin(there)]]
+    explain(fig, f"median of n={how_many(shown)} seeds; small dots: seeds")
     return fig
 
 
@@ -105,14 +105,12 @@ def _line(ax: Axes, task: str, runs: pd.DataFrame, depth: int, color: object) ->
     points = {parameters(task, str(v).partition("_")[2]): own for v, own in runs.groupby("variant")}
     at = sorted(points)
     values = [(100 * (1 - points[size]["test_accuracy"])).tolist() for size in at]
-    estimates = [*map(estimate, values)]
     for size, own in zip(at, values, strict=True):
         seed_dots(ax, size, own, color)
     if at:
         label = f"{depth} layer{'s' if depth > 1 else ''}"
-        error_bars(ax, at, estimates, label=label, color=color, fmt="o-", markersize=4, within=(LEAST, 100))
-    ends = [end for one in estimates for end in one.interval or () if end > LEAST]
-    return ends + [value for own in values for value in own]
+        ax.plot(at, [*map(np.median, values)], "o-", color=color, markersize=4, label=label)
+    return [value for own in values for value in own]
 
 
 def _pieces(tables: Tables) -> Figure:
