@@ -10,6 +10,7 @@ from repro.plots import legends, scales
 from repro.plots.blocks import error_bars
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, ORANGE, QUIET, TEXT, VERMILLION, activation_look, explain, figure
+from repro.plots.sweeps import seed_dots
 from repro.storage.metrics import SHARE
 from repro.storage.statistics import estimate
 
@@ -72,7 +73,7 @@ def _changed(runs: pd.DataFrame) -> Figure:
         _by_size(random, own, "universal", "", color)
         _by_size(shifts, own, "shift", label, color)
         _by_size(turns, own, "rotation", label, color)
-    against.set(xlabel="change of a pixel, against the net (FGSM)", ylabel="test accuracy", ylim=(0, 1.03))
+    against.set(xlabel="change of a pixel, against the net (FGSM)", ylabel="test accuracy", ylim=(-0.02, 1.03))
     random.set(xlabel="the same, at random; dashed: one for all")
     shifts.set(xlabel="moved by pixels", ylabel="test accuracy")
     turns.set(xlabel="turned by degrees")
@@ -124,7 +125,7 @@ def _settings(runs: pd.DataFrame) -> Figure:
         right.set_title(f"rank correlation {rho:.2f}", fontsize=8)
     legends.outside(fig, [left], loc="outside upper left", ncols=3, fontsize="small")
     seeds = runs[runs["variant"] == "grid"].groupby(SETTINGS)["seed"].nunique()
-    explain(fig, f"mean of n={seeds.max()} seeds, left with its 95 % interval")
+    explain(fig, f"mean of n={seeds.max()} seeds, left with its 95 % interval; small dots: seeds")
     return fig
 
 
@@ -134,4 +135,5 @@ def _point(ax: Axes, place: int, values: list[float], setting: tuple[float, str,
     label = named if named not in ax.get_legend_handles_labels()[1] else f"_{named}"
     color = activation_look(activation).color
     marks = MARKS[depth]
+    seed_dots(ax, place, values, color)
     error_bars(ax, [place], [estimate(values)], label=label, color=color, within=SHARE, fmt=marks, markersize=4)
