@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from repro.diagnostics.ranges import range_of
 from repro.plots import legends, scales
-from repro.plots.blocks import error_bars
+from repro.plots.blocks import error_bars, how_many
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
 from repro.plots.sweeps import places, seed_dots, sweep
@@ -87,7 +87,8 @@ def _classes(runs: pd.DataFrame) -> Figure:
     legends.outside(fig, [ax], loc="outside upper center", ncols=4)
     explain(
         fig,
-        "mean of seeds and its 95 % interval; small dots: seeds; dotted: 90 %, for which the post needs 4, 9, 15, 16",
+        f"mean of n={how_many(runs[runs['variant'].isin(there)])} seeds and its 95 % interval; small dots: seeds",
+        "dotted: 90 %, for which the post needs 4, 9, 15, 16",
     )
     return fig
 
@@ -108,9 +109,9 @@ def _rules(runs: pd.DataFrame) -> Figure:
     _by_width(
         right, fitted, "procedure.width", "random_features_test_accuracy", VERMILLION, "random units, least squares"
     )
-    right.axvline(SAMPLES, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+    right.axvline(SAMPLES, color=QUIET, linewidth=0.8, linestyle="--", zorder=1)
     right.set(title=f"{SAMPLES} digits", xlabel="hidden units", xlim=(1.7, 1200), ylim=(0, 1.02))
-    legends.inside(left, loc="lower right", fontsize=6.5)
+    legends.inside(left, loc="lower right", fontsize=6.5, frameon=True, framealpha=1, edgecolor="none")
     legends.inside(right, loc="lower left", fontsize=6.5)
     n = runs[runs["variant"].isin(["sizes", "hundred"])].groupby(["variant", WIDTH])["seed"].nunique().max()
     explain(fig, f"mean of n={n} seeds and its 95 % interval; dots: seeds; dashed, right: as many units as images")
