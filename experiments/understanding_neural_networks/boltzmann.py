@@ -50,8 +50,8 @@ def _digits(runs: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     curve(error, lines, "step", label="CD-1", color=BLUE, spread="mean")
     error.set(xlabel="epoch", ylabel="squared error an image", ylim=(0, None))
     persistent = runs.loc[runs["variant"] == "digits_persistent", "seed"].nunique()
-    also = f", {LEARNING['persistent'][0]}: n={persistent}" if persistent else ""
-    explain(fig, in_words(lines) + also, "bars: 95 % intervals", "accuracies and errors of CD-1")
+    also = f"{LEARNING['persistent'][0]}: n={persistent}" if persistent else ""
+    explain(fig, in_words(lines), also, "bars: 95 % intervals", "accuracies and errors of CD-1")
     return fig
 
 
@@ -91,6 +91,6 @@ def _bars(rows: pd.DataFrame) -> Figure:
             color=QUIET,
         )
     ax.set(xlabel="epoch", ylabel="log-likelihood (nats a pattern)")
-    legends.inside(ax, loc="lower center")
+    legends.inside(ax, loc="center", bbox_to_anchor=(0.62, 0.35))
     explain(fig, in_words(lines), "bar: 95 % interval")
     return fig
