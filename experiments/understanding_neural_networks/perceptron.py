@@ -59,6 +59,8 @@ def _lines(ax: Axes, rows: pd.DataFrame) -> None:
 def _corners(ax: Axes, values: tuple[int, ...]) -> None:
     for (x, y), value in zip(CORNERS, values, strict=True):
         mark, color = ("x", BLUE) if value else ("o", VERMILLION)
+        if value:  # a cross has no edge of its own
+            ax.plot(x, y, mark, color="white", markersize=8, markeredgewidth=4)
         ax.plot(x, y, mark, color=color, markersize=6, markeredgewidth=1.5, markeredgecolor=color if value else "white")
     ax.set(xlim=ENDS, ylim=ENDS, aspect="equal")
     ax.set_xticks([0, 1])
@@ -80,8 +82,9 @@ def _success(runs: pd.DataFrame, rows: pd.DataFrame) -> Figure:
         label = f"{name.partition('_')[2]} units"
         two.step(np.r_[0, steps, last], np.r_[shares, shares[-1]], where="post", color=PALETTE[place], label=label)
     scales.name_ticks(one.xaxis, range(len(nets)), [name.partition("_")[2] for name in nets])
-    one.set(xlabel="hidden units", ylabel="share of starts", title="all four corners right", ylim=(-0.02, 1.02))
-    two.set(xlabel="steps", title="how soon", ylim=(-0.02, 1.02))
+    one.set(xlabel="hidden units", ylabel="share of starts", title="all four corners right")
+    one.set(xlim=(-0.4, len(nets) - 0.6), ylim=(-0.02, 1.05))
+    two.set(xlabel="steps", title="how soon", ylim=(-0.02, 1.05))
     explain(fig, f"n={int((runs['variant'] == nets[0]).sum())} starts each, exact 95 % intervals")
     legends.outside(fig, [two], loc="outside upper center", ncols=4)
     return fig
