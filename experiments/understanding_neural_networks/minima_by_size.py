@@ -52,7 +52,7 @@ def _pairs(runs: pd.DataFrame) -> Figure:
     names = _variants(runs)
     widths = sorted(runs[WIDTH].unique())
     fig = figure(TEXT, 3.0)
-    for ax, name in zip(fig.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+    for ax, name in zip(fig.subplots(1, len(names), sharex=True, sharey=True, squeeze=False)[0], names, strict=True):
         for width, color in zip(widths, colors(len(widths)), strict=True):
             own = runs[(runs["variant"] == name) & (runs[WIDTH] == width)]
             both = own[["train_loss", "test_loss"]].dropna()
