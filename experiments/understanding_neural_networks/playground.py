@@ -10,6 +10,7 @@ from repro.plots.experiment import Tables
 from repro.plots.nets import grid, outputs, parameters
 from repro.plots.regions import classes, unit_map
 from repro.plots.style import BLUE, GREEN, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
+from repro.storage.metrics import POSITIVE
 from repro.storage.statistics import estimate
 
 CLASSES = (VERMILLION, BLUE)
@@ -93,9 +94,9 @@ def _speed(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         right.set_yticklabels([])
         left.set_title(title, fontsize=8.5)
         left.axvline(end, color=QUIET, linewidth=0.8, linestyle=":", zorder=0)
-        right.axvline(0.5, color=QUIET, linewidth=0.8, linestyle=":", zorder=0)
+        right.axvline(0.5, color=QUIET, linewidth=0.8, linestyle=":", zorder=1)
     axes[-1, 0].set(xlabel=f"epochs to a test loss of {REACHED}", xlim=(0, end * 1.03))
-    axes[-1, 1].set(xlabel="test loss at the end", xlim=(0, 0.6))
+    axes[-1, 1].set(xlabel="test loss at the end", xlim=(-0.01, 0.6))
     counts = runs[~runs["variant"].str.startswith("pictured")].groupby("variant")["seed"].nunique()
     explain(
         fig,
@@ -107,7 +108,7 @@ def _speed(runs: pd.DataFrame, curves: pd.DataFrame) -> Figure:
 
 def _row(ax: Axes, place: int, values: list[float], color: str) -> None:
     ax.plot(values, [place] * len(values), ".", color=color, alpha=0.35, markersize=4)
-    error_bars(ax, [place], [estimate(values)], label="", color=color, across=True, markersize=4)
+    error_bars(ax, [place], [estimate(values)], label="", color=color, across=True, within=POSITIVE, markersize=4)
 
 
 def _reached(curves: pd.DataFrame) -> "pd.Series[float]":
