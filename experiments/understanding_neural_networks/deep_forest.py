@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import legends, scales
-from repro.plots.blocks import curve, error_bars, in_words
+from repro.plots.blocks import curve, error_bars, how_many
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, PALETTE, QUIET, TEXT, VERMILLION, explain, figure
 from repro.storage.statistics import estimate
@@ -73,7 +73,8 @@ def _levels(rows: pd.DataFrame) -> Figure:
         scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("accuracy")
     legends.outside(fig, axes, loc="outside upper center", ncols=2)
-    explain(fig, in_words(own), "levels that half of the seeds have grown")
+    grown = f"mean of those of n={how_many(own)} seeds that have grown a level, where half of them have"
+    explain(fig, grown, "bands: their range")
     return fig
 
 
@@ -89,7 +90,8 @@ def _methods(runs: pd.DataFrame) -> Figure:
                 )
         ax.set(title=title, xlabel="accuracy")
         ax.set_yticks([-place for place in range(len(METHODS))], [*METHODS.values()])
-    explain(fig, "mean over splits with its 95 % interval", "every panel has a scale of its own")
+    n = how_many(runs[runs["variant"].isin([f"{name}_{method}" for name in SETS for method in METHODS])])
+    explain(fig, f"mean of n={n} splits with its 95 % interval", "every panel has a scale of its own")
     return fig
 
 
@@ -105,7 +107,7 @@ def _settings(rows: pd.DataFrame) -> Figure:
     sorted_ax.set(xlabel="settings from the worst to the best", ylabel="accuracy on digits", xticks=[])
     legends.inside(sorted_ax, loc="lower right")
     _transfer(transfer, means)
-    explain(fig, "mean over splits")
+    explain(fig, f"mean of n={how_many(rows[rows['variant'].isin(GRIDS)])} splits")
     return fig
 
 
@@ -174,5 +176,5 @@ def _depth(runs: pd.DataFrame) -> Figure:
     ax.set(xlabel="depth of one tree at most", ylabel="accuracy on digits", ylim=(0, 1.02))
     scales.whole_ticks(ax.xaxis)
     legends.inside(ax, loc="lower right")
-    explain(fig, "mean over splits with its 95 % interval")
+    explain(fig, f"mean of n={how_many(shallow, ('procedure.classifier.depth',))} splits with its 95 % interval")
     return fig

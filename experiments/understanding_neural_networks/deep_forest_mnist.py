@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from repro.plots import legends, scales
-from repro.plots.blocks import curve, error_bars, in_words
+from repro.plots.blocks import curve, error_bars, how_many, in_words
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, PALETTE, TEXT, VERMILLION, explain, figure
 from repro.storage.statistics import estimate
@@ -36,8 +36,10 @@ def _methods(runs: pd.DataFrame) -> Figure:
     ax = fig.subplots()
     for place, (method, color) in enumerate(zip(METHODS, PALETTE, strict=False)):
         values = runs.loc[runs["variant"] == method, "classify_accuracy"].tolist()
+        ax.plot(values, [-place] * len(values), ".", color=color, alpha=0.4, markersize=5)
         error_bars(ax, [-place], [estimate(values)], label="_", color=color, across=True, within=(0.0, 1.0))
     ax.set_yticks([-place for place in range(len(METHODS))], [*METHODS.values()])
-    ax.set(xlabel="accuracy on test images")
-    explain(fig, "mean over draws of the training images with its 95 % interval")
+    ax.set(xlabel="accuracy on test images", ylim=(0.5 - len(METHODS), 0.5))
+    n = how_many(runs[runs["variant"].isin(METHODS)])
+    explain(fig, f"mean of n={n} draws of the training images with its 95 % interval; small dots: draws")
     return fig
