@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from repro.plots import legends
-from repro.plots.blocks import error_bars
+from repro.plots.blocks import error_bars, how_many
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, TEXT, VERMILLION, explain, figure
 from repro.storage.statistics import estimate
@@ -50,7 +50,7 @@ def _parts(runs: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     closest.tick_params("x", rotation=30)
     closest.set_ylim(0, 1.02)
     legends.inside(closest, loc="lower left")
-    explain(fig, "mean over starts with its 95 % interval", "correlations with noise of 0.3")
+    explain(fig, f"mean of n={how_many(runs)} starts with its 95 % interval", "correlations with noise of 0.3")
     return fig
 
 

@@ -73,7 +73,10 @@ def _capacity(runs: pd.DataFrame) -> Figure:
     three.set_yscale("log")
     three.set(title="one step, 1,000 units", xlabel="patterns per unit", ylabel="share of wrong bits")
     legends.outside(fig, [one], loc="outside upper center", ncols=3)
-    explain(fig, "means and 95 % intervals", f"dotted: {LIMIT}", "line on the right: erfc(1/√(2·load))/2")
+    n = blocks.how_many(runs[runs["variant"].isin([*SIZES, "step_1000"])])
+    explain(
+        fig, f"means of n={n} seeds and 95 % intervals", f"dotted: {LIMIT}", "line on the right: erfc(1/√(2·load))/2"
+    )
     return fig
 
 
@@ -93,9 +96,10 @@ def _robustness(runs: pd.DataFrame) -> Figure:
     two.set(title="noise", xlabel="temperature")
     three.set(title="damaged weights", xlabel="couplings cut")
     legends.outside(fig, [one, three], loc="outside upper center", ncols=3)
+    shown = ["basins_10", "basins_20", "warm", "diluted", "clipped"]
     explain(
         fig,
-        "200 units, means and 95 % intervals",
+        f"200 units, means of n={blocks.how_many(runs[runs['variant'].isin(shown)])} seeds and 95 % intervals",
         "left: share of cues recalled without error",
         "middle: overlap, 5 patterns",
         "right: overlap, 10 patterns, a tenth of a cue's bits turned round",
@@ -125,7 +129,8 @@ def _minima(runs: pd.DataFrame) -> Figure:
         _line(two, own, "procedure.temperature", metric, label, color)
     two.set(title="after noise, 3 patterns", xlabel="temperature of the noise", ylabel="share", ylim=(-0.02, 1.02))
     legends.outside(fig, [one, two], loc="outside upper center", ncols=5)
-    explain(fig, "100 units", "means, on the right with 95 % intervals")
+    n = blocks.how_many(runs[runs["variant"].isin([*names, "restless"])])
+    explain(fig, "100 units", f"means of n={n} seeds, on the right with 95 % intervals")
     return fig
 
 
@@ -143,7 +148,7 @@ def _digits(runs: pd.DataFrame) -> Figure:
     legends.outside(fig, list(axes), loc="outside upper center", ncols=2)
     explain(
         fig,
-        "means and 95 % intervals",
+        f"means of n={blocks.how_many(runs[runs['variant'].isin(rules)])} seeds and 95 % intervals",
         "right: a tenth of the bits of a cue turned round, at most one wrong at the end",
     )
     return fig

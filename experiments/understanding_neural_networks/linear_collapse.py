@@ -35,7 +35,11 @@ def figures(tables: Tables) -> dict[str, Figure]:
     right.set(title=there[last], xlabel="update", ylabel="training loss")
     scales.value_axis(right.yaxis, rows["value"])
     legends.outside(fig, [left, right], loc="outside upper center", ncols=3)
-    explain(fig, "left: mean and 95 % interval, dots: seeds", f"right: {in_words(rows, center='median')}")
+    explain(
+        fig,
+        "left: mean and 95 % interval, dots: seeds, dotted: chance of two classes",
+        f"right: {in_words(rows, center='median')}",
+    )
     return {"nets": fig}
 
 

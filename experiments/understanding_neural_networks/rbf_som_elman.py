@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from repro.plots import scales
-from repro.plots.blocks import curve, error_bars, in_words
+from repro.plots.blocks import curve, error_bars, how_many, in_words
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, QUIET, TEXT, VERMILLION, explain, figure
 from repro.storage.statistics import estimate
@@ -24,7 +24,8 @@ def _map(rows: pd.DataFrame) -> Figure:
     fig = figure(TEXT, 2.6)
     for ax, (metric, name) in zip(fig.subplots(1, 2), COURSE.items(), strict=True):
         curve(ax, own[own["metric"] == metric], "step", label="map", color=BLUE, spread="mean", marker="o")
-        ax.set(xlabel="epoch", ylabel=name, ylim=(0, None))
+        ax.set(xlabel="epoch", ylabel=name)
+        scales.linear_from_zero(ax.yaxis, own.loc[own["metric"] == metric, "value"])
         scales.whole_ticks(ax.xaxis)
     explain(
         fig,
@@ -49,5 +50,8 @@ def _others(runs: pd.DataFrame) -> Figure:
         error_bars(points, [place], [estimate(own[column].tolist())], label="_", color=BLUE, within=(0.0, 1.0))
     points.set_xticks(range(2), ["eight bumps", "a straight line"])
     points.set(ylabel="accuracy", xlim=(-0.5, 1.5), ylim=(0, 1.02), title="a disc in a ring")
-    explain(fig, "mean over starts with its 95 % interval; dotted: log 3, three consonants as likely as one another")
+    n = how_many(runs[runs["variant"].isin(["elman", "rbf"])])
+    explain(
+        fig, f"mean of n={n} starts with its 95 % interval; dotted: log 3, three consonants as likely as one another"
+    )
     return fig
