@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from repro.plots import legends, scales
+from repro.plots.blocks import how_many
 from repro.plots.experiment import Tables
 from repro.plots.style import BLUE, GREEN, INK, ORANGE, PURPLE, QUIET, TEXT, VERMILLION, explain, figure
 
@@ -111,12 +112,14 @@ def _staircase(curves: pd.DataFrame) -> Figure:
         label, color = looks[variant]
         ax.plot(middle.index, middle, color=color, marker="o", markersize=3, label=label)
     for step in _refinements(curves):
-        ax.axvline(step, color=QUIET, linewidth=0.7, linestyle=":", zorder=0)
+        ax.axvline(step, color=QUIET, linewidth=0.7, linestyle=":", zorder=1)
     ax.set(yscale="log", xlabel="update (20 iterations of L-BFGS)", ylabel="test error (rmse)")
     scales.whole_ticks(ax.xaxis)
     legends.outside(fig, [ax], loc="outside right upper")
     explain(
-        fig, "median over seeds, those that stick among them; dotted: the grid of KANs grows, from 3 to 50 intervals"
+        fig,
+        f"median of n={how_many(rows[rows['variant'].isin(chosen)])} seeds, those that stick among them",
+        "dotted: the grid of KANs grows, from 3 to 50 intervals",
     )
     return fig
 

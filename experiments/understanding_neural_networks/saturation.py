@@ -38,7 +38,7 @@ def _by_depth(runs: pd.DataFrame) -> Figure:
         sweep(right, own, DEPTH, "first_vanishing_ratio", at, label=NAMES[name], color=color)
     left.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     left.set(xlabel="hidden layers", ylabel="test accuracy", ylim=(0, 1.03))
-    right.axhline(1, color=QUIET, linewidth=0.8, zorder=0)
+    right.axhline(1, color=QUIET, linewidth=0.8, zorder=1)
     right.set(xlabel="hidden layers", ylabel="gradient before training,\nfirst layer over last")
     scales.log_axis(right.yaxis, [1.0, *trained["first_vanishing_ratio"]])
     legends.outside(fig, [left, right], loc="outside upper left", ncols=3, fontsize="small")
@@ -78,6 +78,6 @@ def _starts(tables: Tables) -> Figure:
     sweep(right, runs, STD, "test_accuracy", at, label="", color=BLUE)
     right.axhline(CHANCE, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
     for ax, what in ((left, "saturated share of layer 1\nbefore training"), (right, "test accuracy")):
-        ax.set(xlabel="standard deviation of the first weights", ylabel=what, ylim=(0, 1.03))
+        ax.set(xlabel="standard deviation of the first weights", ylabel=what, ylim=(-0.03, 1.03))
     footnote(fig, runs, "two layers of sigmoids; dashed: always the same class")
     return fig

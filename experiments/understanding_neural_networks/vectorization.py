@@ -34,7 +34,7 @@ def _panel(runs: pd.DataFrame, metrics: dict[str, tuple[str, str]], said: str) -
         at, found = zip(*groups, strict=True)
         error_bars(ax, at, found, label=label, color=color, within=POSITIVE, fmt="o-", markersize=3.5, linewidth=1)
     if "ratio" in said:
-        ax.axhline(1, color=QUIET, linewidth=0.8, linestyle="--", zorder=0)
+        ax.axhline(1, color=QUIET, linewidth=0.8, linestyle="--", zorder=1)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
     ax.set_xticks(sorted(runs[UNITS].unique()), [f"{int(n)}" for n in sorted(runs[UNITS].unique())])
