@@ -83,8 +83,8 @@ def _layers(tables: Tables) -> Figure:
     for ax, (prefix, title) in zip(axes, datasets.items(), strict=True):
         here = relu[relu["variant"] == f"{prefix}relu"]
         for rate in places(here, RATE):
-            own, look = here[here[RATE] == rate], {"linewidth": 1.0, "markersize": 3}
-            blocks.profile(ax, own, label=f"{rate:g}", color=shades[rate], spread="mean", **look)
+            own, label = here[here[RATE] == rate], f"{rate:g}"
+            blocks.profile(ax, own, label=label, color=shades[rate], linewidth=1.0, markersize=3, spread="mean")
         ax.set(title=f"{title}, ReLU", xlabel="layer", ylim=(-0.03, 1.03))
         scales.whole_ticks(ax.xaxis)
     axes[0].set_ylabel("share of dead units")

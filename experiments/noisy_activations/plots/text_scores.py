@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -47,11 +48,12 @@ def by_epoch(curves: pd.DataFrame, nets: Nets, metrics: Mapping[str, str]) -> Fi
     fig = figure(TEXT, 1.0 + 1.9 * len(metrics))
     axes = fig.subplots(len(metrics), len(groups), squeeze=False, sharex=True)
     rows = curves[(curves["split"] == "valid") & (curves["step"] > 0)]
-    for line, (metric, title) in zip(axes, metrics.items(), strict=True):
-        own = rows[rows["metric"] == metric]
+    for row, (metric, title) in enumerate(metrics.items()):
+        line = list(axes[row])
+        found = rows[rows["metric"] == metric]
         for ax, group in zip(line, groups, strict=True):
-            _means(ax, own, nets, group)
-        scales.one_range(line, own["value"])
+            _means(ax, found, nets, group)
+        scales.one_range(line, found["value"])
         line[0].set_ylabel(title)
         for ax in line[1:]:
             ax.tick_params(labelleft=False)
@@ -76,7 +78,7 @@ def _means(ax: Axes, rows: pd.DataFrame, nets: Nets, group: Sequence[str]) -> No
         ax.plot(middle.index, middle, color=nets.colors[reference], linewidth=1.0, label="_reference", zorder=1)
     for name in group:
         own = rows[rows["variant"] == name]
-        look = {"color": nets.colors[name], "linestyle": "--" if name in nets.dashed else "-"}
+        look: dict[str, Any] = {"color": nets.colors[name], "linestyle": "--" if name in nets.dashed else "-"}
         blocks.seeds(ax, own, "epoch", **look)
         middle = own.groupby("epoch")["value"].mean()
         ax.plot(middle.index, middle, label=nets.names[name], **look)
