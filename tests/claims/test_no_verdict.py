@@ -53,8 +53,8 @@ def judged(claim: dict[str, Any], tmp_path: Path, entitled: bool) -> tuple[str, 
 @pytest.mark.parametrize(
     ("claim", "with_verdict", "without"),
     [
-        (SIMPLE, ("0.8 ± 0.6 (n=2)", "inconclusive"), "0.85 (n=2)"),
-        ({**SIMPLE, "kind": "below", "bound": 9}, ("0.8 ± 0.6 (n=2)", "reproduced"), "0.85 (n=2)"),
+        (SIMPLE, ("0.8 [0.2, 1.0] (n=2)", "inconclusive"), "0.85 (n=2)"),
+        ({**SIMPLE, "kind": "below", "bound": 9}, ("0.8 [0.2, 1.0] (n=2)", "reproduced"), "0.85 (n=2)"),
         (SHARE, ("1.0 [0.2, 1.0] (n=2)", "inconclusive"), "1 (n=2)"),
         (
             PARTS,
